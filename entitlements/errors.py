@@ -1,0 +1,90 @@
+"""The whole error tree. A class where a handler differs, a code where only the words differ.
+
+    EntitlementsError
+    ├── StartupFault            the process must not start; carries every fault at once
+    │   └── ContractsInvalid    contract documents or the lock cannot be used
+    ├── JSONRefused             a text is not the strict JSON that is accepted here
+    ├── RequestInvalid          the caller's request is malformed (400)
+    ├── TokenRejected           the token is no valid access token (401)
+    └── DecisionUnavailable     no decision can be made (503), never an allow and never a deny
+        ├── KeysUnavailable
+        ├── EngineUnavailable
+        └── DecisionLogUnavailable
+
+Codes are snake_case, stable and documented in docs/errors.md. A message starts in lower case, ends without a full
+stop and never holds a token, a key or a claim value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+class EntitlementsError(Exception):
+    """Root of every error this package raises on purpose."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with an input file or a setting: where it is and what it is."""
+
+    code: str
+    message: str
+    file: str = ""
+    line: int = 0
+    path: str = ""
+
+    def __str__(self) -> str:
+        place = self.file + (f":{self.line}" if self.line else "")
+        parts = [part for part in (place, self.path) if part]
+        return ": ".join([*parts, self.message])
+
+
+class StartupFault(EntitlementsError):
+    """The process must not start. Every fault is told at once."""
+
+    def __init__(self, code: str, message: str, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(code, message)
+        self.faults = tuple(faults)
+
+
+class ContractsInvalid(StartupFault):
+    """Contract documents or `contracts.lock` cannot be used as they are."""
+
+
+class JSONRefused(EntitlementsError):
+    """The text is not the strict JSON that is accepted here (RFC 8259, RFC 7493)."""
+
+
+class RequestInvalid(EntitlementsError):
+    """The access request is malformed. `details` maps a field path to its faults."""
+
+    def __init__(self, code: str, message: str, details: Mapping[str, Sequence[str]] | None = None) -> None:
+        super().__init__(code, message)
+        self.details = {path: list(faults) for path, faults in (details or {}).items()}
+
+
+class TokenRejected(EntitlementsError):
+    """The token is no valid access token for any pinned contract. The code is for the log, not for the client."""
+
+
+class DecisionUnavailable(EntitlementsError):
+    """No decision can be made now. Never an allow, never a deny."""
+
+
+class KeysUnavailable(DecisionUnavailable):
+    """No usable key set of the issuer is known."""
+
+
+class EngineUnavailable(DecisionUnavailable):
+    """The policy engine gave no verdict that can be trusted."""
+
+
+class DecisionLogUnavailable(DecisionUnavailable):
+    """The decision could not be recorded, so it is not given."""

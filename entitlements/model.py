@@ -1,0 +1,135 @@
+"""The words of the product as frozen types.
+
+Everything that crosses from one room to another is one of these. This module knows no library, no room and no
+environment: it may only import the standard library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
+
+
+@dataclass(frozen=True, slots=True)
+class ContractRef:
+    """Names one version of one contract; `digest` is `sha256:<hex>` of its canonical document."""
+
+    name: str
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenProfile:
+    """What a contract version demands of a token before its claims are looked at.
+
+    issuer and audience are compared octet by octet; algorithms are JWS names (RFC 7518, RFC 8037);
+    max_lifetime is the largest permitted `exp - iat` in seconds.
+    """
+
+    issuer: str
+    audience: str
+    algorithms: tuple[str, ...]
+    max_lifetime: int
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedClaims:
+    """Claims of a token whose signature, type, issuer, audience and times hold. Only the token room makes these.
+
+    values: the whole payload, as parsed; audience: the pinned audience that was matched; algorithm: the JWS
+    algorithm of the signature; expires_at: `exp` in seconds since the epoch; lifetime: `exp - iat` in seconds.
+    """
+
+    values: Mapping[str, JSON]
+    issuer: str
+    audience: str
+    algorithm: str
+    expires_at: float
+    lifetime: float
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One way a token breaks a contract. `claim` is a path such as `roles[1]`; `message` never holds a claim value."""
+
+    code: str
+    claim: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The subject of a decision, made only from declared and conforming claims. Only the contract room makes these."""
+
+    id: str
+    client_id: str
+    claims: Mapping[str, JSON]
+    scopes: tuple[str, ...]
+    type: str = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What the caller wants to do (AuthZEN Authorization API 1.0, section 5.3)."""
+
+    name: str
+    properties: Mapping[str, JSON] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What the caller wants to do it to (AuthZEN Authorization API 1.0, section 5.2)."""
+
+    type: str
+    id: str
+    properties: Mapping[str, JSON] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRequest:
+    """One question: may the bearer of `token` do `action` to `resource` in `context`?
+
+    audience: the audience the asking API answers to, or None to take it from the token.
+    """
+
+    token: str = field(repr=False)
+    action: Action
+    resource: Resource
+    context: Mapping[str, JSON] = field(default_factory=dict)
+    audience: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The engine's answer, strictly parsed. `revision` names the policy that was evaluated."""
+
+    allow: bool
+    reasons: tuple[str, ...]
+    obligations: tuple[Mapping[str, JSON], ...]
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Our answer. `contract` and `policy_revision` are None only where no contract admitted the token."""
+
+    id: str
+    allow: bool
+    reasons: tuple[str, ...]
+    obligations: tuple[Mapping[str, JSON], ...] = ()
+    violations: tuple[Violation, ...] = ()
+    contract: ContractRef | None = None
+    policy_revision: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartHealth:
+    """Whether one part the service depends on can serve; `problem` says in words why not, or is empty."""
+
+    ready: bool
+    problem: str = ""
+    detail: Mapping[str, JSON] = field(default_factory=dict)
