@@ -71,7 +71,14 @@ class RequestInvalid(EntitlementsError):
 
 
 class TokenRejected(EntitlementsError):
-    """The token is no valid access token for any pinned contract. The code is for the log, not for the client."""
+    """The token is no valid access token for any pinned contract. The code is for the log, not for the client.
+
+    decision_id: the id that the refusal was logged under, empty until it was.
+    """
+
+    def __init__(self, code: str, message: str, *, decision_id: str = "") -> None:
+        super().__init__(code, message)
+        self.decision_id = decision_id
 
 
 class DecisionUnavailable(EntitlementsError):

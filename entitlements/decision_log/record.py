@@ -1,0 +1,65 @@
+"""The record of one decision and the port it is written through.
+
+Fields are an allow-list: no token, no key, no claim value but the subject's id, and that only as its contract's
+sensitivity of `sub` allows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from entitlements.model import JSON, PartHealth
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """What is kept of one decision. Only what stands here can reach a log.
+
+    time: RFC 3339 in UTC; effect: `allow`, `deny` or, for a token that was refused, `reject`; refusal: the exact
+    cause that the caller is not told; subject: the id, its SHA-256 or empty, as the contract's sensitivity of `sub`
+    says; violations: `code:claim` pairs; ignored: names of claims that were stripped; duration_ms: from parsed
+    request to verdict.
+    """
+
+    time: str
+    decision_id: str
+    request_id: str
+    effect: str
+    reasons: tuple[str, ...] = ()
+    refusal: str = ""
+    subject: str = ""
+    client_id: str = ""
+    audience: str = ""
+    action: str = ""
+    resource_type: str = ""
+    resource_id: str = ""
+    contract: str = ""
+    contract_digest: str = ""
+    policy_revision: str = ""
+    obligations: tuple[str, ...] = ()
+    violations: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    duration_ms: float = 0.0
+
+    def as_json(self) -> dict[str, JSON]:
+        """The record as JSON members, empty ones left out."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in values.items()
+            if value not in ("", ())
+        }
+
+
+class DecisionLog(Protocol):
+    """Where decisions are kept. An allow that could not be kept is not given."""
+
+    def append(self, record: DecisionRecord) -> None:
+        """Keep one record before returning. Raises DecisionLogUnavailable."""
+
+    def health(self) -> PartHealth:
+        """Whether the last record could be kept."""
+
+    def close(self) -> None:
+        """Release what is held."""

@@ -1,0 +1,165 @@
+"""The environment becomes one frozen `Settings`, checked once, every fault told at once. Nothing else reads it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from entitlements.errors import Fault, StartupFault
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One documented environment variable: its name, its default as text and what it means."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+VARIABLES = (
+    Variable("ENTITLEMENTS_CONTRACTS", "contracts", "folder of the claim contracts and `contracts.lock`"),
+    Variable("ENTITLEMENTS_POLICIES", "policies", "folder of the Rego policies"),
+    Variable(
+        "ENTITLEMENTS_KEYS",
+        "",
+        "key sets, `issuer=file` or `issuer=URL`, separated by blanks; each issuer of a pinned contract needs one",
+    ),
+    Variable("ENTITLEMENTS_KEYS_MAX_STALE", "3600", "seconds that a key set may serve while it cannot be refreshed"),
+    Variable("ENTITLEMENTS_KEYS_COOLDOWN", "10", "seconds between two fetches that unknown key ids may cause"),
+    Variable("ENTITLEMENTS_OPA_URL", "", "address of an OPA server; empty: a supervised OPA child is started"),
+    Variable("ENTITLEMENTS_OPA_TOKEN", "", "bearer token that the OPA server asks for (16 characters or more)"),
+    Variable("ENTITLEMENTS_OPA_BIN", "", "the OPA executable; empty: `.tools/opa`, then PATH"),
+    Variable("ENTITLEMENTS_LISTEN", "127.0.0.1:8080", "host:port to serve on"),
+    Variable("ENTITLEMENTS_THREADS", "8", "requests that are decided at the same time (1 to 64)"),
+    Variable("ENTITLEMENTS_LEEWAY", "10", "seconds of clock difference that token times may show (0 to 60)"),
+    Variable("ENTITLEMENTS_BUDGET_MS", "500", "milliseconds that one decision may take in all (20 to 10000)"),
+    Variable("ENTITLEMENTS_TOKEN_CACHE", "4096", "verified tokens that are remembered (0 turns it off)"),
+    Variable("ENTITLEMENTS_DECISION_LOG", "stdout", "`stdout` or the path of a file to append decisions to"),
+)
+_DEFAULTS = {variable.name: variable.default for variable in VARIABLES}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the service can be told. Times are in seconds; `keys` maps an issuer to a file path or URL."""
+
+    contracts: Path
+    policies: Path
+    keys: Mapping[str, str]
+    keys_max_stale: int
+    keys_cooldown: int
+    opa_url: str
+    opa_token: str = field(repr=False)
+    opa_bin: str
+    host: str
+    port: int
+    threads: int
+    leeway: int
+    budget: float
+    token_cache: int
+    decision_log: str
+    search_path: str
+
+
+def load_settings(environment: Mapping[str, str]) -> Settings:
+    """Check the environment and freeze it. Raises StartupFault `settings_invalid` with every fault at once."""
+    reader = _Reader(environment)
+    reader.refuse_unknown_names()
+    host, port = reader.listen("ENTITLEMENTS_LISTEN")
+    settings = Settings(
+        contracts=Path(reader.text("ENTITLEMENTS_CONTRACTS")),
+        policies=Path(reader.text("ENTITLEMENTS_POLICIES")),
+        keys=reader.keys("ENTITLEMENTS_KEYS"),
+        keys_max_stale=reader.integer("ENTITLEMENTS_KEYS_MAX_STALE", 10, 86400),
+        keys_cooldown=reader.integer("ENTITLEMENTS_KEYS_COOLDOWN", 1, 3600),
+        opa_url=reader.url("ENTITLEMENTS_OPA_URL"),
+        opa_token=reader.opa_token("ENTITLEMENTS_OPA_TOKEN"),
+        opa_bin=reader.text("ENTITLEMENTS_OPA_BIN"),
+        host=host,
+        port=port,
+        threads=reader.integer("ENTITLEMENTS_THREADS", 1, 64),
+        leeway=reader.integer("ENTITLEMENTS_LEEWAY", 0, 60),
+        budget=reader.integer("ENTITLEMENTS_BUDGET_MS", 20, 10_000) / 1000,
+        token_cache=reader.integer("ENTITLEMENTS_TOKEN_CACHE", 0, 1_000_000),
+        decision_log=reader.text("ENTITLEMENTS_DECISION_LOG"),
+        search_path=environment.get("PATH", ""),
+    )
+    if reader.faults:
+        raise StartupFault("settings_invalid", "the settings cannot be used", reader.faults)
+    return settings
+
+
+class _Reader:
+    """Reads one variable after another and collects what is wrong with each."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self.faults: list[Fault] = []
+
+    def _fault(self, name: str, message: str) -> None:
+        self.faults.append(Fault("setting_invalid", message, path=name))
+
+    def refuse_unknown_names(self) -> None:
+        # A misspelt setting must not silently fall back to its default.
+        for name in sorted(self._environment):
+            if name.startswith("ENTITLEMENTS_") and name not in _DEFAULTS:
+                self._fault(name, "no such setting")
+
+    def text(self, name: str) -> str:
+        return self._environment.get(name, "").strip() or _DEFAULTS[name]
+
+    def integer(self, name: str, low: int, high: int) -> int:
+        text = self.text(name)
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+            self._fault(name, f"must be a whole number from {low} to {high}")
+            return low
+        return int(text)
+
+    def listen(self, name: str) -> tuple[str, int]:
+        match = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})", self.text(name))
+        if match is None or int(match[2]) > 65535:
+            self._fault(name, "must be `host:port`, for example `127.0.0.1:8080`")
+            return "", 0
+        return match[1].strip("[]"), int(match[2])
+
+    def url(self, name: str) -> str:
+        text = self.text(name)
+        if text and not _is_plain_url(text):
+            self._fault(name, "must be an `http://` or `https://` address without user, path, query or fragment")
+        return text.rstrip("/")
+
+    def opa_token(self, name: str) -> str:
+        text = self.text(name)
+        if text and not re.fullmatch(r"[\x21-\x7e]{16,}", text):
+            self._fault(name, "must be 16 or more printable characters without blanks")
+        return text
+
+    def keys(self, name: str) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for entry in self.text(name).split():
+            issuer, separator, location = entry.partition("=")
+            if not separator or not location or not issuer.startswith(("https://", "http://")):
+                self._fault(name, "each entry must be `issuer=file` or `issuer=URL`")
+            elif issuer in found:
+                self._fault(name, f"names the issuer `{issuer}` twice")
+            elif location.startswith("http://") and urlsplit(location).hostname not in _LOOPBACK:
+                self._fault(name, f"the key set of `{issuer}` must come over `https://`")
+            else:
+                found[issuer] = location
+        return found
+
+
+def _is_plain_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    extras = (parts.username, parts.password, parts.path.strip("/"), parts.query, parts.fragment)
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and port_is_fine and not any(extras)

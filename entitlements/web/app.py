@@ -1,0 +1,49 @@
+"""The Flask application, made from ready objects only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from flask import Flask, Response, request
+
+from entitlements.errors import RequestInvalid
+from entitlements.model import PartHealth
+from entitlements.pdp import PolicyDecisionPoint
+from entitlements.web import authorize, problems, status
+from entitlements.web.metrics import Metrics
+
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+def create_app(pdp: PolicyDecisionPoint, readiness: Callable[[], Mapping[str, PartHealth]]) -> Flask:
+    """The service's HTTP application around a decision point and the health of its parts."""
+    app = Flask("entitlements", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = authorize.MAX_BODY
+    app.url_map.strict_slashes = True
+    app.url_map.merge_slashes = False
+    metrics = Metrics()
+    problems.install(app, metrics)
+
+    @app.before_request
+    def _refuse_unclear_headers() -> None:
+        request_id = request.headers.get("X-Request-ID")
+        if request_id is not None and not _REQUEST_ID.fullmatch(request_id):
+            raise RequestInvalid(
+                "request_id_invalid",
+                "the request is malformed",
+                {"X-Request-ID": ["must be 1 to 128 printable characters without blanks"]},
+            )
+
+    @app.after_request
+    def _finish(response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        request_id = request.headers.get("X-Request-ID", "")
+        if _REQUEST_ID.fullmatch(request_id):
+            response.headers["X-Request-ID"] = request_id
+        return response
+
+    app.register_blueprint(authorize.blueprint(pdp, metrics))
+    app.register_blueprint(status.blueprint(readiness, metrics))
+    return app

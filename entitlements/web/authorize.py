@@ -1,0 +1,99 @@
+"""`POST /authorize`: parse strictly, decide, render. The only reader of a caller's request."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from flask import Blueprint, Request, Response, json, request
+from marshmallow import ValidationError
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+
+from entitlements import strict_json
+from entitlements.errors import JSONRefused, RequestInvalid
+from entitlements.model import JSON, AccessRequest, Decision
+from entitlements.pdp import PolicyDecisionPoint
+from entitlements.web.metrics import Metrics
+from entitlements.web.schemas import AUTHORIZE, flatten
+
+MAX_BODY = 64 * 1024
+_JSON_TYPE = re.compile(r'application/json(?:[ \t]*;[ \t]*charset="?utf-8"?)?', re.IGNORECASE)
+_BEARER = re.compile(r"bearer (.+)", re.IGNORECASE | re.DOTALL)
+
+
+def blueprint(pdp: PolicyDecisionPoint, metrics: Metrics) -> Blueprint:
+    """The route, bound to the decision point that answers it."""
+    routes = Blueprint("authorize", __name__)
+
+    @routes.post("/authorize")
+    def authorize() -> Response:
+        started = time.perf_counter()
+        access_request = _parse(request)
+        answered = pdp.decide(access_request, request_id=request.headers.get("X-Request-ID", ""))
+        metrics.decided(answered.decision, len(answered.ignored), time.perf_counter() - started)
+        return Response(json.dumps(_render(answered.decision)), 200, content_type="application/json")
+
+    return routes
+
+
+def _parse(incoming: Request) -> AccessRequest:
+    if not _JSON_TYPE.fullmatch(incoming.headers.get("Content-Type", "")):
+        raise UnsupportedMediaType
+    body = incoming.get_data(cache=False)
+    if len(body) > MAX_BODY:
+        raise RequestEntityTooLarge
+    if incoming.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType
+    try:
+        document = strict_json.loads(body)
+    except JSONRefused as refusal:
+        raise RequestInvalid(refusal.code, "the body is not acceptable JSON", {"body": [refusal.message]}) from None
+    if b"\\u0000" in body and _holds_nul(document):
+        raise RequestInvalid("request_malformed", "the request is malformed", {"body": ["a string holds NUL"]})
+    token = _bearer_token(incoming)
+    try:
+        fields = AUTHORIZE.load(document)
+    except ValidationError as error:
+        raise RequestInvalid("request_malformed", "the request is malformed", flatten(error.messages)) from None
+    return AccessRequest(token=token, **fields)
+
+
+def _bearer_token(incoming: Request) -> str:
+    """The credentials of RFC 6750 section 2.1, or empty. Other places (sections 2.2 and 2.3) are never read."""
+    header = incoming.headers.get("Authorization", "")
+    if header and "access_token" in incoming.args:
+        raise RequestInvalid(
+            "token_in_two_places", "the token was sent twice", {"access_token": ["send the token as a header only"]}
+        )
+    match = _BEARER.fullmatch(header)
+    return match[1] if match else ""
+
+
+def _holds_nul(value: JSON) -> bool:
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, list):
+        return any(_holds_nul(item) for item in value)
+    if isinstance(value, dict):
+        return any("\x00" in key or _holds_nul(item) for key, item in value.items())
+    return False
+
+
+def _render(decision: Decision) -> dict[str, JSON]:
+    """The answer of a decision. `decision` is a JSON boolean, so that a careless reader cannot fail open."""
+    ref = decision.contract
+    body: dict[str, JSON] = {
+        "decision": decision.allow,
+        "effect": "allow" if decision.allow else "deny",
+        "decision_id": decision.id,
+        "reasons": list(decision.reasons),
+        "obligations": [dict(obligation) for obligation in decision.obligations],
+        "contract": {"name": ref.name, "version": ref.version, "digest": ref.digest} if ref else None,
+        "policy": {"revision": decision.policy_revision},
+    }
+    if decision.violations:
+        body["violations"] = [
+            {"code": violation.code, "claim": violation.claim, "message": violation.message}
+            for violation in decision.violations
+        ]
+    return body

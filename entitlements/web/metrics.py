@@ -1,0 +1,58 @@
+"""What is counted, for Prometheus. Labels come from closed vocabularies, never from a token or a request."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+from entitlements.model import Decision
+
+_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+
+
+class Metrics:
+    """The counters of one service."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._decisions = self._counter("decisions", "Decisions that were answered.", ["contract", "version", "effect"])
+        self._refused = self._counter("tokens_refused", "Tokens that were refused, by cause.", ["code"])
+        self._unavailable = self._counter("decisions_unavailable", "Requests no decision was made for.", ["code"])
+        self._failed = self._counter("requests_failed", "Requests that were answered with an error.", ["error"])
+        self._violations = self._counter("contract_violations", "Claims that broke a contract.", ["contract", "code"])
+        self._ignored = self._counter("claims_ignored", "Claims that were stripped as undeclared.", ["contract"])
+        self._duration = Histogram(
+            "entitlements_authorize_seconds",
+            "Time from parsed request to answer.",
+            registry=self._registry,
+            buckets=_BUCKETS,
+        )
+
+    def _counter(self, name: str, text: str, labels: list[str]) -> Counter:
+        return Counter(f"entitlements_{name}", text, labels, registry=self._registry)
+
+    def decided(self, decision: Decision, ignored: int, seconds: float) -> None:
+        """Count one decision, the claims that were stripped and how long it took."""
+        name = decision.contract.name if decision.contract else ""
+        version = decision.contract.version if decision.contract else ""
+        self._decisions.labels(name, version, "allow" if decision.allow else "deny").inc()
+        for violation in decision.violations:
+            self._violations.labels(name, violation.code).inc()
+        if ignored:
+            self._ignored.labels(name).inc(ignored)
+        self._duration.observe(seconds)
+
+    def refused(self, code: str) -> None:
+        """Count one refused token."""
+        self._refused.labels(code).inc()
+
+    def unavailable(self, code: str) -> None:
+        """Count one request that no decision could be made for."""
+        self._unavailable.labels(code).inc()
+
+    def failed(self, error: str) -> None:
+        """Count one request that was answered with an error."""
+        self._failed.labels(error).inc()
+
+    def render(self) -> bytes:
+        """The text that Prometheus reads."""
+        return generate_latest(self._registry)

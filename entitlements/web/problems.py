@@ -1,0 +1,90 @@
+"""Every answer that is no decision, in one shape: `{"error": …, "error_description": …}`.
+
+The text that reaches the client is the same for every cause of a refused token but expiry; the exact cause stands in
+the decision log under the decision id.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response, json
+from werkzeug.exceptions import HTTPException
+
+from entitlements.errors import DecisionUnavailable, RequestInvalid, TokenRejected
+from entitlements.model import JSON
+from entitlements.web.metrics import Metrics
+
+_LOG = logging.getLogger("entitlements")
+_RETRY_AFTER = "1"
+_ERRORS = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large", 415: "unsupported_media_type"}
+
+
+def problem(status: int, body: dict[str, JSON], headers: dict[str, str] | None = None) -> Response:
+    """A JSON answer with the status and headers given."""
+    return Response(json.dumps(body), status, headers, content_type="application/json")
+
+
+def install(app: Flask, metrics: Metrics) -> None:
+    """Translate each error class to its one answer."""
+
+    @app.errorhandler(TokenRejected)
+    def _token(error: TokenRejected) -> Response:
+        metrics.refused(error.code)
+        return _unauthorized(error)
+
+    @app.errorhandler(RequestInvalid)
+    def _request(error: RequestInvalid) -> Response:
+        metrics.failed("invalid_request")
+        details: dict[str, JSON] = {path: list(faults) for path, faults in error.details.items()}
+        return problem(
+            400,
+            {"error": "invalid_request", "code": error.code, "error_description": error.message, "details": details},
+        )
+
+    @app.errorhandler(DecisionUnavailable)
+    def _unavailable(error: DecisionUnavailable) -> Response:
+        metrics.unavailable(error.code)
+        _LOG.error("no decision can be made: %s: %s", error.code, error.message)
+        return problem(
+            503,
+            {"error": "decision_unavailable", "code": error.code, "error_description": "no decision can be made now"},
+            {"Retry-After": _RETRY_AFTER},
+        )
+
+    @app.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> Response:
+        status = error.code or 500
+        name = _ERRORS.get(status, "invalid_request" if status < 500 else "internal_error")
+        metrics.failed(name)
+        body: dict[str, JSON] = {"error": name, "error_description": (error.name or "").lower()}
+        allowed = getattr(error, "valid_methods", None)
+        return problem(status, body, {"Allow": ", ".join(sorted(allowed))} if allowed else None)
+
+    @app.errorhandler(Exception)
+    def _bug(error: Exception) -> Response:
+        # The class and the place only: a message could quote a token or a claim.
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        place = f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace is not None else "?"
+        _LOG.critical("defect: %s in %s", type(error).__name__, place)
+        metrics.failed("internal_error")
+        return problem(500, {"error": "internal_error", "error_description": "a defect of the service"})
+
+
+def _unauthorized(error: TokenRejected) -> Response:
+    """RFC 6750 section 3: a bare challenge where no credentials were sent, else `invalid_token`."""
+    if error.code == "token_missing":
+        description, challenge = "no access token was sent", 'Bearer realm="entitlements"'
+    else:
+        description = "the access token expired" if error.code == "token_expired" else "the access token is not valid"
+        challenge = f'Bearer realm="entitlements", error="invalid_token", error_description="{description}"'
+    body: dict[str, JSON] = {
+        "decision": False,
+        "effect": "deny",
+        "error": "invalid_token",
+        "error_description": description,
+        "decision_id": error.decision_id,
+    }
+    return problem(401, body, {"WWW-Authenticate": challenge})

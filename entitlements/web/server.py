@@ -1,0 +1,169 @@
+"""The door: HTTP as granian parsed it becomes one WSGI call, or is refused before any thread is spent on it.
+
+The body is read on the event loop, under a size cap and a total deadline, so a slow client costs a socket and never a
+thread. What two readers could understand differently is refused: a repeated or absent header that must be single,
+and a body without a plain length (RFC 9112 section 6.3; request smuggling).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+from urllib.parse import unquote
+
+_SINGLE = ("authorization", "content-length", "content-type", "content-encoding", "x-request-id")
+_LENGTH = re.compile(r"[0-9]{1,9}")
+_HEADER_BYTES = 16 * 1024
+_BODY_SECONDS = 5.0
+_WAITING_PER_THREAD = 32
+
+Headers = list[tuple[str, str]]
+Answer = tuple[int, Headers, bytes]
+WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class _Scope(Protocol):
+    """What granian tells of a request (RSGI specification 1.6)."""
+
+    http_version: str
+    client: str
+    scheme: str
+    method: str
+    path: str
+    query_string: str
+    authority: str | None
+    headers: Any
+
+
+class Refused(Exception):
+    """The request is refused at the door with a status and a reason."""
+
+    def __init__(self, status: int, error: str, description: str) -> None:
+        super().__init__(description)
+        self.answer: Answer = (
+            status,
+            [("content-type", "application/json"), ("cache-control", "no-store"), ("connection", "close")],
+            f'{{"error": "{error}", "error_description": "{description}"}}'.encode(),
+        )
+
+
+class Door:
+    """An RSGI application in front of a WSGI one.
+
+    application: called in one of `threads` threads; max_body: bytes a body may have; body_seconds: how long a client
+    may take to send one.
+    """
+
+    def __init__(
+        self, application: WSGIApplication, *, threads: int, max_body: int, body_seconds: float = _BODY_SECONDS
+    ) -> None:
+        self._application = application
+        self._max_body = max_body
+        self._body_seconds = body_seconds
+        self._free = threads * (_WAITING_PER_THREAD + 1)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="decide")
+
+    async def __rsgi__(self, scope: _Scope, protocol: Any) -> None:
+        """Answer one request (granian's entry point)."""
+        try:
+            headers = _checked_headers(scope)
+            body = await self._body(headers, protocol)
+            status, answer_headers, answer = await self._call(_environ(scope, headers, body))
+        except Refused as refused:
+            status, answer_headers, answer = refused.answer
+        protocol.response_bytes(status, answer_headers, answer)
+
+    async def _body(self, headers: dict[str, str], protocol: Any) -> bytes:
+        length = headers.get("content-length", "0")
+        if not _LENGTH.fullmatch(length):
+            raise Refused(400, "invalid_request", "the content length is not a plain number")
+        if int(length) > self._max_body:
+            raise Refused(413, "request_too_large", f"the body may have {self._max_body} bytes at most")
+        if int(length) == 0:
+            return b""
+        try:
+            body: bytes = await asyncio.wait_for(protocol(), self._body_seconds)
+        except TimeoutError:
+            raise Refused(408, "request_timeout", "the body did not arrive in time") from None
+        except Exception as error:
+            # granian's own protocol errors share no base class that is public
+            raise Refused(400, "invalid_request", "the body could not be read") from error
+        if len(body) != int(length):
+            raise Refused(400, "invalid_request", "the body is not as long as announced")
+        return body
+
+    async def _call(self, environ: dict[str, Any]) -> Answer:
+        if self._free <= 0:
+            raise Refused(503, "decision_unavailable", "too many requests are waiting")
+        self._free -= 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, environ)
+        finally:
+            self._free += 1
+
+    def _run(self, environ: dict[str, Any]) -> Answer:
+        started: list[tuple[int, Headers]] = []
+
+        def start_response(status: str, headers: Headers, _exc_info: object = None) -> Callable[[bytes], object]:
+            started.append((int(status[:3]), [(name.lower(), value) for name, value in headers]))
+            return lambda _data: None
+
+        chunks = self._application(environ, start_response)
+        try:
+            body = b"".join(chunks)
+        finally:
+            close = getattr(chunks, "close", None)
+            if close is not None:
+                close()
+        return (*started[-1], body)
+
+
+def _checked_headers(scope: _Scope) -> dict[str, str]:
+    """The headers as one map, refused where a name that must be single is not, or where framing is unclear."""
+    items: Headers = scope.headers.items()
+    if sum(len(name) + len(value) for name, value in items) > _HEADER_BYTES:
+        raise Refused(431, "headers_too_large", "the headers are too large")
+    headers: dict[str, str] = {}
+    for name, value in items:
+        if name in headers and name in _SINGLE:
+            raise Refused(400, "invalid_request", f"the header {name} was sent twice")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    if "transfer-encoding" in headers:
+        raise Refused(400, "invalid_request", "send the body with a content length and no transfer encoding")
+    if scope.http_version == "1.1" and "," in headers.get("host", ","):
+        raise Refused(400, "invalid_request", "exactly one host header is needed")
+    return headers
+
+
+def _environ(scope: _Scope, headers: dict[str, str], body: bytes) -> dict[str, Any]:
+    """The WSGI environment (PEP 3333). Header names with an underscore are dropped: they could pose as others."""
+    host, _, port = (scope.authority or headers.get("host", "localhost")).rpartition(":")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote(scope.path, "latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_NAME": host or port,
+        "SERVER_PORT": port if host else "80",
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": scope.client.rpartition(":")[0],
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    for name, value in headers.items():
+        if "_" not in name:
+            environ["HTTP_" + name.upper().replace("-", "_")] = value
+    environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
+    environ["CONTENT_LENGTH"] = str(len(body))
+    environ.pop("HTTP_CONTENT_LENGTH", None)
+    return environ
