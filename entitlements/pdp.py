@@ -67,7 +67,9 @@ class PolicyDecisionPoint:
         now = self._clock()
         record = self._new_record(request, request_id, now)
         if request.audience is not None and request.audience not in self._catalog.audiences:
-            raise RequestInvalid("audience_unknown", "the request is malformed", {"audience": ["no contract is pinned"]})
+            raise RequestInvalid(
+                "audience_unknown", "the request is malformed", {"audience": ["no contract is pinned"]}
+            )
         try:
             claims = self._verify(request, now)
         except TokenRejected as refusal:

@@ -1,0 +1,61 @@
+# Every task of the project. `make help` lists them.
+OPA_VERSION := 1.22.2
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup opa demo serve test check lint fmt bench lock clean
+
+help: ## list the tasks
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.venv/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or later is needed; name it with make PYTHON=/path/to/python3"; exit 1; }
+	@echo "Installing the pinned packages into .venv ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+.tools/opa-$(OPA_VERSION):
+	@scripts/fetch-opa $(OPA_VERSION) .tools
+	@touch $@
+
+setup: .venv/.installed .tools/opa-$(OPA_VERSION) ## install packages and OPA (every other task does it by itself)
+
+opa: .tools/opa-$(OPA_VERSION) ## fetch the pinned OPA executable into .tools/
+
+demo: setup ## run the main job on real requests and print a table of answers
+	@$(BIN)/python -m demo
+
+serve: setup ## serve with development keys and print a curl line to paste
+	@$(BIN)/python -m demo --serve
+
+test: setup ## run every test
+	@$(BIN)/python -m pytest
+
+lint: setup ## ruff, mypy, opa fmt and opa check
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@.tools/opa fmt --fail --diff policies > /dev/null
+
+check: lint test ## what CI runs
+
+fmt: setup ## format Python and Rego
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@.tools/opa fmt --write policies
+
+bench: setup ## measure /authorize beside asking OPA directly
+	@$(BIN)/python -m bench
+
+lock: ## pin the newest versions of the packages into requirements.lock
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile --quiet --upgrade --all-extras --generate-hashes --no-emit-index-url --no-header \
+		--universal --python-version 3.11 pyproject.toml -o requirements.lock
+
+clean: ## remove what the tasks made
+	rm -rf .venv .tools .demo build *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,209 @@
+"""Claims are held against a contract: a principal made of declared, conforming claims only, or every violation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import jsonschema_rs
+
+from entitlements.contract.document import ALWAYS_DECLARED, REGISTERED, Contract, ObjectSpec
+from entitlements.contract.schema_subset import compile_validator
+from entitlements.model import JSON, Action, Principal, Resource, VerifiedClaims, Violation
+
+_SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")
+_NO_OBJECT = ObjectSpec({}, ())
+_WORDS = {
+    "Type": ("type_mismatch", "is not of the declared type"),
+    "Enum": ("value_not_permitted", "is none of the permitted values"),
+    "Constant": ("value_not_permitted", "is not the permitted value"),
+    "Pattern": ("pattern_mismatch", "does not match the declared pattern"),
+    "Format": ("format_mismatch", "does not have the declared format"),
+    "MinLength": ("too_short", "is shorter than permitted"),
+    "MaxLength": ("too_long", "is longer than permitted"),
+    "Minimum": ("too_small", "is smaller than permitted"),
+    "ExclusiveMinimum": ("too_small", "is smaller than permitted"),
+    "Maximum": ("too_large", "is larger than permitted"),
+    "ExclusiveMaximum": ("too_large", "is larger than permitted"),
+    "MultipleOf": ("not_a_multiple", "is not a multiple of the declared step"),
+    "MinItems": ("too_few_items", "has fewer items than permitted"),
+    "MaxItems": ("too_many_items", "has more items than permitted"),
+    "UniqueItems": ("items_repeat", "repeats an item"),
+    "Required": ("member_missing", "lacks a required member"),
+    "AdditionalProperties": ("member_undeclared", "has a member that is not declared"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The claims conform. ignored: names of claims and scopes that were stripped."""
+
+    principal: Principal
+    ignored: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The claims break the contract; every violation, at least one."""
+
+    violations: tuple[Violation, ...]
+
+
+def admit(contract: Contract, claims: VerifiedClaims) -> Admitted | Refused:
+    """Make a principal of the claims that the contract declares for an access token.
+
+    Registered claims are built in. A claim that is bound to scopes counts as undeclared unless one of them is granted.
+    Undeclared claims and scopes are stripped, or are violations where the contract rejects them.
+    """
+    profile = contract.profile
+    violations: list[Violation] = []
+    if (claims.issuer, claims.audience) != (profile.issuer, profile.audience):
+        violations.append(Violation("issuer_not_permitted", "iss", "is not the issuer or audience of this version"))
+    if claims.algorithm not in profile.algorithms:
+        violations.append(Violation("algorithm_not_permitted", "alg", "is not an algorithm of this version"))
+    if claims.lifetime > profile.max_lifetime:
+        violations.append(Violation("lifetime_too_long", "exp", "is later than this version permits"))
+    values = claims.values
+    scope_text = values.get("scope", "")
+    scopes: tuple[str, ...] = ()
+    if "scope" in values and not (isinstance(scope_text, str) and _SCOPES.fullmatch(scope_text)):
+        violations.append(Violation("scope_malformed", "scope", "is no list of scopes separated by single blanks"))
+    elif isinstance(scope_text, str):
+        scopes = tuple(sorted(set(scope_text.split(" ")) - {""}))
+    granted = tuple(scope for scope in scopes if scope in contract.scopes)
+    held = _held(contract, frozenset(granted))
+    present = {name: value for name, value in values.items() if name in held}
+    undeclared = [name for name in values if name not in held and name not in ALWAYS_DECLARED]
+    foreign = [scope for scope in scopes if scope not in contract.scopes]
+    if contract.reject_undeclared:
+        violations += [
+            Violation("claim_undeclared", _shown(name), "is not declared for this token") for name in undeclared
+        ]
+        violations += [
+            Violation("scope_undeclared", "scope", "holds a scope that is not declared") for _ in foreign[:1]
+        ]
+    violations += [
+        Violation("claim_missing", name, "is required")
+        for name in sorted(held)
+        if contract.claims[name].required and name not in present
+    ]
+    violations += _value_violations(contract, present)
+    if violations:
+        return Refused(tuple(violations))
+    principal = Principal(
+        id=str(values["sub"]),
+        client_id=str(values["client_id"]),
+        claims={name: value for name, value in present.items() if name not in REGISTERED},
+        scopes=granted,
+    )
+    return Admitted(principal, tuple(_shown(name) for name in [*undeclared, *foreign][:32]))
+
+
+def request_faults(
+    contract: Contract, action: Action, resource: Resource, context: Mapping[str, JSON]
+) -> dict[str, list[str]]:
+    """What in a request the contract does not declare, by field path; empty where all is well or nothing is typed."""
+    specification = contract.request
+    if specification is None:
+        return {}
+    found: dict[str, list[str]] = {}
+    if action.name not in specification.actions:
+        found["action.name"] = ["is not declared by the contract"]
+    if action.properties:
+        found["action.properties"] = ["are not declared by the contract"]
+    typed = specification.resources.get(resource.type)
+    if typed is None:
+        found["resource.type"] = ["is not declared by the contract"]
+    for path, spec, members in (
+        ("resource.properties", typed or _NO_OBJECT, resource.properties if typed else {}),
+        ("context", specification.context, context),
+    ):
+        for violation in _object_violations(spec, members, path):
+            found.setdefault(violation.claim, []).append(violation.message)
+    return found
+
+
+def _object_violations(spec: ObjectSpec, members: Mapping[str, JSON], path: str) -> Iterator[Violation]:
+    for name in members:
+        if name not in spec.properties:
+            yield Violation("member_undeclared", f"{path}.{_shown(name)}", "is not declared by the contract")
+    for name in spec.required:
+        if name not in members:
+            yield Violation("member_missing", f"{path}.{name}", "is required by the contract")
+    for name, schema in spec.properties.items():
+        if name in members:
+            yield from _violations(_validator(_Key(schema)), members[name], f"{path}.{name}")
+
+
+@lru_cache(maxsize=4096)
+def _held_cached(contract: _ContractKey, granted: frozenset[str]) -> frozenset[str]:
+    released = contract.contract.released_by
+    return frozenset(
+        name
+        for name, claim in contract.contract.claims.items()
+        if "access_token" in claim.tokens and (not released[name] or released[name] & granted)
+    )
+
+
+def _held(contract: Contract, granted: frozenset[str]) -> frozenset[str]:
+    """Claims that an access token with these scopes may hold."""
+    return _held_cached(_ContractKey(contract), granted)
+
+
+class _ContractKey:
+    """A contract as a cache key: its digest says all."""
+
+    __slots__ = ("contract",)
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+
+    def __hash__(self) -> int:
+        return hash(self.contract.ref.digest)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ContractKey) and other.contract.ref == self.contract.ref
+
+
+class _Key:
+    """A schema as a cache key, by identity: schemas live as long as their contract."""
+
+    __slots__ = ("schema",)
+
+    def __init__(self, schema: Mapping[str, JSON]) -> None:
+        self.schema = schema
+
+    def __hash__(self) -> int:
+        return id(self.schema)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and other.schema is self.schema
+
+
+@lru_cache(maxsize=4096)
+def _validator(key: _Key) -> jsonschema_rs.Draft202012Validator:
+    return compile_validator(key.schema)
+
+
+def _value_violations(contract: Contract, present: Mapping[str, JSON]) -> list[Violation]:
+    found: list[Violation] = []
+    for name, value in present.items():
+        validator = _validator(_Key(contract.claims[name].schema))
+        if not validator.is_valid(value):
+            found.extend(_violations(validator, value, name))
+    return found
+
+
+def _violations(validator: jsonschema_rs.Draft202012Validator, value: Any, name: str) -> Iterator[Violation]:
+    for error in validator.iter_errors(value):
+        code, words = _WORDS.get(type(error.kind).__name__, ("not_conforming", "does not conform"))
+        path = "".join(f"[{part}]" if isinstance(part, int) else f".{_shown(part)}" for part in error.instance_path)
+        yield Violation(code, name + path, words)
+
+
+def _shown(name: str) -> str:
+    """A name that came with a token, made safe to print: printable ASCII of bounded length."""
+    return name if name.isascii() and name.isprintable() and len(name) <= 64 else ascii(name)[1:-1][:64]

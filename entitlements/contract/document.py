@@ -1,0 +1,106 @@
+"""A claim contract as frozen types, and the one text that its digest is taken of."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import rfc8785
+
+from entitlements.model import JSON, ContractRef, TokenProfile
+
+REGISTERED = ("iss", "aud", "exp", "iat", "jti", "sub", "client_id")
+"""Claims that RFC 9068 section 2.2 demands of every access token; a contract may only narrow them."""
+ALWAYS_DECLARED = frozenset({*REGISTERED, "nbf", "scope"})
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimSpec:
+    """What one claim must look like: a JSON Schema subset, who may carry it and how sensitive it is."""
+
+    name: str
+    schema: Mapping[str, JSON]
+    required: bool
+    sensitivity: str
+    tokens: tuple[str, ...]
+    description: str
+    renamed_from: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeSpec:
+    """A scope that the contract declares and the claims it releases."""
+
+    name: str
+    description: str
+    claims: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """Who relies on which claims; a strict one also breaks on claims that are added."""
+
+    name: str
+    kind: str
+    relies_on: tuple[str, ...]
+    strict: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSpec:
+    """A closed set of typed members."""
+
+    properties: Mapping[str, Mapping[str, JSON]]
+    required: tuple[str, ...]
+
+    def schema(self) -> dict[str, JSON]:
+        """The same as a JSON Schema of a closed object."""
+        return {
+            "type": "object",
+            "properties": {name: dict(schema) for name, schema in self.properties.items()},
+            "required": list(self.required),
+            "additionalProperties": False,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSpec:
+    """What a request may name: actions, resource types with their properties, and context members."""
+
+    actions: tuple[str, ...]
+    resources: Mapping[str, ObjectSpec]
+    context: ObjectSpec
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One version of one contract, checked. `canonical` is the normalised document that its digest is taken of."""
+
+    name: str
+    version: str
+    description: str
+    profile: TokenProfile
+    decision_path: str
+    reject_undeclared: bool
+    claims: Mapping[str, ClaimSpec]
+    scopes: Mapping[str, ScopeSpec]
+    removed: tuple[str, ...]
+    consumers: tuple[Consumer, ...]
+    request: RequestSpec | None
+    canonical: Mapping[str, JSON]
+
+    @cached_property
+    def ref(self) -> ContractRef:
+        """Name, version and `sha256:<hex>` of the canonical document (RFC 8785)."""
+        text = rfc8785.dumps(self.canonical)  # type: ignore[arg-type]
+        return ContractRef(self.name, self.version, "sha256:" + hashlib.sha256(text).hexdigest())
+
+    @cached_property
+    def released_by(self) -> Mapping[str, frozenset[str]]:
+        """For each claim the scopes that release it; empty for a claim that is bound to no scope."""
+        return {
+            claim: frozenset(scope.name for scope in self.scopes.values() if claim in scope.claims)
+            for claim in self.claims
+        }

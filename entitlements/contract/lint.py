@@ -1,0 +1,37 @@
+"""What is permitted in a contract and yet rarely meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from entitlements.contract.document import ALWAYS_DECLARED, Contract
+from entitlements.errors import Fault
+
+
+def lint(contract: Contract) -> tuple[Fault, ...]:
+    """Warnings beyond the faults that keep a contract from loading. Codes are stable."""
+    file = f"{contract.name}/{contract.version}.yaml"
+    return tuple(Fault(code, message, file, path=path) for code, path, message in _warnings(contract))
+
+
+def _warnings(contract: Contract) -> Iterator[tuple[str, str, str]]:
+    relied_on = {name for consumer in contract.consumers for name in consumer.relies_on}
+    for name, claim in contract.claims.items():
+        place = f"claims.{name}"
+        in_access_token = "access_token" in claim.tokens
+        if not claim.description:
+            yield "claim_undescribed", place, "the claim has no description"
+        if claim.sensitivity in ("pii", "secret") and in_access_token:
+            yield "sensitive_claim_in_access_token", place, "clients can read an access token (RFC 9068 section 6)"
+        bounds = {"maxLength", "pattern", "enum", "const", "format"}
+        if claim.schema.get("type") == "string" and not bounds & claim.schema.keys():
+            yield "text_unbounded", place, "the text has neither a pattern nor a greatest length"
+        if claim.schema.get("type") == "boolean" and in_access_token and not claim.required:
+            yield "boolean_optional", place, "a policy may read an absent boolean as the permissive one"
+        if in_access_token and contract.consumers and name not in relied_on and name not in ALWAYS_DECLARED:
+            yield "claim_unused", place, "no consumer relies on the claim"
+    for name, scope in contract.scopes.items():
+        if not scope.claims:
+            yield "scope_releases_nothing", f"scopes.{name}", "the scope releases no claim"
+    if not contract.consumers:
+        yield "no_consumer", "consumers", "no consumer is named, so a change cannot say whom it touches"

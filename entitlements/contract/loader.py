@@ -1,0 +1,242 @@
+"""A contract file becomes a `Contract`, or every fault it has at once, each with file, line and path."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from marshmallow import ValidationError
+
+from entitlements.contract import positions, schema_subset, shape
+from entitlements.contract.document import (
+    ALWAYS_DECLARED,
+    ClaimSpec,
+    Consumer,
+    Contract,
+    ObjectSpec,
+    RequestSpec,
+    ScopeSpec,
+)
+from entitlements.errors import ContractsInvalid, Fault
+from entitlements.model import JSON, TokenProfile
+
+MAX_BYTES = 256 * 1024
+Place = tuple[str | int, ...]
+
+
+def load_contract(path: Path) -> Contract:
+    """Read and check one contract document.
+
+    path: `<folder>/<name>/<version>.yaml`. Raises ContractsInvalid with every fault at once.
+    """
+    located = positions.read(read_text(path))
+    found: list[tuple[Place, str]] = []
+    if located.faults:
+        raise ContractsInvalid(
+            "contract_invalid",
+            f"`{path}` is no valid contract",
+            [Fault("contract_invalid", text, str(path), line, _dotted(place)) for line, place, text in located.faults],
+        )
+    try:
+        document = shape.ContractShape().load(located.value)  # type: ignore[arg-type]
+        found.extend(_across(document, path))
+    except ValidationError as error:
+        document = {}
+        found.extend(shape.faults(error.messages))
+        found.extend(_schemas(located.value))
+    if found:
+        faults = [
+            Fault("contract_invalid", text, str(path), located.line(place), _dotted(place)) for place, text in found
+        ]
+        faults.sort(key=lambda fault: (fault.line, fault.path, fault.message))
+        raise ContractsInvalid("contract_invalid", f"`{path}` is no valid contract", faults)
+    return _freeze(document)
+
+
+def read_text(path: Path) -> str:
+    """The text of a plain file of bounded size. Raises ContractsInvalid."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise _unreadable(path, "is no plain file")
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise _unreadable(path, f"cannot be read: {os.strerror(error.errno or 0)}") from None
+    if len(data) > MAX_BYTES:
+        raise _unreadable(path, f"is larger than {MAX_BYTES} bytes")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise _unreadable(path, "is not valid UTF-8") from None
+
+
+def _unreadable(path: Path, why: str) -> ContractsInvalid:
+    fault = Fault("contract_unreadable", f"the file {why}", str(path))
+    return ContractsInvalid("contract_unreadable", str(fault), [fault])
+
+
+def _dotted(place: Place) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+
+
+def _across(document: Mapping[str, Any], path: Path) -> Iterator[tuple[Place, str]]:
+    """What the shape alone cannot tell: references between parts, and the file's own name."""
+    if (path.parent.name, path.stem) != (document["contract"], document["version"]) or path.suffix != ".yaml":
+        yield ("contract",), f"the file must be `{document['contract']}/{document['version']}.yaml`"
+    claims = document["claims"]
+    if not claims:
+        yield ("claims",), "a contract needs one claim or more"
+    if not document["tokens"]["access_token"]["algorithms"]:
+        yield ("tokens", "access_token", "algorithms"), "one algorithm or more is needed"
+    yield from _schemas(document)
+    for name in claims:
+        if name in ("nbf", "scope"):
+            yield ("claims", name), f"`{name}` is built in and cannot be declared"
+        if not claims[name]["tokens"]:
+            yield ("claims", name, "tokens"), "a claim appears in one kind of token or more"
+    for index, name in enumerate(document["removed"]):
+        if name in claims or name in ALWAYS_DECLARED:
+            yield ("removed", index), f"`{name}` was removed and may not be declared again"
+    for scope, members in document["scopes"].items():
+        for index, name in enumerate(members["claims"]):
+            if name not in claims:
+                yield ("scopes", scope, "claims", index), f"the claim `{name}` is not declared"
+    names = [consumer["name"] for consumer in document["consumers"]]
+    for index, consumer in enumerate(document["consumers"]):
+        if consumer["name"] in names[:index]:
+            yield ("consumers", index, "name"), f"the consumer `{consumer['name']}` stands twice"
+        for position, name in enumerate(consumer["relies_on"]):
+            if name not in claims and name not in ALWAYS_DECLARED:
+                yield ("consumers", index, "relies_on", position), f"the claim `{name}` is not declared"
+    yield from _request(document["request"])
+
+
+def _request(request: Mapping[str, Any] | None) -> Iterator[tuple[Place, str]]:
+    if request is None:
+        return
+    if not request["actions"] or not request["resources"]:
+        yield ("request",), "a request needs one action and one resource type or more"
+    objects = {("request", "resources", name): spec for name, spec in request["resources"].items()}
+    objects["request", "context"] = request["context"]  # type: ignore[index]
+    for place, spec in objects.items():
+        for name in spec["required"]:
+            if name not in spec["properties"]:
+                yield (*place, "required"), f"`required` names `{name}`, which is no property"
+
+
+def _schemas(document: Any) -> Iterator[tuple[Place, str]]:
+    """The faults of every schema in the document, also in one whose shape is broken elsewhere."""
+    for place in (("claims",), ("request", "resources"), ("request", "context")):
+        part = document
+        for key in place:
+            part = part.get(key) if isinstance(part, Mapping) else None
+        if not isinstance(part, Mapping):
+            continue
+        if place == ("claims",):
+            for name, claim in part.items():
+                if isinstance(claim, Mapping) and "schema" in claim:
+                    yield from schema_subset.faults(claim["schema"], ("claims", name, "schema"))
+            continue
+        objects = {place: part} if place[-1] == "context" else {(*place, name): spec for name, spec in part.items()}
+        for where, spec in objects.items():
+            properties = spec.get("properties") if isinstance(spec, Mapping) else None
+            for name, schema in properties.items() if isinstance(properties, Mapping) else ():
+                yield from schema_subset.faults(schema, (*where, "properties", name))
+
+
+def _freeze(document: Mapping[str, Any]) -> Contract:
+    access = document["tokens"]["access_token"]
+    claims = {
+        name: ClaimSpec(
+            name=name,
+            schema=schema_subset.normalised(claim["schema"]),  # type: ignore[arg-type]
+            required=claim["required"],
+            sensitivity=claim["sensitivity"],
+            tokens=tuple(sorted(claim["tokens"])),
+            description=claim["description"],
+            renamed_from=claim["renamed_from"],
+        )
+        for name, claim in document["claims"].items()
+    }
+    scopes = {
+        name: ScopeSpec(name, scope["description"], tuple(sorted(scope["claims"])))
+        for name, scope in document["scopes"].items()
+    }
+    return Contract(
+        name=document["contract"],
+        version=document["version"],
+        description=document["description"],
+        profile=TokenProfile(
+            document["issuer"], document["audience"], tuple(sorted(access["algorithms"])), access["max_lifetime"]
+        ),
+        decision_path="/".join([*document["policy"]["package"].split("."), document["policy"]["rule"]]),
+        reject_undeclared=document["undeclared_claims"] == "reject",
+        claims=claims,
+        scopes=scopes,
+        removed=tuple(sorted(document["removed"])),
+        consumers=tuple(
+            Consumer(item["name"], item["kind"], tuple(sorted(item["relies_on"])), item["strict"])
+            for item in document["consumers"]
+        ),
+        request=_freeze_request(document["request"]),
+        canonical=_canonical(document, claims, scopes),
+    )
+
+
+def _freeze_request(request: Mapping[str, Any] | None) -> RequestSpec | None:
+    if request is None:
+        return None
+    return RequestSpec(
+        tuple(sorted(request["actions"])),
+        {name: _freeze_object(spec) for name, spec in request["resources"].items()},
+        _freeze_object(request["context"]),
+    )
+
+
+def _freeze_object(spec: Mapping[str, Any]) -> ObjectSpec:
+    properties = {name: schema_subset.normalised(schema) for name, schema in spec["properties"].items()}
+    return ObjectSpec(properties, tuple(sorted(spec["required"])))  # type: ignore[arg-type]
+
+
+def _canonical(
+    document: Mapping[str, Any], claims: Mapping[str, ClaimSpec], scopes: Mapping[str, ScopeSpec]
+) -> dict[str, JSON]:
+    """The document with its defaults filled in, its sets sorted and its prose left out."""
+    access = document["tokens"]["access_token"]
+    request = _freeze_request(document["request"])
+    return {
+        "contract": document["contract"],
+        "version": document["version"],
+        "issuer": document["issuer"],
+        "audience": document["audience"],
+        "policy": dict(document["policy"]),
+        "tokens": {"access_token": {**access, "algorithms": sorted(access["algorithms"])}},
+        "undeclared_claims": document["undeclared_claims"],
+        "claims": {
+            name: {
+                "required": claim.required,
+                "sensitivity": claim.sensitivity,
+                "tokens": list(claim.tokens),
+                "schema": dict(claim.schema),
+                "renamed_from": claim.renamed_from,
+            }
+            for name, claim in claims.items()
+        },
+        "scopes": {name: list(scope.claims) for name, scope in scopes.items()},
+        "removed": sorted(document["removed"]),
+        "consumers": sorted(
+            ({**item, "relies_on": sorted(item["relies_on"])} for item in document["consumers"]),
+            key=lambda item: str(item["name"]),
+        ),
+        "request": None
+        if request is None
+        else {
+            "actions": list(request.actions),
+            "resources": {name: spec.schema() for name, spec in request.resources.items()},
+            "context": request.context.schema(),
+        },
+    }

@@ -1,0 +1,121 @@
+"""YAML text becomes plain values with the line of every member. Only the JSON-like core of YAML is let through.
+
+Refused with their line: duplicate keys, tags, anchors, aliases, merge keys, several documents, and plain scalars that
+YAML 1.1 would turn into a boolean or a date behind the author's back (`yes`, `on`, `2026-01-01`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import yaml
+
+from entitlements.model import JSON
+
+Path = tuple[str | int, ...]
+_MAX_DEPTH = 24
+_AMBIGUOUS = frozenset({"yes", "no", "on", "off", "y", "n"})
+
+
+@dataclass
+class Located:
+    """A document's value, the line of each of its places, and the faults met while reading it."""
+
+    value: JSON = None
+    lines: dict[Path, int] = field(default_factory=dict)
+    faults: list[tuple[int, Path, str]] = field(default_factory=list)
+
+    def line(self, path: Path) -> int:
+        """The line of a place, or of the nearest place around it."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+
+class _Composer(yaml.SafeLoader):
+    """Refuses anchors and aliases before they are composed, so that no alias can multiply a document."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            raise yaml.MarkedYAMLError(problem="anchors and aliases are not accepted", problem_mark=event.start_mark)
+        return super().compose_node(parent, index)
+
+
+def read(text: str) -> Located:
+    """Read one YAML document. Faults are collected, never raised."""
+    located = Located()
+    try:
+        loader = _Composer(text)
+        node = loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        located.faults.append((mark.line + 1 if mark else 1, (), f"not readable as YAML: {error.problem}"))
+        return located
+    except (yaml.YAMLError, RecursionError, ValueError):
+        located.faults.append((1, (), "not readable as YAML"))
+        return located
+    if node is None:
+        located.faults.append((1, (), "the document is empty"))
+        return located
+    located.value = _value(node, (), located)
+    return located
+
+
+def _value(node: yaml.Node, path: Path, located: Located) -> JSON:
+    located.lines.setdefault(path, node.start_mark.line + 1)
+    if len(path) > _MAX_DEPTH:
+        return _fault(node, path, located, "nested too deep")
+    if isinstance(node, yaml.MappingNode) and node.tag == "tag:yaml.org,2002:map":
+        return _mapping(node, path, located)
+    if isinstance(node, yaml.SequenceNode) and node.tag == "tag:yaml.org,2002:seq":
+        return [_value(item, (*path, index), located) for index, item in enumerate(node.value)]
+    if isinstance(node, yaml.ScalarNode):
+        return _scalar(node, path, located)
+    return _fault(node, path, located, f"the tag `{node.tag}` is not accepted")
+
+
+def _mapping(node: yaml.MappingNode, path: Path, located: Located) -> JSON:
+    members: dict[str, JSON] = {}
+    for key_node, value_node in node.value:
+        if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != "tag:yaml.org,2002:str":
+            text = getattr(key_node, "value", "")
+            _fault(key_node, path, located, f"a key must be plain text, put quotes around `{text}`")
+            continue
+        key = key_node.value
+        place = (*path, key)
+        if key in members:
+            _fault(key_node, place, located, f"the key `{key}` stands twice")
+            continue
+        located.lines[place] = key_node.start_mark.line + 1
+        members[key] = _value(value_node, place, located)
+    return members
+
+
+def _scalar(node: yaml.ScalarNode, path: Path, located: Located) -> JSON:
+    text, kind = node.value, node.tag.rpartition(":")[2]
+    quoted = node.style in ("'", '"', "|", ">")
+    if kind == "str":
+        return str(text) if quoted or text.lower() not in _AMBIGUOUS else _ambiguous(node, path, located)
+    if kind == "bool":
+        return text == "true" if text in ("true", "false") else _ambiguous(node, path, located)
+    if kind == "null":
+        return None
+    if kind == "int" and text.lstrip("-").isdecimal() and (text.lstrip("-") == "0" or text.lstrip("-")[0] != "0"):
+        return int(text) if len(text) < 18 else _fault(node, path, located, "the number is too large")
+    if kind == "float":
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        return number if math.isfinite(number) else _fault(node, path, located, f"`{text}` is not a plain number")
+    return _ambiguous(node, path, located)
+
+
+def _ambiguous(node: yaml.ScalarNode, path: Path, located: Located) -> JSON:
+    return _fault(node, path, located, f"`{node.value}` is ambiguous, write true or false, or put quotes around it")
+
+
+def _fault(node: yaml.Node, path: Path, located: Located, message: str) -> None:
+    located.faults.append((node.start_mark.line + 1, path, message))

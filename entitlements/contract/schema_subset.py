@@ -1,0 +1,164 @@
+"""The part of JSON Schema 2020-12 that a claim may be described with: what can be decided exactly, no more."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jsonschema_rs
+
+from entitlements.model import JSON
+
+Path = tuple[str | int, ...]
+Found = tuple[Path, str]
+
+FORMATS = frozenset({"email", "uri", "date", "date-time", "uuid", "ipv4", "ipv6", "hostname"})
+TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object"})
+_BY_TYPE = {
+    "string": {"pattern", "minLength", "maxLength", "format"},
+    "number": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
+    "integer": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
+    "array": {"items", "minItems", "maxItems", "uniqueItems"},
+    "object": {"properties", "required", "additionalProperties"},
+    "boolean": set[str](),
+}
+_ANY_TYPE = {"type", "enum", "const", "description"}
+_COUNTS = {"minLength", "maxLength", "minItems", "maxItems"}
+_NUMBERS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
+_PAIRS = (("minLength", "maxLength"), ("minItems", "maxItems"), ("minimum", "maximum"))
+_MAX_ITEMS = 1000
+
+
+def faults(schema: Any, path: Path) -> Iterator[Found]:
+    """Everything in a claim's schema that is outside the subset, each with its place."""
+    if not isinstance(schema, dict):
+        yield path, "a schema must be an object"
+        return
+    if not {"type", "enum", "const"} & schema.keys():
+        yield path, "a schema needs `type`, `enum` or `const`"
+    kind = schema.get("type")
+    if kind is not None and (not isinstance(kind, str) or kind not in TYPES):
+        yield (*path, "type"), f"`type` must be one of {', '.join(sorted(TYPES))}"
+        return
+    permitted = _ANY_TYPE | (_BY_TYPE[kind] if kind else set())
+    for keyword, value in schema.items():
+        if keyword not in permitted:
+            known = keyword in set().union(*_BY_TYPE.values())
+            why = f"does not fit the type `{kind}`" if known else "is not in the subset that can be decided exactly"
+            yield (*path, keyword), f"the keyword `{keyword}` {why}"
+        else:
+            yield from _keyword(keyword, value, (*path, keyword))
+    for low, high in _PAIRS:
+        if _is_number(schema.get(low)) and _is_number(schema.get(high)) and schema[low] > schema[high]:
+            yield (*path, low), f"`{low}` is greater than `{high}`"
+    if kind == "array":
+        yield from _array(schema, path)
+    if kind == "object":
+        yield from _object(schema, path)
+
+
+def _keyword(keyword: str, value: Any, path: Path) -> Iterator[Found]:
+    if keyword in _COUNTS and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        yield path, f"`{keyword}` must be a whole number, 0 or more"
+    elif keyword in _NUMBERS and not _is_number(value):
+        yield path, f"`{keyword}` must be a number"
+    elif keyword == "multipleOf" and value <= 0:
+        yield path, "`multipleOf` must be greater than 0"
+    elif keyword == "enum":
+        yield from _enum(value, path)
+    elif keyword == "const" and not _is_scalar(value):
+        yield path, "`const` must be text, a number or a boolean"
+    elif keyword == "pattern":
+        yield from _pattern(value, path)
+    elif keyword == "format" and value not in FORMATS:
+        yield path, f"`format` must be one of {', '.join(sorted(FORMATS))}"
+    elif keyword == "uniqueItems" and not isinstance(value, bool):
+        yield path, "`uniqueItems` must be true or false"
+    elif keyword == "description" and not isinstance(value, str):
+        yield path, "`description` must be text"
+    elif keyword == "additionalProperties" and value is not False:
+        yield path, "`additionalProperties` must be false"
+
+
+def _enum(value: Any, path: Path) -> Iterator[Found]:
+    if not isinstance(value, list) or not value:
+        yield path, "`enum` must list one value or more"
+        return
+    if not all(_is_scalar(item) for item in value):
+        yield path, "`enum` must list text, numbers or booleans"
+    elif len({(type(item) is bool, item) for item in value}) != len(value):
+        yield path, "`enum` lists a value twice"
+
+
+def _pattern(value: Any, path: Path) -> Iterator[Found]:
+    if not isinstance(value, str):
+        yield path, "`pattern` must be text"
+        return
+    try:
+        compile_validator({"type": "string", "pattern": value})
+    except (ValueError, jsonschema_rs.ValidationError):
+        yield path, "`pattern` is no regular expression that is decided in linear time"
+
+
+def _array(schema: Mapping[str, Any], path: Path) -> Iterator[Found]:
+    if "items" in schema:
+        yield from faults(schema["items"], (*path, "items"))
+    else:
+        yield path, "an array needs `items`"
+    if "maxItems" not in schema:
+        yield path, "an array needs `maxItems`, so that a policy's work is bounded"
+    elif _is_number(schema["maxItems"]) and schema["maxItems"] > _MAX_ITEMS:
+        yield (*path, "maxItems"), f"`maxItems` must be {_MAX_ITEMS} at most"
+
+
+def _object(schema: Mapping[str, Any], path: Path) -> Iterator[Found]:
+    properties = schema.get("properties")
+    if not isinstance(properties, dict) or not properties:
+        yield path, "an object needs `properties`"
+        return
+    for name, inner in properties.items():
+        yield from faults(inner, (*path, "properties", name))
+    required = schema.get("required", [])
+    if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
+        yield (*path, "required"), "`required` must list names"
+        return
+    for name in required:
+        if name not in properties:
+            yield (*path, "required"), f"`required` names `{name}`, which is no property"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, (str, bool, int, float))
+
+
+def normalised(schema: Any) -> JSON:
+    """The schema with its meaningless differences removed: order of sets, prose, defaults, closed objects."""
+    if not isinstance(schema, dict):
+        return schema  # type: ignore[no-any-return]
+    result: dict[str, Any] = {key: value for key, value in schema.items() if key != "description"}
+    if "enum" in result:
+        result["enum"] = sorted(result["enum"], key=lambda item: (str(type(item)), str(item)))
+    if result.get("type") == "object":
+        result["properties"] = {name: normalised(inner) for name, inner in result["properties"].items()}
+        result["required"] = sorted(set(result.get("required", [])))
+        result["additionalProperties"] = False
+    if "items" in result:
+        result["items"] = normalised(result["items"])
+    if result.get("uniqueItems") is False:
+        del result["uniqueItems"]
+    return result
+
+
+def compile_validator(schema: Mapping[str, JSON]) -> jsonschema_rs.Draft202012Validator:
+    """A validator that asserts formats and matches patterns in linear time."""
+    return jsonschema_rs.Draft202012Validator(
+        dict(schema), validate_formats=True, pattern_options=jsonschema_rs.RegexOptions(size_limit=1_000_000)
+    )
+
+
+PLAIN_NAME = re.compile(r"[^\x00-\x20\x7f]{1,128}")

@@ -1,0 +1,169 @@
+"""The shape of a contract document, as marshmallow schemas. Meaning across fields is checked by the loader."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+
+ALGORITHMS = (
+    "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519".split()  # asymmetric ones only
+)
+TOKEN_KINDS = ("access_token", "id_token", "userinfo", "introspection", "wrapper_token")
+SENSITIVITIES = ("public", "internal", "pii", "secret")
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_VERSION = r"\A(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\Z"
+_NAME = validate.Regexp(r"\A[a-z][a-z0-9_-]{0,62}\Z", error="must be lower-case letters, digits, `-` and `_`")
+_CLAIM = validate.Regexp(r"\A[^\x00-\x20\x7f.\[\]]{1,128}\Z", error="must be a plain name")
+_IDENTIFIER = r"[a-zA-Z_][a-zA-Z0-9_]*"
+_SCOPE = validate.Regexp(r"\A[\x21\x23-\x5b\x5d-\x7e]{1,128}\Z", error="must be a scope token (RFC 6749 section 3.3)")
+
+
+def _absolute_url(text: str) -> None:
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname
+    except ValueError:
+        host = None
+    if not host or any(ord(letter) <= 0x20 or letter == "\x7f" for letter in text):
+        raise ValidationError("must be an absolute https URL")
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
+        raise ValidationError("must be an absolute https URL (http only on a loopback host)")
+    if parts.query or parts.fragment or parts.username is not None or "?" in text or "#" in text:
+        raise ValidationError("must have no user, query or fragment")
+
+
+def _plain_text(text: str) -> None:
+    if not text or len(text) > 1024 or any(ord(letter) <= 0x20 or letter == "\x7f" for letter in text):
+        raise ValidationError("must be text without blanks")
+
+
+def _distinct(values: list[str]) -> None:
+    if len(set(values)) != len(values):
+        raise ValidationError("lists a name twice")
+
+
+class _Integer(fields.Integer):
+    """A whole number: neither a boolean nor a text that looks like one."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(strict=True, **options)
+
+    def _validated(self, value: Any) -> int | None:
+        if isinstance(value, (bool, str)):
+            raise self.make_error("invalid", input=value)
+        return super()._validated(value)
+
+
+class _Boolean(fields.Field[bool]):
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValidationError("must be true or false")
+        return value
+
+
+class _Strict(Schema):
+    class Meta:
+        unknown = RAISE
+
+
+def _names(check: validate.Validator, **options: Any) -> fields.List:
+    return fields.List(fields.String(validate=check), validate=_distinct, **options)
+
+
+class PolicyShape(_Strict):
+    """Where the decision is made."""
+
+    package = fields.String(
+        required=True, validate=validate.Regexp(rf"\A(?!system\b){_IDENTIFIER}(\.{_IDENTIFIER}){{0,9}}\Z")
+    )
+    rule = fields.String(required=True, validate=validate.Regexp(rf"\A{_IDENTIFIER}\Z"))
+
+
+class AccessTokenShape(_Strict):
+    """What an access token must be before its claims are looked at."""
+
+    profile = fields.String(required=True, validate=validate.Equal("rfc9068"))
+    algorithms = _names(validate.OneOf(ALGORITHMS), required=True)
+    max_lifetime = _Integer(required=True, validate=validate.Range(1, 86400))
+
+
+class TokensShape(_Strict):
+    """The kinds of token that the contract speaks of."""
+
+    access_token = fields.Nested(AccessTokenShape, required=True)
+
+
+class ClaimShape(_Strict):
+    """One claim."""
+
+    description = fields.String(load_default="")
+    required = _Boolean(load_default=False)
+    sensitivity = fields.String(load_default="internal", validate=validate.OneOf(SENSITIVITIES))
+    tokens = _names(validate.OneOf(TOKEN_KINDS), load_default=lambda: ["access_token"])
+    schema = fields.Raw(required=True)
+    renamed_from = fields.String(load_default="", validate=_CLAIM)
+
+
+class ScopeShape(_Strict):
+    """One scope."""
+
+    description = fields.String(load_default="")
+    claims = _names(_CLAIM, load_default=list)
+
+
+class ConsumerShape(_Strict):
+    """One consumer."""
+
+    name = fields.String(required=True, validate=_NAME)
+    kind = fields.String(required=True, validate=validate.OneOf(["first-party", "third-party"]))
+    relies_on = _names(_CLAIM, load_default=list)
+    strict = _Boolean(load_default=False)
+
+
+class ObjectShape(_Strict):
+    """A closed set of typed members."""
+
+    properties = fields.Dict(keys=fields.String(validate=_CLAIM), values=fields.Raw(), load_default=dict)
+    required = _names(_CLAIM, load_default=list)
+
+
+class RequestShape(_Strict):
+    """What a request may name."""
+
+    actions = _names(_CLAIM, required=True, allow_none=False)
+    resources = fields.Dict(keys=fields.String(validate=_CLAIM), values=fields.Nested(ObjectShape), required=True)
+    context = fields.Nested(ObjectShape, load_default=lambda: {"properties": {}, "required": []})
+
+
+class ContractShape(_Strict):
+    """The whole document."""
+
+    contract = fields.String(required=True, validate=_NAME)
+    version = fields.String(
+        required=True, validate=validate.Regexp(_VERSION, error="must be a semantic version such as 1.0.0")
+    )
+    description = fields.String(load_default="")
+    issuer = fields.String(required=True, validate=_absolute_url)
+    audience = fields.String(required=True, validate=_plain_text)
+    policy = fields.Nested(PolicyShape, required=True)
+    tokens = fields.Nested(TokensShape, required=True)
+    undeclared_claims = fields.String(load_default="ignore", validate=validate.OneOf(["ignore", "reject"]))
+    claims = fields.Dict(keys=fields.String(validate=_CLAIM), values=fields.Nested(ClaimShape), required=True)
+    scopes = fields.Dict(keys=fields.String(validate=_SCOPE), values=fields.Nested(ScopeShape), load_default=dict)
+    removed = _names(_CLAIM, load_default=list)
+    consumers = fields.List(fields.Nested(ConsumerShape), load_default=list)
+    request = fields.Nested(RequestShape, load_default=None)
+
+
+def faults(messages: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Marshmallow's nested messages as places and texts."""
+    if isinstance(messages, dict):
+        for key, inner in messages.items():
+            yield from faults(inner, path if key in ("_schema", "key", "value") else (*path, key))
+        return
+    for message in [messages] if isinstance(messages, str) else messages:
+        yield path, re.sub(r"^[A-Z]", lambda first: first[0].lower(), str(message)).rstrip(".")

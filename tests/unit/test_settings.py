@@ -1,0 +1,71 @@
+"""Settings come from the environment, all faults told at once."""
+
+from pathlib import Path
+
+import pytest
+
+from entitlements.errors import StartupFault
+from entitlements.settings import VARIABLES, load_settings
+
+
+def test_empty_environment_gives_the_documented_defaults() -> None:
+    settings = load_settings({})
+    assert (settings.contracts, settings.host, settings.port) == (Path("contracts"), "127.0.0.1", 8080)
+    assert (settings.budget, settings.leeway, settings.keys) == (0.5, 10, {})
+
+
+def test_every_fault_is_told_at_once() -> None:
+    with pytest.raises(StartupFault) as caught:
+        load_settings(
+            {
+                "ENTITLEMENTS_LISTEN": "8080",
+                "ENTITLEMENTS_LEEWAY": "61",
+                "ENTITLEMENTS_BUDGET_MS": "soon",
+                "ENTITLEMENTS_OPA_URL": "http://user:secret@opa:8181",
+                "ENTITLEMENTS_OPA_TOKEN": "short",
+                "ENTITLEMENTS_KEYS": "issuer-without-location",
+                "ENTITLEMENTS_KYES": "x",
+            }
+        )
+    assert {fault.path for fault in caught.value.faults} == {
+        "ENTITLEMENTS_LISTEN",
+        "ENTITLEMENTS_LEEWAY",
+        "ENTITLEMENTS_BUDGET_MS",
+        "ENTITLEMENTS_OPA_URL",
+        "ENTITLEMENTS_OPA_TOKEN",
+        "ENTITLEMENTS_KEYS",
+        "ENTITLEMENTS_KYES",
+    }
+    assert "secret" not in " ".join(map(str, caught.value.faults))
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("https://a=/k.json", {"https://a": "/k.json"}),
+        (
+            "https://a=/k.json https://b=https://b/jwks?x=1",
+            {"https://a": "/k.json", "https://b": "https://b/jwks?x=1"},
+        ),
+        ("https://a=http://127.0.0.1:9/jwks", {"https://a": "http://127.0.0.1:9/jwks"}),
+    ],
+)
+def test_key_sets_are_read(text: str, keys: dict[str, str]) -> None:
+    assert load_settings({"ENTITLEMENTS_KEYS": text}).keys == keys
+
+
+@pytest.mark.parametrize("text", ["https://a=", "a=/k", "https://a=/k https://a=/l", "https://a=http://b/jwks"])
+def test_bad_key_set_is_refused(text: str) -> None:
+    with pytest.raises(StartupFault):
+        load_settings({"ENTITLEMENTS_KEYS": text})
+
+
+def test_token_of_the_engine_is_not_shown() -> None:
+    settings = load_settings({"ENTITLEMENTS_OPA_TOKEN": "0123456789abcdef-secret"})
+    assert "0123456789abcdef" not in repr(settings)
+
+
+def test_every_variable_is_documented_in_the_readme() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    for variable in VARIABLES:
+        assert f"`{variable.name}`" in readme
