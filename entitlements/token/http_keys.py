@@ -1,31 +1,29 @@
-"""A key set behind a URL: fetched by ourselves, bounded in time and size, never holding up a request it can serve.
+"""The keys of an issuer from its JWK set endpoint.
 
-One fetch at a time; a request whose key is known never waits. An unknown `kid` causes one fetch a cooldown at most.
-While the URL fails the last good set serves, up to a hard maximum age; then nothing does.
+A request whose key is known never waits for a fetch. Fetches run in a thread of their own, one at a time: in the
+background when the set grows old, and for an unknown `kid` at most once a cooldown, so that made-up key ids cannot turn
+this service against the issuer. While the endpoint fails, the last good set serves until its hard maximum age.
 """
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
-from urllib.parse import urlsplit
 
-import requests
-
-from entitlements.errors import KeysUnavailable
+from entitlements.errors import KeysUnavailable, StartupFault, TokenRejected
 from entitlements.model import PartHealth
-from entitlements.token.jwks import MAX_BYTES, KeySet, KeySetRefused, VerificationKey, parse_key_set
-from entitlements.token.key_source import unknown_key
-
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+from entitlements.token.jwks import MAX_SET_BYTES, KeySet, parse_key_set
+from entitlements.token.key_fetch import check_url, fetch
+from entitlements.token.key_source import describe
+from entitlements.token.signature import VerificationKey
 
 
 class HttpKeys:
-    """The keys behind `url` (https; http on a loopback host only).
+    """See the module. All times in seconds; every `now` is of `time.monotonic()`.
 
-    timeout: seconds one fetch may take in all; refresh_after: age at which the set is fetched anew in the background;
-    cooldown: least seconds between two fetches; max_stale: greatest age at which a set serves; clock: monotonic.
+    url: `https://`, or `http://` on a loopback host; timeout: for one whole fetch; max_bytes: the largest document;
+    refresh_after: age from which the set is fetched anew in the background; cooldown: least time between two fetches;
+    max_stale: age from which the set serves no more; ca_file: PEM file of the only trusted roots.
+    Raises StartupFault key_source_invalid.
     """
 
     def __init__(
@@ -33,127 +31,104 @@ class HttpKeys:
         url: str,
         *,
         timeout: float = 2.0,
-        refresh_after: float = 300,
-        cooldown: float = 10,
-        max_stale: float = 3600,
-        clock: Callable[[], float] = time.monotonic,
+        max_bytes: int = MAX_SET_BYTES,
+        refresh_after: float = 300.0,
+        cooldown: float = 10.0,
+        max_stale: float = 3600.0,
+        ca_file: str | None = None,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-            raise ValueError("a key set must come over https")
-        self._url = url
+        if min(timeout, max_bytes, refresh_after, cooldown, max_stale) <= 0:
+            raise StartupFault("key_source_invalid", "the limits of a key source must be greater than zero")
+        self._url = check_url(url)
         self._timeout = timeout
-        self._refresh_after = refresh_after
+        self._max_bytes = max_bytes
+        # A short maximum age must not pass before the first refresh: then every set would go stale under traffic.
+        self._refresh_after = min(refresh_after, max_stale / 2)
         self._cooldown = cooldown
         self._max_stale = max_stale
-        self._clock = clock
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._turn = threading.Lock()
-        self._keys: KeySet | None = None
-        self._text = b""
-        self._good = float("-inf")
-        self._tried = float("-inf")
-        self._problem = "the key set was not fetched yet"
+        self._ca_file = ca_file
+        self._lock = threading.Lock()
+        self._known: KeySet | None = None
+        self._fetched = 0.0
+        self._tried: float | None = None
+        self._flight: threading.Thread | None = None
+        self._problem = ""
         self._generation = 0
+        self._closed = False
 
     @property
     def generation(self) -> int:
-        """Changes whenever the set of keys does, and when the set grows too old to serve."""
-        self._refresh_in_background()
-        return self._generation if self._usable() else -1
+        """Changes whenever the set of keys changes."""
+        return self._generation
 
-    def find(self, kid: str | None, algorithm: str) -> VerificationKey:
-        """The key for a header. Raises TokenRejected `unknown_key`, or KeysUnavailable."""
-        key = self._known(kid, algorithm)
-        if key is not None:
-            self._refresh_in_background()
-            return key
-        self._fetch_in_turn()
-        key = self._known(kid, algorithm)
-        if key is not None:
-            return key
-        if not self._usable():
-            raise KeysUnavailable("keys_unavailable", self._problem or "the key set is too old")
-        raise unknown_key()
+    def find(self, kid: str | None, algorithm: str, now: float) -> VerificationKey:
+        """See KeySource.find. Waits, for `timeout` at most, only where the key is not known."""
+        with self._lock:
+            known = self._usable(now)
+            if known is not None:
+                self._refresh_if_old(now)
+                try:
+                    return known.find(kid, algorithm)
+                except TokenRejected:
+                    if self._problem:
+                        # The endpoint failed last time: what is known is all there is, and nobody waits for it.
+                        self._start_flight(now, self._cooldown)
+                        raise
+            flight = self._start_flight(now, self._cooldown)
+        if flight is not None:
+            flight.join(self._timeout)
+        with self._lock:
+            known = self._usable(now)
+        if known is None:
+            raise KeysUnavailable("keys_unavailable", "no usable key set of the issuer is known")
+        return known.find(kid, algorithm)
 
-    def health(self) -> PartHealth:
-        """Ready while a set is known that may serve."""
-        self._refresh_in_background()
-        if self._keys is None:
-            self._fetch_in_turn()
-        if self._keys is not None and self._keys.alarm:
-            return PartHealth(False, "the key set publishes private parts")
-        return PartHealth(self._usable(), self._problem)
+    def health(self, now: float) -> PartHealth:
+        """See KeySource.health. Starts a fetch that is due, so that a service without traffic becomes ready."""
+        with self._lock:
+            self._refresh_if_old(now)
+            known = self._usable(now)
+            return describe(known, self._problem, now - self._fetched if known else None, self._generation)
 
     def close(self) -> None:
-        """Close the connections."""
-        self._session.close()
+        """Start no more fetches and wait for the running one."""
+        with self._lock:
+            self._closed = True
+            flight = self._flight
+        if flight is not None:
+            flight.join(2 * self._timeout)
 
-    def _usable(self) -> bool:
-        return self._keys is not None and self._clock() - self._good <= self._max_stale
+    def _usable(self, now: float) -> KeySet | None:
+        return self._known if now - self._fetched <= self._max_stale else None
 
-    def _known(self, kid: str | None, algorithm: str) -> VerificationKey | None:
-        keys = self._keys
-        return keys.find(kid, algorithm) if keys is not None and self._usable() else None
+    def _refresh_if_old(self, now: float) -> None:
+        if self._known is None or now - self._fetched >= self._refresh_after:
+            self._start_flight(now, min(self._cooldown, self._refresh_after))
 
-    def _refresh_in_background(self) -> None:
-        now = self._clock()
-        if now - self._good < self._refresh_after or now - self._tried < self._cooldown:
-            return
-        if self._turn.acquire(blocking=False):
-            threading.Thread(target=self._fetch_and_release, name="keys", daemon=True).start()
+    def _start_flight(self, now: float, cooldown: float) -> threading.Thread | None:
+        """The running fetch, or a new one if the cooldown allows it, or None. Called with the lock held."""
+        if self._flight is not None:
+            return self._flight
+        if self._closed or (self._tried is not None and now - self._tried < cooldown):
+            return None
+        self._tried = now
+        self._flight = threading.Thread(target=self._fly, args=(now,), name="key-set-fetch", daemon=True)
+        self._flight.start()
+        return self._flight
 
-    def _fetch_and_release(self) -> None:
+    def _fly(self, started: float) -> None:
+        found, problem = None, ""
         try:
-            self._fetch()
-        finally:
-            self._turn.release()
-
-    def _fetch_in_turn(self) -> None:
-        """Fetch unless another fetch is newer than the cooldown; wait for one that is under way, not for longer."""
-        if not self._turn.acquire(timeout=self._timeout):
-            return
-        self._fetch_and_release()
-
-    def _fetch(self) -> None:
-        if self._clock() - self._tried < self._cooldown:
-            return
-        self._tried = self._clock()
-        try:
-            text = self._download()
-            if text != self._text:
-                self._keys = parse_key_set(text)
-                self._text = text
-                self._generation += 1
-            self._good, self._problem = self._clock(), ""
-        except KeySetRefused as refusal:
-            self._problem = f"the key set at `{self._url}`: {refusal}"
-        except (requests.RequestException, OSError, ValueError):
-            self._problem = f"the key set at `{self._url}` cannot be fetched"
-
-    def _download(self) -> bytes:
-        deadline = time.monotonic() + self._timeout
-        with self._session.get(
-            self._url,
-            timeout=self._timeout,
-            allow_redirects=False,
-            stream=True,
-            verify=True,
-            headers={"Accept": "application/jwk-set+json, application/json", "Accept-Encoding": "identity"},
-        ) as response:
-            if response.status_code != 200:
-                raise KeySetRefused(f"was answered with status {response.status_code}")
-            if response.headers.get("Content-Encoding", "identity") != "identity":
-                raise KeySetRefused("was answered with a content encoding")
-            data = b""
-            while chunk := response.raw.read1(16384):
-                data += chunk
-                if len(data) > MAX_BYTES:
-                    raise KeySetRefused(f"is larger than {MAX_BYTES} bytes")
-                if time.monotonic() > deadline:
-                    raise KeySetRefused("did not arrive in time")
-        length = response.headers.get("Content-Length")
-        if length is not None and length != str(len(data)):
-            raise KeySetRefused("was cut short")
-        return data
+            data = fetch(self._url, timeout=self._timeout, max_bytes=self._max_bytes, ca_file=self._ca_file)
+            found = parse_key_set(data)
+        except KeysUnavailable as error:
+            problem = error.message
+        with self._lock:
+            self._flight = None
+            self._problem = problem
+            if found is not None:
+                # As old as the request that asked for it: never younger than what the server said.
+                self._fetched = started
+                if self._known is None or found.digest != self._known.digest:
+                    self._generation += 1
+                self._known = found

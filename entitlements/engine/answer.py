@@ -1,0 +1,76 @@
+"""OPA's answer, read strictly: only the JSON literal `true` allows.
+
+An undefined decision and one of another type are denials with a reason of their own, so that they stand in the
+decision log and can never be taken for an allow.
+"""
+
+from __future__ import annotations
+
+import re
+
+from entitlements import strict_json
+from entitlements.errors import EngineUnavailable, JSONRefused
+from entitlements.model import JSON, Verdict
+
+POLICY_UNDEFINED = "policy_undefined"
+POLICY_ERROR = "policy_error"
+_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_MEMBERS = frozenset({"allow", "reasons", "obligations"})
+_MAX_REASONS = 32
+_MAX_OBLIGATIONS = 16
+
+
+def read_answer(body: bytes) -> Verdict:
+    """Read the body of a 200 answer of OPA's Data API with provenance.
+
+    Raises EngineUnavailable `engine_answer_invalid` (no strict JSON object) or `policy_revision_unknown` (not exactly
+    one bundle revision was named).
+    """
+    try:
+        document = strict_json.loads(body, max_depth=32)
+    except JSONRefused:
+        raise EngineUnavailable("engine_answer_invalid", "the engine's answer is no strict JSON") from None
+    if not isinstance(document, dict):
+        raise EngineUnavailable("engine_answer_invalid", "the engine's answer is no JSON object")
+    revision = _revision(document)
+    if "result" not in document:
+        return Verdict(False, (POLICY_UNDEFINED,), (), revision)
+    result = document["result"]
+    if isinstance(result, bool):
+        return Verdict(result, (), (), revision)
+    read = _read_object(result)
+    if read is None:
+        return Verdict(False, (POLICY_ERROR,), (), revision)
+    allow, reasons, obligations = read
+    return Verdict(allow, reasons, obligations, revision)
+
+
+def _read_object(result: JSON) -> tuple[bool, tuple[str, ...], tuple[dict[str, JSON], ...]] | None:
+    """The parts of a decision object, or None for anything that is not exactly one."""
+    if not isinstance(result, dict) or not result.keys() <= _MEMBERS:
+        return None
+    allow = result.get("allow")
+    reasons = result.get("reasons", [])
+    obligations = result.get("obligations", [])
+    if not isinstance(allow, bool) or not isinstance(reasons, list) or not isinstance(obligations, list):
+        return None
+    codes = [code for code in reasons if isinstance(code, str) and _CODE.fullmatch(code)]
+    duties = [duty for duty in obligations if isinstance(duty, dict) and isinstance(duty.get("id"), str)]
+    if len(codes) != len(reasons) or len(duties) != len(obligations):
+        return None
+    if len(codes) > _MAX_REASONS or len(duties) > _MAX_OBLIGATIONS:
+        return None
+    return allow, tuple(sorted(codes)), tuple(sorted(duties, key=lambda duty: str(duty["id"])))
+
+
+def _revision(document: dict[str, JSON]) -> str:
+    provenance = document.get("provenance")
+    bundles = provenance.get("bundles") if isinstance(provenance, dict) else None
+    revisions = [
+        bundle.get("revision")
+        for bundle in (bundles.values() if isinstance(bundles, dict) else ())
+        if isinstance(bundle, dict)
+    ]
+    if len(revisions) != 1 or not isinstance(revisions[0], str) or not revisions[0]:
+        raise EngineUnavailable("policy_revision_unknown", "the engine does not name the policy revision it serves")
+    return revisions[0]

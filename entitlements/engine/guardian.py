@@ -1,0 +1,42 @@
+"""Runs OPA and makes sure it never outlives the service. Started as a script; imports as little as it can.
+
+Standard input is a pipe whose other end only the service holds: when the service ends, however it ends, the pipe
+closes and OPA is killed. Usage: guardian.py OPA ARGUMENT...
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+
+
+def _die_with_parent() -> None:
+    # Linux only: should the guardian itself be killed, OPA goes too. PR_SET_PDEATHSIG is 1.
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def main() -> int:
+    """Start OPA, wait for it or for the service to end; returns OPA's exit status."""
+    child = os.fork()
+    if child == 0:
+        _die_with_parent()
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        os.execv(sys.argv[1], sys.argv[1:])  # noqa: S606
+
+    def wait_for_the_service() -> None:
+        while os.read(0, 1):
+            pass
+        os.kill(child, signal.SIGKILL)
+
+    threading.Thread(target=wait_for_the_service, daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGKILL))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status) & 0xFF
+
+
+if __name__ == "__main__":
+    sys.exit(main())

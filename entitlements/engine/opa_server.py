@@ -1,0 +1,88 @@
+"""An OPA server as a policy engine: production, docker-compose, and the supervised child below."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+from entitlements.engine.answer import read_answer
+from entitlements.engine.opa_client_strict import StrictOpaClient
+from entitlements.errors import EngineUnavailable
+from entitlements.model import JSON, PartHealth, Verdict
+
+_PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:/[A-Za-z_][A-Za-z0-9_]*)+")
+_QUERY = {"strict-builtin-errors": "true", "provenance": "true"}
+_HEALTH_SECONDS = 1.0
+_T = TypeVar("_T")
+
+
+class OpaServer:
+    """Asks the OPA at `url` (`http://` or `https://`, host and port).
+
+    token: bearer token for OPA's own authorization, or None; probe: a decision path that `health` asks with an empty
+    input; connections: how many requests may be under way at once.
+    """
+
+    def __init__(self, url: str, *, token: str | None, probe: str = "", connections: int = 64) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("the engine's address must be http or https")
+        tls = parts.scheme == "https"
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        self._client = StrictOpaClient(
+            connections=connections, host=host, port=parts.port or (443 if tls else 80), ssl=tls, token=token
+        )
+        self._probe = probe
+
+    def ask(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
+        """One evaluation before `deadline`. Raises EngineUnavailable."""
+        if not _PATH.fullmatch(decision_path):
+            raise ValueError("a decision path is made of Rego identifiers")
+
+        def query() -> bytes:
+            body: bytes = self._client.query_rule(dict(policy_input), decision_path, query_params=_QUERY)
+            return body
+
+        return read_answer(self._within(deadline, query))
+
+    def health(self) -> PartHealth:
+        """Whether a decision can be had, and of which policy revision."""
+        deadline = time.monotonic() + _HEALTH_SECONDS
+        try:
+            if not self._probe:
+                healthy = self._within(deadline, self._client.check_health)
+                return PartHealth(healthy, "" if healthy else "the engine is not healthy")
+            verdict = self.ask(self._probe, {}, deadline=deadline)
+        except EngineUnavailable as error:
+            return PartHealth(False, error.message)
+        return PartHealth(True, "", {"revision": verdict.revision})
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close_connection()
+
+    def _within(self, deadline: float, call: Callable[[], _T]) -> _T:
+        """Run a request of the client under a deadline; a connection that was found dead is replaced once."""
+        self._client.until(deadline)
+        try:
+            try:
+                return call()
+            except requests.ConnectionError as error:
+                if not _was_closed_by_peer(error) or time.monotonic() >= deadline:
+                    raise
+                return call()
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            if time.monotonic() >= deadline:
+                raise EngineUnavailable("engine_timeout", "the engine took too long") from error
+            raise EngineUnavailable("engine_unreachable", "the engine cannot be reached") from error
+
+
+def _was_closed_by_peer(error: requests.ConnectionError) -> bool:
+    """An idle connection that the peer had closed: no byte of an answer came. The query changes nothing there."""
+    return bool(error.args) and isinstance(error.args[0], urllib3.exceptions.ProtocolError)

@@ -1,0 +1,196 @@
+"""Policy files on disk: their digest, their check by OPA, and the locked-down bundle that OPA serves."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from entitlements.errors import Fault, StartupFault
+from entitlements.model import JSON
+
+_LOCKDOWN = Path(__file__).with_name("lockdown") / "authz.rego"
+_DATA = frozenset({"data.json", "data.yaml"})
+# A policy decides by its input alone: no network, no clock, no chance, no look at the process.
+_IMPURE = frozenset(
+    {"http.send", "net.lookup_ip_addr", "opa.runtime", "rand.intn", "time.now_ns", "uuid.rfc4122", "trace"}
+)
+_OPA_SECONDS = 60
+
+
+def policy_files(folder: Path) -> dict[str, bytes]:
+    """The files that a decision can depend on, by relative path, in order.
+
+    Tests, hidden files and the folder `system` are left out. Raises StartupFault `policy_unreadable`.
+    """
+    found: dict[str, bytes] = {}
+    for path in _walk(folder):
+        name = path.relative_to(folder).as_posix()
+        if not (name.endswith(".rego") and not name.endswith("_test.rego")) and path.name not in _DATA:
+            continue
+        try:
+            found[name] = path.read_bytes()
+        except OSError as error:
+            raise _unreadable(path, os.strerror(error.errno or 0)) from None
+    if not any(name.endswith(".rego") for name in found):
+        raise _unreadable(folder, "holds no policy")
+    return found
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    if not folder.is_dir():
+        raise _unreadable(folder, "is no folder")
+    for directory, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if Path(directory) == folder and "system" in folders:
+            folders.remove("system")
+        for name in sorted(files):
+            if not name.startswith("."):
+                path = Path(directory) / name
+                if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+                    raise _unreadable(path, "is a link out of the policy folder")
+                yield path
+
+
+def _unreadable(path: Path, why: str) -> StartupFault:
+    return StartupFault("policy_unreadable", f"`{path}` {why}")
+
+
+def policy_digest(folder: Path) -> str:
+    """`sha256:<hex>` over the names and contents of the policy files: the policy revision."""
+    return _digest(policy_files(folder))
+
+
+def _digest(files: dict[str, bytes]) -> str:
+    total = hashlib.sha256()
+    for name, content in sorted(files.items()):
+        total.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
+    return "sha256:" + total.hexdigest()
+
+
+def check_policies(folder: Path, *, decision_paths: Sequence[str], opa: Path) -> None:
+    """Have OPA check the files: strict mode, no impure built-in, each decision path a rule.
+
+    Raises StartupFault `policy_invalid` with a fault for each error, with file and line.
+    """
+    _check(policy_files(folder), folder, decision_paths, opa)
+
+
+def _check(files: dict[str, bytes], folder: Path, decision_paths: Sequence[str], opa: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="entitlements-") as work:
+        root = Path(work) / "policies"
+        for name, content in files.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes(content)
+        capabilities = Path(work) / "capabilities.json"
+        capabilities.write_text(json.dumps(_reduced_capabilities(opa)))
+        done = _run(
+            opa, "check", "--strict", "--bundle", "--format", "json", "--capabilities", str(capabilities), str(root)
+        )
+        if done.returncode != 0:
+            raise StartupFault("policy_invalid", "the policies do not compile", _errors(done, root, folder))
+        faults = [
+            Fault("decision_rule_missing", f"no policy has the rule `data.{path.replace('/', '.')}`", str(folder))
+            for path in decision_paths
+            if not _has_rule(opa, root, path)
+        ]
+    if faults:
+        raise StartupFault("policy_invalid", "the policies lack a decision rule", faults)
+
+
+def _has_rule(opa: Path, root: Path, path: str) -> bool:
+    # A rule that exists can be an entry point of a bundle; OPA refuses one that does not.
+    with tempfile.TemporaryDirectory(prefix="entitlements-") as out:
+        done = _run(opa, "build", "--bundle", "--entrypoint", path, "-t", "plan", "-o", f"{out}/b.tar.gz", str(root))
+    return done.returncode == 0
+
+
+def _run(opa: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            [str(opa), *arguments], capture_output=True, text=True, timeout=_OPA_SECONDS, check=False, env={}
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise StartupFault("opa_failed", "the OPA executable could not check the policies") from error
+
+
+def _reduced_capabilities(opa: Path) -> dict[str, Any]:
+    capabilities: dict[str, Any] = json.loads(_run(opa, "capabilities", "--current").stdout)
+    capabilities["builtins"] = [item for item in capabilities["builtins"] if item["name"] not in _IMPURE]
+    capabilities["allow_net"] = []
+    return capabilities
+
+
+def _errors(done: subprocess.CompletedProcess[str], root: Path, folder: Path) -> list[Fault]:
+    try:
+        errors = json.loads(done.stderr or done.stdout)["errors"]
+    except (ValueError, KeyError, TypeError):
+        text = re.sub(re.escape(str(root)), str(folder), (done.stderr or done.stdout).strip())
+        return [Fault("policy_invalid", text[:500], str(folder))]
+    faults = []
+    for error in errors:
+        location = error.get("location") or {}
+        name = str(location.get("file", "")).removeprefix(str(root)).lstrip("/")
+        faults.append(
+            Fault("policy_invalid", str(error.get("message", "")), str(folder / name), int(location.get("row", 0)))
+        )
+    return faults
+
+
+def build_bundle(folder: Path, *, decision_paths: Sequence[str], target: Path, opa: Path) -> str:
+    """Check the policies and put them, locked down, as a bundle at `target` in one step; returns their revision.
+
+    Raises StartupFault as `check_policies` does; `target` is then left as it was.
+    """
+    files = policy_files(folder)
+    _check(files, folder, decision_paths, opa)
+    revision = _digest(files)
+    members = {".manifest": json.dumps(_manifest(files, revision)).encode(), **files, **_system(decision_paths)}
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, content in sorted(members.items()):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    temporary = target.with_name(target.name + ".new")
+    temporary.write_bytes(buffer.getvalue())
+    temporary.replace(target)
+    return revision
+
+
+def _system(decision_paths: Sequence[str]) -> dict[str, bytes]:
+    data: dict[str, JSON] = {"decision_paths": list(sorted(decision_paths))}
+    return {
+        "system/authz/authz.rego": _LOCKDOWN.read_bytes(),
+        "system/data.json": (json.dumps(data, indent=2) + "\n").encode(),
+    }
+
+
+def _manifest(files: dict[str, bytes], revision: str) -> dict[str, JSON]:
+    roots = sorted({name.partition("/")[0] for name in files if "/" in name} | {"system"})
+    return {"revision": revision, "roots": list(roots), "rego_version": 1}
+
+
+def write_manifest(folder: Path, *, decision_paths: Sequence[str]) -> str:
+    """Make the folder itself a locked-down bundle for an OPA that mounts it; returns the revision.
+
+    Writes `.manifest`, `system/authz/authz.rego` and `system/data.json`.
+    """
+    files = policy_files(folder)
+    revision = _digest(files)
+    manifest = (json.dumps(_manifest(files, revision), indent=2) + "\n").encode()
+    for name, content in {".manifest": manifest, **_system(decision_paths)}.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name("." + path.name + ".new")
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    return revision

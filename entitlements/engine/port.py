@@ -1,0 +1,24 @@
+"""The port through which a verdict is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from entitlements.model import JSON, PartHealth, Verdict
+
+
+class PolicyEngine(Protocol):
+    """OPA, however it is reached."""
+
+    def ask(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
+        """Evaluate the rule at a path such as `orders/authz/decision`.
+
+        deadline: instant of time.monotonic() at which the answer is worthless. Raises EngineUnavailable.
+        """
+
+    def health(self) -> PartHealth:
+        """Whether a verdict could be had now, and of which policy revision."""
+
+    def close(self) -> None:
+        """Release connections and processes."""

@@ -1,0 +1,36 @@
+"""Why a token is refused: the stable codes, in one place.
+
+The codes are for the decision log and for operators. What reaches the client is the same text for every cause.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from entitlements.errors import TokenRejected
+
+
+class Refusal(StrEnum):
+    """The code of every TokenRejected that this room raises."""
+
+    TOKEN_MALFORMED = "token_malformed"  # noqa: S105 - not three canonical base64url parts of strict JSON objects
+    TOKEN_TOO_LARGE = "token_too_large"  # noqa: S105 - longer than 8192 bytes
+    ALGORITHM_NOT_PERMITTED = "algorithm_not_permitted"  # `alg` is not one that the contract lists
+    TYPE_NOT_ACCESS_TOKEN = "type_not_access_token"  # noqa: S105 - `typ` or the claims say another kind of token
+    HEADER_NOT_PERMITTED = "header_not_permitted"  # a header member that could move trust, or a malformed `kid`
+    UNKNOWN_KEY = "unknown_key"  # the issuer's key set has no such key for this algorithm
+    SIGNATURE_INVALID = "signature_invalid"  # the signature is not by that key over these octets
+    ISSUER_UNKNOWN = "issuer_unknown"  # no contract is pinned for the issuer
+    AUDIENCE_MISMATCH = "audience_mismatch"  # the token is not for the audience, or the issuer not pinned with it
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105 - `exp` has passed
+    TOKEN_NOT_YET_VALID = "token_not_yet_valid"  # noqa: S105 - `nbf` or `iat` lies ahead
+    LIFETIME_TOO_LONG = "lifetime_too_long"  # `exp - iat` is beyond every version of the contract
+    CLAIM_MISSING = "claim_missing"  # a claim that RFC 9068 section 2.2 requires is absent
+    CLAIM_INVALID = "claim_invalid"  # a registered claim has the wrong type or form
+    SENDER_CONSTRAINED = "sender_constrained"  # `cnf` binds the token to a key whose proof is not checked here
+    ID_TOKEN = "id_token"  # the claims are those of an ID token
+
+
+def refuse(code: Refusal, message: str) -> TokenRejected:
+    """The error for one refusal, to be raised by the caller; `message` never holds a token, key or claim value."""
+    return TokenRejected(code.value, message)

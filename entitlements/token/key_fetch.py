@@ -1,0 +1,154 @@
+"""One fetch of a key set over HTTP, bounded in time and size.
+
+The library's time limits are per read, so that a server that drips a byte at a time is never too slow for them. Here
+one deadline covers the whole exchange: when it passes, the socket is shut.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from entitlements.errors import KeysUnavailable, StartupFault
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+_CHUNK = 8192
+_HEADERS = {
+    "Accept": "application/jwk-set+json, application/json",
+    "Accept-Encoding": "identity",
+    "Connection": "close",
+    "User-Agent": "entitlements",
+}
+
+
+def check_url(url: str) -> str:
+    """The address of a key set, as given. Raises StartupFault key_source_invalid.
+
+    Only `https://`, or `http://` on a loopback host; no user, no fragment (RFC 8725 section 3.10, RFC 9700 section 2.6).
+    """
+    try:
+        parts = urlsplit(url)
+        fine = bool(parts.hostname) and parts.username is None and not parts.fragment and parts.port != 0
+    except ValueError:
+        fine = False
+    if not fine or not url.isascii() or any(letter.isspace() for letter in url):
+        raise StartupFault("key_source_invalid", "the address of a key set is malformed")
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS):
+        raise StartupFault("key_source_invalid", "a key set must come over `https://`")
+    return url
+
+
+def fetch(url: str, *, timeout: float, max_bytes: int, ca_file: str | None) -> bytes:
+    """Fetch `url` once.
+
+    timeout: seconds for everything from the name look-up's end to the last byte; max_bytes: the largest body;
+    ca_file: PEM file of the only trusted roots, None for the default ones. No redirect is followed, no proxy,
+    cookie, netrc or other environment is used, no content coding is accepted.
+    Raises KeysUnavailable keys_fetch_failed; the message never quotes what the server sent.
+    """
+    deadline = time.monotonic() + timeout
+    adapter = _ShutAtDeadline()
+    timer = threading.Timer(timeout, adapter.shut)
+    timer.daemon = True
+    timer.start()
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            session.mount("https://", adapter)
+            session.mount("http://", adapter)
+            with session.get(
+                url,
+                headers=_HEADERS,
+                timeout=(timeout, timeout),
+                allow_redirects=False,
+                stream=True,
+                verify=ca_file or True,
+                proxies={},
+            ) as answer:
+                return _body(answer, max_bytes, deadline)
+    except KeysUnavailable:
+        raise
+    except (
+        Exception
+    ) as error:  # the trust boundary: whatever a hostile answer makes the library raise is a failed fetch
+        cause = "it did not answer in time" if time.monotonic() >= deadline else f"{type(error).__name__}"
+        raise _failed(f"the key set cannot be fetched: {cause}") from None
+    finally:
+        timer.cancel()
+
+
+def _body(answer: requests.Response, max_bytes: int, deadline: float) -> bytes:
+    if answer.status_code != 200:
+        raise _failed(f"the key set's address answered {answer.status_code}")
+    if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise _failed("the key set came with a content coding")
+    length = answer.headers.get("Content-Length", "0").strip()
+    if not length.isdecimal() or len(length) > 15 or int(length) > max_bytes:
+        raise _failed(f"the key set is larger than {max_bytes} bytes")
+    body = bytearray()
+    for chunk in answer.iter_content(_CHUNK):
+        body += chunk
+        if len(body) > max_bytes:
+            raise _failed(f"the key set is larger than {max_bytes} bytes")
+        if time.monotonic() >= deadline:
+            break
+    # Also after the last byte: a socket shut at the deadline looks like an end of the body.
+    if time.monotonic() >= deadline:
+        raise _failed("the key set cannot be fetched: it did not answer in time")
+    return bytes(body)
+
+
+def _failed(message: str) -> KeysUnavailable:
+    return KeysUnavailable("keys_fetch_failed", message)
+
+
+class _ShutAtDeadline(HTTPAdapter):
+    """Knows the sockets of its connections, to wake a thread that is blocked in one of them."""
+
+    def __init__(self) -> None:
+        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
+        self._lock = threading.Lock()
+        self._sockets: list[socket.socket] = []
+        self._over = False
+
+    def get_connection_with_tls_context(
+        self,
+        request: requests.PreparedRequest,
+        verify: bool | str | None,
+        proxies: Mapping[str, str] | None = None,
+        cert: tuple[str, str] | str | None = None,
+    ):  # type: ignore[no-untyped-def]
+        pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+        plain = pool.ConnectionCls
+        adapter = self
+
+        def connect(connection) -> None:  # type: ignore[no-untyped-def]
+            plain.connect(connection)
+            adapter._watch(connection.sock)
+
+        pool.ConnectionCls = type("WatchedConnection", (plain,), {"connect": connect})
+        return pool
+
+    def _watch(self, connected: socket.socket) -> None:
+        with self._lock:
+            self._sockets.append(connected)
+            over = self._over
+        if over:
+            self.shut()
+
+    def shut(self) -> None:
+        """Shut every socket, now and from now on."""
+        with self._lock:
+            self._over = True
+            sockets = list(self._sockets)
+        for connected in sockets:
+            with contextlib.suppress(OSError):
+                # Past a TLS layer: its own shutdown is not safe beside a thread that reads.
+                socket.socket.shutdown(connected, socket.SHUT_RDWR)
