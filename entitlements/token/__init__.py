@@ -1,22 +1,33 @@
-"""A string becomes `VerifiedClaims`, or a refusal. Nothing else in the product reads a token."""
+"""A string becomes VerifiedClaims, or a refusal.
 
+The room knows tokens, keys and the profiles of the pinned contracts. It refuses to know what the claims mean: that is
+the contract's, and what they grant is the policy's.
+"""
+
+from entitlements.token.codes import Refusal
 from entitlements.token.http_keys import HttpKeys
 from entitlements.token.inspection import InspectedToken, inspect
-from entitlements.token.jwks import KeySet, VerificationKey, parse_key_set
+from entitlements.token.jwks import KeySet, SkippedKey, parse_key_set
 from entitlements.token.key_source import FileKeys, KeySource
-from entitlements.token.mint import SigningKey, access_token_claims, mint
+from entitlements.token.mint import SigningKey, access_token_claims, from_jwk, generate_key, mint
+from entitlements.token.signature import SUPPORTED_ALGORITHMS, VerificationKey
 from entitlements.token.verifier import TokenVerifier
 
 __all__ = [
+    "SUPPORTED_ALGORITHMS",
     "FileKeys",
     "HttpKeys",
     "InspectedToken",
     "KeySet",
     "KeySource",
+    "Refusal",
     "SigningKey",
+    "SkippedKey",
     "TokenVerifier",
     "VerificationKey",
     "access_token_claims",
+    "from_jwk",
+    "generate_key",
     "inspect",
     "mint",
     "parse_key_set",

@@ -1,75 +1,137 @@
-"""The claims that every access token must hold, their types and their times (RFC 9068 section 2.2, RFC 7519)."""
+"""What the registered claims of an access token must say (RFC 9068 sections 2.2 and 4, RFC 7519 section 4.1).
+
+Only a payload whose signature holds comes here. Types are exact: a boolean or a text is no NumericDate, a number is no
+subject, and nothing is converted.
+"""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
-from entitlements.errors import TokenRejected
+from entitlements.errors import RequestInvalid
 from entitlements.model import JSON
-from entitlements.strict_json import MAX_SAFE_INTEGER
+from entitlements.token.codes import Refusal, refuse
 
-_REQUIRED = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
-_PLAIN = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,255}")
-_MAX_AUDIENCES = 16
-# Members that only tokens of other kinds hold, whatever their `typ` says.
-_OTHER_KINDS = frozenset({"nonce", "at_hash", "c_hash", "s_hash", "events", "token_introspection", "htm", "htu"})
-_OTHER_TYPES = frozenset({"id", "refresh", "offline", "logout", "id_token", "refresh_token"})
+REQUIRED_CLAIMS = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
+MAX_AUDIENCES = 16
+MAX_NUMERIC_DATE = 2**53
+_NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,255}", re.DOTALL)
+# OpenID Connect Core section 2 and 3.1.3.6, FAPI: claims that only an ID token has.
+_ID_TOKEN_CLAIMS = ("nonce", "at_hash", "c_hash", "s_hash")
+# Logout and security event tokens (RFC 8417 section 2.2), introspection answers (RFC 9701 section 5).
+_FOREIGN_CLAIMS = ("events", "token_introspection")
+# Keycloak names the kind of token in a claim; of its kinds only Bearer is an access token that anyone may present.
+_ACCESS_TOKEN_KINDS = frozenset({"bearer", "at+jwt", "application/at+jwt"})
 
 
-def check_claims(payload: Mapping[str, JSON], now: float, leeway: int) -> None:
-    """Check presence, types, kind and times of the registered claims. Raises TokenRejected with the exact cause."""
-    for name in _REQUIRED:
-        if name not in payload:
-            raise TokenRejected("claim_missing", f"the claim `{name}` is missing")
+@dataclass(frozen=True, slots=True)
+class Times:
+    """The times of a token in seconds since the epoch; `not_before` is 0 where the token has no `nbf`."""
+
+    issued_at: float
+    not_before: float
+    expires_at: float
+
+    def check(self, now: float, leeway: float) -> None:
+        """Refuse a token that is not valid at `now`, give or take `leeway` seconds (RFC 7519 sections 4.1.4 to 4.1.6).
+
+        Raises TokenRejected token_expired or token_not_yet_valid. The comparisons say when a token is good, so that a
+        `now` that is no number refuses.
+        """
+        if not now < self.expires_at + leeway:
+            raise refuse(Refusal.TOKEN_EXPIRED, "the token has expired")
+        if not max(self.not_before, self.issued_at) <= now + leeway:
+            raise refuse(Refusal.TOKEN_NOT_YET_VALID, "the token is not valid yet")
+
+
+def check_kind(claims: Mapping[str, JSON]) -> None:
+    """Refuse claims that no plain access token has, whatever the header's `typ` says (RFC 8725 section 3.12).
+
+    Raises TokenRejected id_token, type_not_access_token or sender_constrained.
+    """
+    if any(name in claims for name in _ID_TOKEN_CLAIMS):
+        raise refuse(Refusal.ID_TOKEN, "the claims are those of an ID token")
+    if any(name in claims for name in _FOREIGN_CLAIMS):
+        raise refuse(Refusal.TYPE_NOT_ACCESS_TOKEN, "the claims are those of another kind of token")
+    if "typ" in claims:
+        kind = claims["typ"]
+        if kind == "ID":
+            raise refuse(Refusal.ID_TOKEN, "the claim `typ` says that it is an ID token")
+        if not isinstance(kind, str) or not kind.isascii() or kind.lower() not in _ACCESS_TOKEN_KINDS:
+            raise refuse(Refusal.TYPE_NOT_ACCESS_TOKEN, "the claim `typ` does not say that it is an access token")
+    # RFC 9449 section 7.2: a bound token sent as a bearer token must be refused. A binding that is not understood is
+    # still a binding (RFC 7800 section 3.1).
+    if "cnf" in claims:
+        raise refuse(Refusal.SENDER_CONSTRAINED, "the token is bound to a key whose proof is not checked here")
+
+
+def check_registered(claims: Mapping[str, JSON]) -> Times:
+    """Check presence and form of every registered claim but the pairing of issuer and audience.
+
+    Out: the token's times. Raises TokenRejected claim_missing or claim_invalid.
+    """
+    for name in REQUIRED_CLAIMS:
+        if name not in claims:
+            raise refuse(Refusal.CLAIM_MISSING, f"the required claim `{name}` is missing")
     for name in ("sub", "client_id", "jti"):
-        value = payload[name]
-        if not isinstance(value, str) or not _PLAIN.fullmatch(value):
-            raise TokenRejected("claim_invalid", f"the claim `{name}` is no plain text of 1 to 255 characters")
-    kind = payload.get("typ")
-    if _OTHER_KINDS & payload.keys() or (isinstance(kind, str) and kind.lower() in _OTHER_TYPES):
-        raise TokenRejected("token_of_other_kind", "the token is an ID token or another kind of token")
-    if "cnf" in payload:
-        # A binding that is not checked here must not be taken for none (RFC 9449 section 7.2, RFC 8705 section 3).
-        raise TokenRejected("sender_constrained", "the token is bound to a key of its sender")
-    check_times(payload, now, leeway)
-    if lifetime(payload) <= 0:
-        raise TokenRejected("claim_invalid", "the claim `exp` is not after `iat`")
+        value = claims[name]
+        if not isinstance(value, str) or not _NAME.fullmatch(value):
+            raise refuse(Refusal.CLAIM_INVALID, f"`{name}` is not 1 to 255 characters without control characters")
+    times = Times(
+        issued_at=_numeric_date(claims, "iat"),
+        not_before=_numeric_date(claims, "nbf") if "nbf" in claims else 0,
+        expires_at=_numeric_date(claims, "exp"),
+    )
+    if times.expires_at < times.issued_at:
+        raise refuse(Refusal.CLAIM_INVALID, "`exp` is earlier than `iat`")
+    audiences(claims)
+    return times
 
 
-def check_times(payload: Mapping[str, JSON], now: float, leeway: int) -> None:
-    """`now < exp + leeway`, and neither `nbf` nor `iat` later than `now + leeway` (RFC 7519 section 4.1)."""
-    if not now < _time(payload, "exp") + leeway:
-        raise TokenRejected("token_expired", "the token expired")
-    for name in ("iat", "nbf"):
-        if name in payload and _time(payload, name) > now + leeway:
-            raise TokenRejected("token_not_yet_valid", f"the claim `{name}` lies in the future")
+def _numeric_date(claims: Mapping[str, JSON], name: str) -> float:
+    """Seconds since the epoch (RFC 7519 section 2, NumericDate)."""
+    value = claims[name]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise refuse(Refusal.CLAIM_INVALID, f"`{name}` is no number")
+    if not math.isfinite(value) or not 0 <= value < MAX_NUMERIC_DATE:
+        raise refuse(Refusal.CLAIM_INVALID, f"`{name}` is out of range")
+    return value
 
 
-def expiry(payload: Mapping[str, JSON]) -> float:
-    """`exp` in seconds since the epoch."""
-    return _time(payload, "exp")
+def audiences(claims: Mapping[str, JSON]) -> tuple[str, ...]:
+    """The entries of `aud`: a string or a list of strings (RFC 7519 section 4.1.3).
+
+    Raises TokenRejected claim_invalid.
+    """
+    value = claims["aud"]
+    entries = value if isinstance(value, list) else [value]
+    if not 1 <= len(entries) <= MAX_AUDIENCES:
+        raise refuse(Refusal.CLAIM_INVALID, f"`aud` does not have 1 to {MAX_AUDIENCES} entries")
+    found = tuple(entry for entry in entries if isinstance(entry, str) and entry)
+    if len(found) != len(entries):
+        raise refuse(Refusal.CLAIM_INVALID, "`aud` is no string and no list of strings")
+    return found
 
 
-def lifetime(payload: Mapping[str, JSON]) -> float:
-    """`exp - iat` in seconds."""
-    return _time(payload, "exp") - _time(payload, "iat")
+def choose_audience(claims: Mapping[str, JSON], pinned: Collection[str], asked: str | None) -> str:
+    """The one audience that the token is judged for.
 
-
-def audiences(payload: Mapping[str, JSON]) -> tuple[str, ...]:
-    """`aud`, a text or a list of texts (RFC 7519 section 4.1.3). Raises TokenRejected for any other shape."""
-    value = payload["aud"]
-    listed = [value] if isinstance(value, str) else value
-    if not isinstance(listed, list) or not 1 <= len(listed) <= _MAX_AUDIENCES:
-        raise TokenRejected("audience_mismatch", "the claim `aud` is neither a text nor a short list of texts")
-    names = tuple(name for name in listed if isinstance(name, str) and name)
-    if len(names) != len(listed):
-        raise TokenRejected("audience_mismatch", "the claim `aud` lists something other than texts")
-    return names
-
-
-def _time(payload: Mapping[str, JSON], name: str) -> float:
-    value = payload[name]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MAX_SAFE_INTEGER:
-        raise TokenRejected("claim_invalid", f"the claim `{name}` is no number of seconds since the epoch")
-    return float(value)
+    pinned: the audiences that are pinned with the token's issuer; asked: the caller's own audience, or None to take the
+    only pinned one that the token names. Compared octet by octet (RFC 9068 section 4).
+    Raises TokenRejected audience_mismatch, or RequestInvalid audience_ambiguous where the caller has to choose.
+    """
+    matching = sorted(set(audiences(claims)) & set(pinned))
+    if asked is not None:
+        matching = [audience for audience in matching if audience == asked]
+    if not matching:
+        raise refuse(Refusal.AUDIENCE_MISMATCH, "the token is for no audience that is pinned with its issuer")
+    if len(matching) > 1:
+        raise RequestInvalid(
+            "audience_ambiguous",
+            "the token is for several pinned audiences",
+            {"audience": ["the token is for several pinned audiences, so name the one that asks"]},
+        )
+    return matching[0]

@@ -28,7 +28,7 @@ class Refusal(StrEnum):
     CLAIM_MISSING = "claim_missing"  # a claim that RFC 9068 section 2.2 requires is absent
     CLAIM_INVALID = "claim_invalid"  # a registered claim has the wrong type or form
     SENDER_CONSTRAINED = "sender_constrained"  # `cnf` binds the token to a key whose proof is not checked here
-    ID_TOKEN = "id_token"  # the claims are those of an ID token
+    ID_TOKEN = "id_token"  # noqa: S105 - the claims are those of an ID token
 
 
 def refuse(code: Refusal, message: str) -> TokenRejected:

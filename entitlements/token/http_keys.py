@@ -26,7 +26,7 @@ class HttpKeys:
     Raises StartupFault key_source_invalid.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each limit is named by its caller
         self,
         url: str,
         *,
@@ -112,23 +112,33 @@ class HttpKeys:
         if self._closed or (self._tried is not None and now - self._tried < cooldown):
             return None
         self._tried = now
-        self._flight = threading.Thread(target=self._fly, args=(now,), name="key-set-fetch", daemon=True)
-        self._flight.start()
-        return self._flight
+        flight = threading.Thread(target=self._fly, args=(now,), name="key-set-fetch", daemon=True)
+        try:
+            flight.start()
+        except RuntimeError:
+            self._problem = "no thread can be started to fetch the key set"
+            return None
+        self._flight = flight
+        return flight
 
     def _fly(self, started: float) -> None:
-        found, problem = None, ""
+        found, problem = None, "the fetch of the key set was cut short"
         try:
             data = fetch(self._url, timeout=self._timeout, max_bytes=self._max_bytes, ca_file=self._ca_file)
-            found = parse_key_set(data)
+            found, problem = parse_key_set(data), ""
         except KeysUnavailable as error:
             problem = error.message
+        finally:
+            self._land(started, found, problem)
+
+    def _land(self, started: float, found: KeySet | None, problem: str) -> None:
         with self._lock:
             self._flight = None
             self._problem = problem
-            if found is not None:
-                # As old as the request that asked for it: never younger than what the server said.
-                self._fetched = started
-                if self._known is None or found.digest != self._known.digest:
-                    self._generation += 1
-                self._known = found
+            if found is None:
+                return
+            # As old as the request that asked for it: never younger than what the server said.
+            self._fetched = started
+            if self._known is None or found.digest != self._known.digest:
+                self._generation += 1
+            self._known = found

@@ -1,15 +1,16 @@
 """A JWK set becomes the keys that may verify (RFC 7517), each bound to one algorithm.
 
 Each member is judged by itself: a bad one is skipped with its reason and never takes the set down with it. Two rules
-look across members. A `kid` that more than one member names is refused for all of them, because which key was meant
-cannot be told. A key whose private part stands anywhere in the set is refused in every member, because it is everybody's.
+look across members. A `kid` that more than one member names is refused for all of them: which key was meant cannot be
+told. A key whose private part stands anywhere in the set is refused in every member: it is everybody's by now.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -72,10 +73,7 @@ def parse_key_set(data: bytes) -> KeySet:
     for index, member in enumerate(members):
         try:
             key = _read_member(member)
-            if key.kid is not None and names[key.kid] > 1:
-                raise MemberRefused("another member has the same `kid`")
-            if _mark(member) in leaked:
-                raise MemberRefused("the private part of the same key is in the set")
+            _check_across(key, _mark(member), names, leaked)
             used.append(key)
         except MemberRefused as refusal:
             skipped.append(SkippedKey(index, str(refusal), alarm=_is_secret(member)))
@@ -112,6 +110,13 @@ def _read_member(member: JSON) -> VerificationKey:
     return VerificationKey(kid if isinstance(kid, str) else None, algorithm, public_key)
 
 
+def _check_across(key: VerificationKey, mark: bytes, names: Mapping[str, int], leaked: Collection[bytes]) -> None:
+    if key.kid is not None and names[key.kid] > 1:
+        raise MemberRefused("another member has the same `kid`")
+    if mark in leaked:
+        raise MemberRefused("the private part of the same key is in the set")
+
+
 def _check_purpose(member: Mapping[str, JSON]) -> None:
     """RFC 7517 sections 4.2 and 4.3: a key for another purpose does not verify."""
     if "use" in member and member["use"] != "sig":
@@ -131,12 +136,15 @@ def _is_secret(member: JSON) -> bool:
     return isinstance(member, dict) and not _PRIVATE_MEMBERS.isdisjoint(member)
 
 
-def _mark(member: JSON) -> str:
-    """What tells one public key from another: the modulus or the x coordinate, without letters that carry nothing."""
-    if not isinstance(member, dict):
-        return ""
-    value = member.get("n", member.get("x"))
-    return value.rstrip("=").lstrip("A") if isinstance(value, str) else ""
+def _mark(member: JSON) -> bytes:
+    """What tells one public key from another: the modulus or the x coordinate, however it was spelt."""
+    value = member.get("n", member.get("x")) if isinstance(member, dict) else None
+    if not isinstance(value, str):
+        return b""
+    try:
+        return base64.urlsafe_b64decode(value.rstrip("=") + "=" * (-len(value.rstrip("=")) % 4)).lstrip(b"\0")
+    except ValueError:
+        return b""
 
 
 def _digest(keys: list[VerificationKey]) -> str:

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -31,7 +32,7 @@ _HEADERS = {
 def check_url(url: str) -> str:
     """The address of a key set, as given. Raises StartupFault key_source_invalid.
 
-    Only `https://`, or `http://` on a loopback host; no user, no fragment (RFC 8725 section 3.10, RFC 9700 section 2.6).
+    Only `https://`, or `http://` on a loopback host; no user, no fragment (RFC 8414 section 2, `jwks_uri`).
     """
     try:
         parts = urlsplit(url)
@@ -91,7 +92,7 @@ def _body(answer: requests.Response, max_bytes: int, deadline: float) -> bytes:
         raise _failed("the key set came with a content coding")
     length = answer.headers.get("Content-Length", "0").strip()
     if not length.isdecimal() or len(length) > 15 or int(length) > max_bytes:
-        raise _failed(f"the key set is larger than {max_bytes} bytes")
+        raise _failed(f"the key set's length is malformed or beyond {max_bytes} bytes")
     body = bytearray()
     for chunk in answer.iter_content(_CHUNK):
         body += chunk
@@ -124,12 +125,13 @@ class _ShutAtDeadline(HTTPAdapter):
         verify: bool | str | None,
         proxies: Mapping[str, str] | None = None,
         cert: tuple[str, str] | str | None = None,
-    ):  # type: ignore[no-untyped-def]
-        pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+    ) -> Any:
+        # Any: the pool is a type of a library that is not named here.
+        pool: Any = super().get_connection_with_tls_context(request, verify, proxies, cert)
         plain = pool.ConnectionCls
         adapter = self
 
-        def connect(connection) -> None:  # type: ignore[no-untyped-def]
+        def connect(connection: Any) -> None:
             plain.connect(connection)
             adapter._watch(connection.sock)
 

@@ -131,7 +131,7 @@ def _read_if_changed(path: Path, seen: tuple[int, ...] | None) -> tuple[bytes | 
     """The file's content, or None if it is the one that was `seen`. Raises OSError or KeysUnavailable."""
     # Not blocking: a pipe in the file's place must not hold up a request.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with open(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         now_seen = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)
         if now_seen == seen:

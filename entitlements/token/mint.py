@@ -1,73 +1,105 @@
-"""A development issuer: keys and access tokens for demos, tests and benchmarks. Never a production issuer."""
+"""A development issuer: keys and tokens for demonstrations and tests. Nothing that serves requests imports it."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import secrets
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeAlias
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
 from entitlements.model import JSON
+from entitlements.token.compact import encode
+from entitlements.token.signature import CURVE_ALGORITHMS, RSA_ALGORITHMS, SUPPORTED_ALGORITHMS
 
-_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
-MINTED_ALGORITHMS = ("RS256", "PS256", "ES256", "ES384", "ES512", "EdDSA")
+PrivateKey: TypeAlias = RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey
+_CURVES: Mapping[str, type[ec.EllipticCurve]] = {"ES256": ec.SECP256R1, "ES384": ec.SECP384R1, "ES512": ec.SECP521R1}
+_PUBLIC_MEMBERS = ("kty", "crv", "e", "n", "x", "y")
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A private key, the one algorithm it signs with and its key id."""
+    """A private key bound to one JWS algorithm and named by `kid`."""
 
     kid: str
     algorithm: str
-    private: Any = field(repr=False)
+    private_key: PrivateKey = field(repr=False)
 
-    @classmethod
-    def generate(cls, algorithm: str, *, kid: str = "") -> SigningKey:
-        """A new key for one of MINTED_ALGORITHMS. Raises ValueError for another."""
-        private: Any
-        if algorithm in ("RS256", "PS256"):
-            private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        elif algorithm in ("ES256", "ES384", "ES512"):
-            curve = {"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1(), "ES512": ec.SECP521R1()}[algorithm]
-            private = ec.generate_private_key(curve)
-        elif algorithm == "EdDSA":
-            private = ed25519.Ed25519PrivateKey.generate()
-        else:
-            raise ValueError(f"no key can be made for `{algorithm}`")
-        return cls(kid or f"development-{secrets.token_hex(6)}", algorithm, private)
-
-    @classmethod
-    def from_jwk(cls, member: Mapping[str, JSON]) -> SigningKey:
-        """Read what `to_jwk` wrote. Raises ValueError."""
-        algorithm, kid = member.get("alg"), member.get("kid")
-        if not isinstance(algorithm, str) or not isinstance(kid, str) or algorithm not in MINTED_ALGORITHMS:
-            raise ValueError("the key names no algorithm and key id that can be used")
-        try:
-            private = jwt.get_algorithm_by_name(algorithm).from_jwk(json.dumps(dict(member)))
-        except (jwt.PyJWTError, ValueError, TypeError) as error:
-            raise ValueError("the text is no private JWK") from error
-        return cls(kid, algorithm, private)
+    def sign(self, data: bytes) -> bytes:
+        """The JWS signature over `data`."""
+        return _primitive(self.algorithm).sign(data, self.private_key)
 
     def to_jwk(self) -> dict[str, JSON]:
-        """The private key as a JWK: keep it secret."""
-        return {**self._jwk(self.private), "kid": self.kid, "alg": self.algorithm, "use": "sig"}
-
-    def public_jwk(self) -> dict[str, JSON]:
-        """The public half, as it stands in a JWK set."""
-        members = self._jwk(self.private.public_key())
+        """The private JWK (RFC 7517), for a file that only the development issuer reads."""
+        members: dict[str, JSON] = dict(_primitive(self.algorithm).to_jwk(self.private_key, as_dict=True))
+        members.pop("key_ops", None)
         return {**members, "kid": self.kid, "alg": self.algorithm, "use": "sig"}
 
-    def _jwk(self, key: Any) -> dict[str, JSON]:
-        members: dict[str, JSON] = jwt.get_algorithm_by_name(self.algorithm).to_jwk(key, as_dict=True)
-        members.pop("key_ops", None)
-        return members
+    def public_jwk(self) -> dict[str, JSON]:
+        """The public JWK, as a key set publishes it."""
+        return {name: value for name, value in self.to_jwk().items() if name in (*_PUBLIC_MEMBERS, "kid", "alg", "use")}
 
 
-def access_token_claims(
+def generate_key(algorithm: str, kid: str | None = None) -> SigningKey:
+    """A new random key.
+
+    algorithm: a supported JWS name; kid: its name, None for its thumbprint (RFC 7638).
+    Raises ValueError for another algorithm.
+    """
+    if algorithm in RSA_ALGORITHMS:
+        return _named(kid, algorithm, generate_private_key(public_exponent=65537, key_size=2048))
+    if algorithm in CURVE_ALGORITHMS.values():
+        return _named(kid, algorithm, ec.generate_private_key(_CURVES[algorithm]()))
+    if algorithm in SUPPORTED_ALGORITHMS:
+        return _named(kid, algorithm, Ed25519PrivateKey.generate())
+    raise ValueError(f"the algorithm `{algorithm}` is not supported")
+
+
+def from_jwk(members: Mapping[str, JSON]) -> SigningKey:
+    """Read what SigningKey.to_jwk wrote. Raises ValueError where it is no private JWK with `alg` and `kid`."""
+    algorithm, kid = members.get("alg"), members.get("kid")
+    if not isinstance(algorithm, str) or algorithm not in SUPPORTED_ALGORITHMS or not isinstance(kid, str):
+        raise ValueError("the key has no `kid` or no supported `alg`")
+    try:
+        key = _primitive(algorithm).from_jwk(dict(members))
+        # A public key, or one of another curve, cannot sign as its `alg` says.
+        signing = SigningKey(kid, algorithm, _primitive(algorithm).prepare_key(key))
+        signing.sign(b"")
+    except (jwt.InvalidKeyError, AttributeError, KeyError, TypeError, ValueError):
+        raise ValueError("the key is no private JWK of its algorithm") from None
+    return signing
+
+
+def mint(
+    key: SigningKey,
+    claims: Mapping[str, JSON],
+    *,
+    typ: str | None = "at+jwt",
+    headers: Mapping[str, JSON] | None = None,
+) -> str:
+    """Sign claims as a compact JWS (RFC 7515 section 3.1).
+
+    typ: the header's `typ`, None for none; headers: further header members, which win over ours.
+    """
+    header: dict[str, JSON] = {"alg": key.algorithm, "kid": key.kid}
+    if typ is not None:
+        header["typ"] = typ
+    return mint_raw(key, _dump({**header, **(headers or {})}), _dump(dict(claims)))
+
+
+def mint_raw(key: SigningKey, header: bytes, payload: bytes) -> str:
+    """Sign header and payload as the octets that they are, well-formed or not."""
+    signing_input = f"{encode(header)}.{encode(payload)}"
+    return f"{signing_input}.{encode(key.sign(signing_input.encode('ascii')))}"
+
+
+def access_token_claims(  # noqa: PLR0913 - the required claims, each named by its caller
     *,
     issuer: str,
     audience: str | Sequence[str],
@@ -75,31 +107,44 @@ def access_token_claims(
     client_id: str,
     now: float,
     lifetime: int,
-    claims: Mapping[str, JSON],
-    scopes: Sequence[str],
+    claims: Mapping[str, JSON] | None = None,
+    scopes: Sequence[str] = (),
 ) -> dict[str, JSON]:
-    """The payload of an RFC 9068 access token; `claims` stand beside the registered ones and may replace them."""
-    payload: dict[str, JSON] = {
+    """The claims of an access token (RFC 9068 section 2.2).
+
+    now: seconds since the epoch; lifetime: seconds until it expires; claims: further claims, which never win over the
+    registered ones; scopes: become `scope` where there are any.
+    """
+    issued_at = int(now)
+    registered: dict[str, JSON] = {
         "iss": issuer,
         "aud": audience if isinstance(audience, str) else list(audience),
         "sub": subject,
         "client_id": client_id,
-        "iat": int(now),
-        "exp": int(now) + lifetime,
-        "jti": secrets.token_hex(16),
+        "iat": issued_at,
+        "exp": issued_at + lifetime,
+        "jti": str(uuid.uuid4()),
     }
     if scopes:
-        payload["scope"] = " ".join(scopes)
-    return {**payload, **claims}
+        registered["scope"] = " ".join(scopes)
+    return {**(claims or {}), **registered}
 
 
-def mint(
-    key: SigningKey, payload: Mapping[str, JSON], *, typ: str = "at+jwt", headers: Mapping[str, JSON] | None = None
-) -> str:
-    """Sign a payload as a compact token. headers: further header members."""
-    return jwt.PyJWS().encode(
-        json.dumps(dict(payload), separators=(",", ":")).encode(),
-        key.private,
-        algorithm=key.algorithm,
-        headers={"typ": typ, "kid": key.kid, **(headers or {})},
-    )
+def _primitive(algorithm: str) -> jwt.algorithms.Algorithm:
+    return jwt.get_algorithm_by_name("EdDSA" if algorithm == "Ed25519" else algorithm)
+
+
+def _named(kid: str | None, algorithm: str, key: PrivateKey) -> SigningKey:
+    unnamed = SigningKey(kid or "", algorithm, key)
+    return unnamed if kid else SigningKey(_thumbprint(unnamed.to_jwk()), algorithm, key)
+
+
+def _thumbprint(members: Mapping[str, JSON]) -> str:
+    """RFC 7638 section 3: SHA-256 over the required public members in lexical order."""
+    required = {name: members[name] for name in _PUBLIC_MEMBERS if name in members}
+    text = json.dumps(required, separators=(",", ":"), sort_keys=True)
+    return encode(hashlib.sha256(text.encode()).digest())
+
+
+def _dump(value: Mapping[str, JSON]) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8")

@@ -29,7 +29,7 @@ _PRIMITIVES = {name: jwt.get_algorithm_by_name("EdDSA" if name == "Ed25519" else
 
 @dataclass(frozen=True, slots=True)
 class VerificationKey:
-    """A public key bound to exactly one JWS algorithm (RFC 8725 section 3.1). `kid` is None where its set names none."""
+    """A public key bound to exactly one JWS algorithm (RFC 8725 section 3.1). `kid` is None where it has no name."""
 
     kid: str | None
     algorithm: str

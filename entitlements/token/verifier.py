@@ -1,31 +1,33 @@
-"""The story of a token: shape, header, issuer, key, signature, type, times, audience (RFC 9068 section 4)."""
+"""A string becomes VerifiedClaims, or a refusal. The one place where a token starts to be believed."""
 
 from __future__ import annotations
 
-import hashlib
-import threading
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
-import jwt
-
-from entitlements.errors import RequestInvalid, TokenRejected
-from entitlements.model import TokenProfile, VerifiedClaims
-from entitlements.token import claims as claim_rules
-from entitlements.token.compact import CompactToken, take_apart
-from entitlements.token.header import check_header
-from entitlements.token.jwks import VerificationKey
+from entitlements.errors import Fault, StartupFault
+from entitlements.model import JSON, TokenProfile, VerifiedClaims
+from entitlements.token import compact
+from entitlements.token.cache import RememberedToken, TokenCache, cache_name
+from entitlements.token.claims import check_kind, check_registered, choose_audience
+from entitlements.token.codes import Refusal, refuse
+from entitlements.token.header import CheckedHeader, check_header
 from entitlements.token.key_source import KeySource
+from entitlements.token.signature import SUPPORTED_ALGORITHMS, VerificationKey, signature_holds
 
-_SIGNATURE_BYTES = {"ES256": 64, "ES384": 96, "ES512": 132, "EdDSA": 64, "Ed25519": 64}
-_CacheKey = tuple[bytes, str | None]
+MAX_LEEWAY = 60
 
 
 class TokenVerifier:
-    """Verifies access tokens of the pinned (issuer, audience) pairs.
+    """Verifies access tokens (RFC 9068 section 4, RFC 8725). Safe to use from many threads.
 
-    profiles: what each served contract version demands; keys: one source an issuer; leeway: seconds of clock
-    difference that `exp`, `nbf` and `iat` may show (0 to 60); cache_entries: verified tokens that are remembered.
+    profiles: what the pinned contract versions demand, several per issuer and audience allowed;
+    keys: for each issuer of a profile, its own keys and nobody else's;
+    leeway: seconds of clock difference that token times may show, 0 to 60;
+    cache_entries: verified tokens that are remembered, 0 for none;
+    monotonic: the clock that key sets age by.
+    Raises StartupFault token_verifier_invalid with every fault at once.
     """
 
     def __init__(
@@ -35,110 +37,119 @@ class TokenVerifier:
         *,
         leeway: int = 10,
         cache_entries: int = 4096,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        if not profiles or any(not profile.algorithms for profile in profiles):
-            raise ValueError("a verifier needs profiles, each with an algorithm")
-        if not 0 <= leeway <= 60:
-            raise ValueError("the leeway must be 0 to 60 seconds")
-        self._profiles = tuple(profiles)
-        self._keys = dict(keys)
+        faults = _faults(profiles, keys, leeway)
+        if faults:
+            raise StartupFault("token_verifier_invalid", "tokens cannot be verified with these settings", faults)
+        self._pins: dict[str, dict[str, tuple[TokenProfile, ...]]] = {}
+        for profile in profiles:
+            versions = self._pins.setdefault(profile.issuer, {})
+            versions[profile.audience] = (*versions.get(profile.audience, ()), profile)
+        self._keys = {issuer: keys[issuer] for issuer in self._pins}
+        self._algorithms = {issuer: _algorithms(_of_issuer(pins)) for issuer, pins in self._pins.items()}
+        self._all_algorithms = _algorithms(profiles)
         self._leeway = leeway
-        self._cache = _VerifiedTokens(cache_entries)
+        self._cache = TokenCache(cache_entries)
+        self._monotonic = monotonic
 
     def verify(self, token: str, *, now: float, audience: str | None = None) -> VerifiedClaims:
-        """Verify one compact token at `now`, seconds since the epoch.
+        """Verify one token.
 
-        audience: the one the caller answers to; None takes the single pinned audience that the token names. Raises
-        TokenRejected with the exact cause, RequestInvalid `audience_ambiguous` where the token names several pinned
-        audiences and the caller none, and KeysUnavailable.
+        token: the text behind `Bearer `; now: seconds since the epoch; audience: the audience of the API that asks, or
+        None to take the only pinned one that the token names.
+        Raises TokenRejected with a code of `Refusal`, KeysUnavailable, or RequestInvalid audience_ambiguous.
         """
-        # The cache is keyed by the whole token: another text is another token, whatever it decodes to.
-        key: _CacheKey = (hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest(), audience)
-        cached = self._cache.get(key)
-        if cached is not None and self._keys[cached[0].issuer].generation == cached[1]:
-            claim_rules.check_times(cached[0].values, now, self._leeway)
-            return cached[0]
-        verified, generation = self._verify_anew(token, now, audience)
-        self._cache.put(key, (verified, generation))
-        return verified
+        if len(token) > compact.MAX_TOKEN_BYTES:
+            raise refuse(Refusal.TOKEN_TOO_LARGE, f"the token is longer than {compact.MAX_TOKEN_BYTES} bytes")
+        name = cache_name(token, audience)
+        remembered = self._cache.get(name)
+        if remembered is not None:
+            if self._still_holds(remembered):
+                remembered.times.check(now, self._leeway)
+                return remembered.claims
+            self._cache.forget(name)
+        verified = self._verify(token, now, audience)
+        self._cache.put(name, verified)
+        return verified.claims
 
-    def _verify_anew(self, token: str, now: float, audience: str | None) -> tuple[VerifiedClaims, int]:
-        parts = take_apart(token)
-        issuer = parts.payload.get("iss")
-        profiles = [profile for profile in self._profiles if profile.issuer == issuer]
-        if not isinstance(issuer, str) or not profiles or issuer not in self._keys:
-            raise TokenRejected("issuer_unknown", "the issuer is not one of a pinned contract")
-        algorithm, kid = check_header(
-            parts.header, frozenset(name for profile in profiles for name in profile.algorithms)
-        )
-        source = self._keys[issuer]
-        generation = source.generation
-        _check_signature(parts, source.find(kid, algorithm))
-        claim_rules.check_claims(parts.payload, now, self._leeway)
-        chosen = self._audience(claim_rules.audiences(parts.payload), profiles, audience)
-        fitting = [profile for profile in profiles if profile.audience == chosen]
-        if not any(algorithm in profile.algorithms for profile in fitting):
-            raise TokenRejected("algorithm_not_permitted", "the algorithm is not permitted for the audience")
-        lifetime = claim_rules.lifetime(parts.payload)
-        if lifetime > max(profile.max_lifetime for profile in fitting):
-            raise TokenRejected("lifetime_too_long", "the token lives longer than its contract permits")
+    def _still_holds(self, remembered: RememberedToken) -> bool:
+        source = self._keys[remembered.claims.issuer]
+        # Asked each time: it refuses a key that left the set or a set that is too old, and lets an old set refresh.
+        key = source.find(remembered.kid, remembered.claims.algorithm, self._monotonic())
+        return source.generation == remembered.generation and key == remembered.key
+
+    def _verify(self, token: str, now: float, audience: str | None) -> RememberedToken:
+        parts = compact.parse(token)
+        header = check_header(parts.header, self._all_algorithms)
+        issuer = self._pinned_issuer(parts.payload, header)
+        # Read before the key is looked for: a change in between makes what is remembered too old, never too new.
+        generation = self._keys[issuer].generation
+        key = self._key(issuer, header)
+        if not signature_holds(key, parts.signing_input, parts.signature):
+            raise refuse(Refusal.SIGNATURE_INVALID, "the signature does not hold")
+        claims = parts.payload
+        check_kind(claims)
+        times = check_registered(claims)
+        times.check(now, self._leeway)
+        chosen = choose_audience(claims, self._pins[issuer], audience)
+        lifetime = times.expires_at - times.issued_at
+        _check_profiles(self._pins[issuer][chosen], header.algorithm, lifetime)
         verified = VerifiedClaims(
-            values=parts.payload,
+            values=MappingProxyType(dict(claims)),
             issuer=issuer,
             audience=chosen,
-            algorithm=algorithm,
-            expires_at=claim_rules.expiry(parts.payload),
+            algorithm=header.algorithm,
+            expires_at=times.expires_at,
             lifetime=lifetime,
         )
-        return verified, generation
+        return RememberedToken(verified, times, header.kid, key, generation)
 
-    def _audience(self, named: Sequence[str], profiles: Sequence[TokenProfile], wanted: str | None) -> str:
-        pinned = {profile.audience for profile in profiles}
-        served = [name for name in dict.fromkeys(named) if name in pinned and wanted in (None, name)]
-        if not served:
-            raise TokenRejected("audience_mismatch", "the token is not for this audience")
-        if len(served) > 1:
-            raise RequestInvalid(
-                "audience_ambiguous",
-                "the token is for several audiences that are served here",
-                {"audience": ["name the audience that the API answers to"]},
-            )
-        return served[0]
+    def _pinned_issuer(self, unverified: Mapping[str, JSON], header: CheckedHeader) -> str:
+        """The issuer that the token claims: it only chooses whose keys are asked (RFC 8725 section 3.8)."""
+        issuer = unverified.get("iss")
+        if not isinstance(issuer, str) or issuer not in self._keys:
+            raise refuse(Refusal.ISSUER_UNKNOWN, "no contract is pinned for the token's issuer")
+        if header.algorithm not in self._algorithms[issuer]:
+            raise refuse(Refusal.ALGORITHM_NOT_PERMITTED, "no contract of the issuer permits the header's `alg`")
+        return issuer
 
-
-def _check_signature(parts: CompactToken, key: VerificationKey) -> None:
-    """RFC 7515 section 5.2. The key says the algorithm; the header only had to agree."""
-    length = _SIGNATURE_BYTES.get(key.algorithm)
-    name = "EdDSA" if key.algorithm == "Ed25519" else key.algorithm
-    try:
-        valid = length in (None, len(parts.signature)) and jwt.get_algorithm_by_name(name).verify(
-            parts.signing_input, key.key, parts.signature
-        )
-    except Exception:
-        # whatever a parser of hostile bytes raises is a refusal
-        valid = False
-    if valid is not True:
-        raise TokenRejected("signature_invalid", "the signature does not verify")
+    def _key(self, issuer: str, header: CheckedHeader) -> VerificationKey:
+        key = self._keys[issuer].find(header.kid, header.algorithm, self._monotonic())
+        # Said again where it matters: the key decides the algorithm, the header only has to agree.
+        if key.algorithm != header.algorithm or (header.kid is not None and key.kid != header.kid):
+            raise refuse(Refusal.UNKNOWN_KEY, "the key source gave a key that does not fit the header")
+        return key
 
 
-class _VerifiedTokens:
-    """A bounded memory of verified tokens, least recently used out first."""
+def _check_profiles(profiles: Sequence[TokenProfile], algorithm: str, lifetime: float) -> None:
+    """Refuse what no pinned version permits; which version a token fits is judged with its claims."""
+    if algorithm not in _algorithms(profiles):
+        raise refuse(Refusal.ALGORITHM_NOT_PERMITTED, "no contract of the audience permits the header's `alg`")
+    if not lifetime <= max(profile.max_lifetime for profile in profiles):
+        raise refuse(Refusal.LIFETIME_TOO_LONG, "the token lives longer than the contract permits")
 
-    def __init__(self, entries: int) -> None:
-        self._entries = entries
-        self._lock = threading.Lock()
-        self._known: OrderedDict[_CacheKey, tuple[VerifiedClaims, int]] = OrderedDict()
 
-    def get(self, key: _CacheKey) -> tuple[VerifiedClaims, int] | None:
-        with self._lock:
-            found = self._known.get(key)
-            if found is not None:
-                self._known.move_to_end(key)
-            return found
+def _algorithms(profiles: Sequence[TokenProfile]) -> frozenset[str]:
+    return frozenset(name for profile in profiles for name in profile.algorithms)
 
-    def put(self, key: _CacheKey, value: tuple[VerifiedClaims, int]) -> None:
-        with self._lock:
-            self._known[key] = value
-            self._known.move_to_end(key)
-            while len(self._known) > self._entries:
-                self._known.popitem(last=False)
+
+def _of_issuer(pins: Mapping[str, tuple[TokenProfile, ...]]) -> list[TokenProfile]:
+    return [profile for versions in pins.values() for profile in versions]
+
+
+def _faults(profiles: Sequence[TokenProfile], keys: Mapping[str, KeySource], leeway: int) -> list[Fault]:
+    """Refuse the empty rule: no profile, no issuer, no audience, no algorithm, no keys."""
+    found: list[Fault] = []
+    if not profiles:
+        found.append(Fault("no_profiles", "no contract is pinned, so no token could be verified"))
+    if not 0 <= leeway <= MAX_LEEWAY:
+        found.append(Fault("leeway_out_of_range", f"the leeway must be 0 to {MAX_LEEWAY} seconds"))
+    for profile in profiles:
+        if not profile.issuer or not profile.audience or not profile.max_lifetime > 0:
+            found.append(Fault("profile_incomplete", "issuer, audience or maximum lifetime is empty"))
+        if not profile.algorithms or not set(profile.algorithms) <= set(SUPPORTED_ALGORITHMS):
+            found.append(Fault("algorithm_unsupported", "the algorithms are empty or not all supported"))
+    missing = sorted({profile.issuer for profile in profiles} - set(keys))
+    found += [Fault("keys_missing", f"no key set is configured for the issuer `{issuer}`") for issuer in missing]
+    return found
