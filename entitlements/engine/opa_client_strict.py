@@ -99,7 +99,9 @@ class _Session(requests.Session):
         if left <= 0:
             raise EngineUnavailable("engine_timeout", "the time for the decision is spent")
         try:
-            response = self._adapter.send(request, stream=True, timeout=left, verify=self.verify or True, cert=self.cert)
+            response = self._adapter.send(
+                request, stream=True, timeout=left, verify=self.verify or True, cert=self.cert
+            )
             body = response.raw.read(MAX_ANSWER + 1, decode_content=False)
             if len(body) > MAX_ANSWER:
                 response.raw.close()

@@ -52,7 +52,7 @@ def _parse(incoming: Request) -> AccessRequest:
         raise RequestInvalid("request_malformed", "the request is malformed", {"body": ["a string holds NUL"]})
     token = _bearer_token(incoming)
     try:
-        fields = AUTHORIZE.load(document)
+        fields = AUTHORIZE.load(document)  # type: ignore[arg-type]
     except ValidationError as error:
         raise RequestInvalid("request_malformed", "the request is malformed", flatten(error.messages)) from None
     return AccessRequest(token=token, **fields)

@@ -1,0 +1,90 @@
+"""Serving the application with granian: one worker process, watched from both sides."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from typing import Any
+
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+
+from entitlements.errors import StartupFault
+from entitlements.settings import Settings, load_settings
+from entitlements.web.app import create_app
+from entitlements.web.authorize import MAX_BODY
+from entitlements.web.server import Door
+from entitlements.wiring import Service, build
+
+_PARENT = "_ENTITLEMENTS_SERVING_PARENT"
+_HEADER_BYTES = 16 * 1024
+
+
+class Application(Door):
+    """The door together with the service behind it, which ends with the worker."""
+
+    def __init__(self, service: Service, *, threads: int) -> None:
+        super().__init__(create_app(service.pdp, service.readiness).wsgi_app, threads=threads, max_body=MAX_BODY)
+        self._service = service
+
+    def __rsgi_del__(self, _loop: Any) -> None:
+        """Stop what serves (granian's hook at the worker's end)."""
+        self._service.close()
+
+
+def application() -> Application:
+    """Build the application in granian's worker process."""
+    _end_with_parent()
+    settings = load_settings(os.environ)
+    return Application(build(settings), threads=settings.threads)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until a signal ends it. Raises StartupFault `address_in_use` where the address cannot be had."""
+    _check_address(settings)
+    os.environ[_PARENT] = str(os.getpid())
+    Granian(
+        "entitlements.web.serving:application",
+        factory=True,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.RSGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        http1_settings=HTTP1Settings(header_read_timeout=5000, max_buffer_size=_HEADER_BYTES),
+        respawn_failed_workers=True,
+        workers_kill_timeout=10,
+        log_enabled=False,
+    ).serve()
+
+
+def _check_address(settings: Settings) -> None:
+    try:
+        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((settings.host, settings.port))
+    except OSError as error:
+        raise StartupFault(
+            "address_unavailable",
+            f"cannot listen on `{settings.host}:{settings.port}`: {os.strerror(error.errno or 0).lower()}, "
+            "set ENTITLEMENTS_LISTEN to another address",
+        ) from None
+
+
+def _end_with_parent() -> None:
+    """End this worker when the process that started it is gone, also after a kill that it could not see."""
+    parent = int(os.environ.get(_PARENT, "0"))
+    if not parent:
+        return
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.25)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
