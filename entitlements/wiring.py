@@ -60,7 +60,7 @@ def build(settings: Settings) -> Service:
 
 
 def preflight(settings: Settings) -> None:
-    """Find what keeps the service from starting before a process is started for it. Raises StartupFault, all at once."""
+    """Find all that keeps the service from starting before a process is started for it. Raises StartupFault."""
     faults: list[Fault] = []
     catalog: Catalog | None = None
     for check in (lambda: load_catalog(settings.contracts), lambda: open_log(settings.decision_log).close()):

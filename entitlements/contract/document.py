@@ -94,7 +94,7 @@ class Contract:
     @cached_property
     def ref(self) -> ContractRef:
         """Name, version and `sha256:<hex>` of the canonical document (RFC 8785)."""
-        text = rfc8785.dumps(self.canonical)  # type: ignore[arg-type]
+        text = rfc8785.dumps(self.canonical)
         return ContractRef(self.name, self.version, "sha256:" + hashlib.sha256(text).hexdigest())
 
     @cached_property

@@ -93,6 +93,13 @@ def _across(document: Mapping[str, Any], path: Path) -> Iterator[tuple[Place, st
     if not document["tokens"]["access_token"]["algorithms"]:
         yield ("tokens", "access_token", "algorithms"), "one algorithm or more is needed"
     yield from _schemas(document)
+    yield from _names(document)
+    yield from _consumers(document)
+    yield from _request(document["request"])
+
+
+def _names(document: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    claims = document["claims"]
     for name in claims:
         if name in ("nbf", "scope"):
             yield ("claims", name), f"`{name}` is built in and cannot be declared"
@@ -105,14 +112,16 @@ def _across(document: Mapping[str, Any], path: Path) -> Iterator[tuple[Place, st
         for index, name in enumerate(members["claims"]):
             if name not in claims:
                 yield ("scopes", scope, "claims", index), f"the claim `{name}` is not declared"
+
+
+def _consumers(document: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     names = [consumer["name"] for consumer in document["consumers"]]
     for index, consumer in enumerate(document["consumers"]):
         if consumer["name"] in names[:index]:
             yield ("consumers", index, "name"), f"the consumer `{consumer['name']}` stands twice"
         for position, name in enumerate(consumer["relies_on"]):
-            if name not in claims and name not in ALWAYS_DECLARED:
+            if name not in document["claims"] and name not in ALWAYS_DECLARED:
                 yield ("consumers", index, "relies_on", position), f"the claim `{name}` is not declared"
-    yield from _request(document["request"])
 
 
 def _request(request: Mapping[str, Any] | None) -> Iterator[tuple[Place, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import yaml
 
@@ -37,7 +38,7 @@ class _Composer(yaml.SafeLoader):
     """Refuses anchors and aliases before they are composed, so that no alias can multiply a document."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event = self.peek_event()
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise yaml.MarkedYAMLError(problem="anchors and aliases are not accepted", problem_mark=event.start_mark)
         return super().compose_node(parent, index)
@@ -94,7 +95,7 @@ def _mapping(node: yaml.MappingNode, path: Path, located: Located) -> JSON:
 
 
 def _scalar(node: yaml.ScalarNode, path: Path, located: Located) -> JSON:
-    text, kind = node.value, node.tag.rpartition(":")[2]
+    text, kind = node.value, node.tag.removeprefix("tag:yaml.org,2002:")
     quoted = node.style in ("'", '"', "|", ">")
     if kind == "str":
         return str(text) if quoted or text.lower() not in _AMBIGUOUS else _ambiguous(node, path, located)
@@ -117,5 +118,7 @@ def _ambiguous(node: yaml.ScalarNode, path: Path, located: Located) -> JSON:
     return _fault(node, path, located, f"`{node.value}` is ambiguous, write true or false, or put quotes around it")
 
 
-def _fault(node: yaml.Node, path: Path, located: Located, message: str) -> None:
+def _fault(node: yaml.Node, path: Path, located: Located, message: str) -> JSON:
+    """Collect a fault; the value that stands for what could not be read is null."""
     located.faults.append((node.start_mark.line + 1, path, message))
+    return None

@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
-ALGORITHMS = (
-    "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519".split()  # asymmetric ones only
-)
+# Asymmetric ones only (RFC 8725 section 3.2).
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 TOKEN_KINDS = ("access_token", "id_token", "userinfo", "introspection", "wrapper_token")
 SENSITIVITIES = ("public", "internal", "pii", "secret")
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -52,7 +51,7 @@ class _Integer(fields.Integer):
     def __init__(self, **options: Any) -> None:
         super().__init__(strict=True, **options)
 
-    def _validated(self, value: Any) -> int | None:
+    def _validated(self, value: Any) -> int:
         if isinstance(value, (bool, str)):
             raise self.make_error("invalid", input=value)
         return super()._validated(value)
@@ -70,7 +69,7 @@ class _Strict(Schema):
         unknown = RAISE
 
 
-def _names(check: validate.Validator, **options: Any) -> fields.List:
+def _names(check: validate.Validator, **options: Any) -> fields.List[str]:
     return fields.List(fields.String(validate=check), validate=_distinct, **options)
 
 

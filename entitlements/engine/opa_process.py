@@ -161,7 +161,7 @@ class OpaProcess:
             folders.sort()
             for name in sorted(files):
                 with contextlib.suppress(OSError):
-                    status = os.stat(Path(directory) / name)
+                    status = (Path(directory) / name).stat()
                     found.append((f"{directory}/{name}", status.st_mtime_ns, status.st_size, status.st_ino))
         return tuple(found)
 

@@ -167,7 +167,7 @@ def build_bundle(folder: Path, *, decision_paths: Sequence[str], target: Path, o
 
 
 def _system(decision_paths: Sequence[str]) -> dict[str, bytes]:
-    data: dict[str, JSON] = {"decision_paths": list(sorted(decision_paths))}
+    data: dict[str, JSON] = {"decision_paths": [*sorted(decision_paths)]}
     return {
         "system/authz/authz.rego": _LOCKDOWN.read_bytes(),
         "system/data.json": (json.dumps(data, indent=2) + "\n").encode(),
@@ -175,8 +175,8 @@ def _system(decision_paths: Sequence[str]) -> dict[str, bytes]:
 
 
 def _manifest(files: dict[str, bytes], revision: str) -> dict[str, JSON]:
-    roots = sorted({name.partition("/")[0] for name in files if "/" in name} | {"system"})
-    return {"revision": revision, "roots": list(roots), "rego_version": 1}
+    roots: list[JSON] = [*sorted({name.partition("/")[0] for name in files if "/" in name} | {"system"})]
+    return {"revision": revision, "roots": roots, "rego_version": 1}
 
 
 def write_manifest(folder: Path, *, decision_paths: Sequence[str]) -> str:

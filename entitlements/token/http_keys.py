@@ -26,7 +26,7 @@ class HttpKeys:
     Raises StartupFault key_source_invalid.
     """
 
-    def __init__(  # noqa: PLR0913 - each limit is named by its caller
+    def __init__(
         self,
         url: str,
         *,

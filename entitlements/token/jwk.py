@@ -27,7 +27,7 @@ _CURVES: Mapping[str, type[ec.EllipticCurve]] = {
 }
 
 
-class MemberRefused(Exception):  # noqa: N818 - named like the other refusals
+class MemberRefused(Exception):
     """Why one member of a key set is not used, in words."""
 
 

@@ -99,7 +99,7 @@ def mint_raw(key: SigningKey, header: bytes, payload: bytes) -> str:
     return f"{signing_input}.{encode(key.sign(signing_input.encode('ascii')))}"
 
 
-def access_token_claims(  # noqa: PLR0913 - the required claims, each named by its caller
+def access_token_claims(
     *,
     issuer: str,
     audience: str | Sequence[str],

@@ -1,0 +1,138 @@
+"""`entitlements authorize`: one decision from the command line, by the same path as a served one."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from entitlements import strict_json
+from entitlements.cli import render
+from entitlements.errors import DecisionUnavailable, JSONRefused, RequestInvalid, StartupFault, TokenRejected
+from entitlements.model import JSON, AccessRequest, Action, Decision, Resource
+from entitlements.wiring import Service, build
+
+
+def parse_members(_context: click.Context, _parameter: click.Parameter, values: Sequence[str]) -> dict[str, JSON]:
+    """`name=value` pairs; a value that is JSON counts as such, anything else as text."""
+    members: dict[str, JSON] = {}
+    for pair in values:
+        name, separator, text = pair.partition("=")
+        if not name or not separator:
+            raise click.BadParameter(f"`{pair}` is not `name=value`")
+        try:
+            members[name] = strict_json.loads(text.encode())
+        except JSONRefused:
+            members[name] = text
+    return members
+
+
+def _parse_resource(_context: click.Context, _parameter: click.Parameter, value: str) -> Resource:
+    kind, separator, identifier = value.partition(":")
+    if not kind or not separator or not identifier:
+        raise click.BadParameter("must be `type:id`, for example `order:42`")
+    return Resource(kind, identifier)
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  entitlements authorize --token-file token.jwt --action read --resource order:42 --property tenant=t_1\n"
+    "  cat token.jwt | entitlements authorize --action refund --resource order:42 --format json"
+)
+@click.option("--token-file", type=click.File("r"), default="-", help="The access token; `-` is standard input.")
+@click.option("--action", required=True, help="Name of the action.")
+@click.option("--resource", required=True, callback=_parse_resource, help="`type:id` of the resource.")
+@click.option("--property", "properties", multiple=True, callback=parse_members, help="`name=value` of the resource.")
+@click.option("--context", "context", multiple=True, callback=parse_members, help="`name=value` of the context.")
+@click.option("--audience", default=None, help="The audience that the asking API answers to.")
+@render.format_option
+def authorize(
+    token_file: IO[str],
+    action: str,
+    resource: Resource,
+    properties: dict[str, JSON],
+    context: dict[str, JSON],
+    audience: str | None,
+    form: str,
+) -> None:
+    """Decide one request and print the decision, its reasons and the rules that gave them.
+
+    Exit code 0: allow, 3: deny or a token that is not accepted, 4: no decision can be made. The token is read from a
+    file or standard input, never from an argument. The decision goes to the decision log unless that is stdout.
+    """
+    settings = render.settings()
+    if settings.decision_log == "stdout":
+        settings = replace(settings, decision_log="/dev/null")
+    request = AccessRequest(
+        token_file.read(16_384).strip(), Action(action), replace(resource, properties=properties), context, audience
+    )
+    try:
+        service = build(settings)
+        try:
+            decision = service.pdp.decide(request).decision
+        finally:
+            service.close()
+    except (StartupFault, DecisionUnavailable) as fault:
+        render.fail(fault)
+    except RequestInvalid as invalid:
+        details = "; ".join(f"{path} {', '.join(faults)}" for path, faults in invalid.details.items())
+        raise click.UsageError(f"{invalid.message}: {details}") from None
+    except TokenRejected as refusal:
+        _show_refusal(refusal, form)
+        sys.exit(render.NO)
+    _show(decision, service, settings.policies, form)
+    sys.exit(0 if decision.allow else render.NO)
+
+
+def _show_refusal(refusal: TokenRejected, form: str) -> None:
+    if form == "json":
+        render.as_json({"decision": False, "error": "invalid_token", "cause": refusal.code})
+    else:
+        click.echo(f"{render.paint('deny', 'red')}  the token is not accepted: {refusal.message} ({refusal.code})")
+
+
+def _show(decision: Decision, service: Service, policies: Path, form: str) -> None:
+    path = next(c.decision_path for c in service.catalog.contracts if c.ref == decision.contract)
+    rules = [_where(policies, path, reason) for reason in decision.reasons]
+    ref = decision.contract
+    if form == "json":
+        document: dict[str, Any] = {
+            "decision": decision.allow,
+            "reasons": [{"code": code, "rule": rule} for code, rule in zip(decision.reasons, rules, strict=True)],
+            "obligations": [dict(obligation) for obligation in decision.obligations],
+            "violations": [f"{v.claim} {v.message}" for v in decision.violations],
+            "contract": f"{ref.name}@{ref.version}" if ref else None,
+            "rule": "data." + path.replace("/", "."),
+            "policy_revision": decision.policy_revision,
+        }
+        render.as_json(document)
+        return
+    verdict = render.paint("allow", "green") if decision.allow else render.paint("deny", "red")
+    click.echo(f"{verdict}  by data.{path.replace('/', '.')}" + (f" under {ref.name}@{ref.version}" if ref else ""))
+    for code, rule in zip(decision.reasons, rules, strict=True):
+        click.echo(f"  reason      {code}" + (f"  ({rule})" if rule else ""))
+    for violation in decision.violations:
+        click.echo(f"  violation   {violation.claim} {violation.message} ({violation.code})")
+    for obligation in decision.obligations:
+        click.echo(f"  obligation  {render.safe(json.dumps(dict(obligation)))}")
+    if decision.policy_revision:
+        click.echo(f"  policy      {decision.policy_revision}")
+
+
+def _where(policies: Path, decision_path: str, reason: str) -> str:
+    """File and line of the rule that states a reason, where its code stands literally in the policy's package."""
+    folder = policies.joinpath(*decision_path.split("/")[:-1])
+    head = re.compile(rf'\breasons contains "{re.escape(reason)}"')
+    for file in sorted(folder.glob("*.rego")):
+        if file.name.endswith("_test.rego"):
+            continue
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            if head.search(line):
+                return f"{file}:{number}"
+    return ""

@@ -1,0 +1,189 @@
+"""`entitlements contract`: lint, show and lock claim contracts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from entitlements.cli import render
+from entitlements.contract import Contract, input_schema, lint, load_contract, write_lock
+from entitlements.contract.lock import load_all, version_key
+from entitlements.engine import policy_digest, write_manifest
+from entitlements.errors import ContractsInvalid, Fault, StartupFault
+
+
+@click.group()
+def contract() -> None:
+    """Read, check and pin claim contracts."""
+
+
+@contract.command(
+    "lint",
+    epilog="\b\nExamples:\n  entitlements contract lint\n  entitlements contract lint contracts/orders/1.0.0.yaml",
+)
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--strict", is_flag=True, help="Let warnings fail too (exit code 3).")
+@render.format_option
+def lint_command(files: Sequence[Path], strict: bool, form: str) -> None:
+    """Check contracts and tell every fault and warning at once, with file, line and path.
+
+    Without FILES all contracts in ENTITLEMENTS_CONTRACTS are checked. Exit code 2: a contract does not load.
+    """
+    errors: list[Fault] = []
+    warnings: list[Fault] = []
+    contracts: list[Contract] = []
+    try:
+        contracts = [] if files else list(load_all(render.settings().contracts).values())
+    except ContractsInvalid as invalid:
+        errors.extend(invalid.faults)
+    for file in files:
+        try:
+            contracts.append(load_contract(file))
+        except ContractsInvalid as invalid:
+            errors.extend(invalid.faults)
+    for loaded in contracts:
+        warnings.extend(lint(loaded))
+    if form == "json":
+        render.as_json({"errors": [_as_json(f) for f in errors], "warnings": [_as_json(f) for f in warnings]})
+    else:
+        for fault in errors:
+            click.echo(f"{render.paint('error', 'red')}    {fault}")
+        for fault in warnings:
+            click.echo(f"{render.paint('warning', 'yellow')}  {fault} ({fault.code})")
+        click.echo(f"{len(contracts)} sound, {len(errors)} errors, {len(warnings)} warnings")
+    sys.exit(render.USAGE if errors else render.NO if strict and warnings else 0)
+
+
+def _as_json(fault: Fault) -> dict[str, str | int]:
+    return {
+        "code": fault.code,
+        "file": fault.file,
+        "line": fault.line,
+        "path": fault.path,
+        "message": fault.message,
+    }
+
+
+def _pick(folder: Path, name: str) -> Contract:
+    wanted, _, version = name.partition("@")
+    contracts = load_all(folder)
+    versions = sorted((v for n, v in contracts if n == wanted and version in ("", v)), key=version_key)
+    if not versions:
+        known = ", ".join(f"{n}@{v}" for n, v in contracts)
+        raise click.UsageError(f"there is no contract `{name}`; there are {known}")
+    return contracts[wanted, versions[-1]]
+
+
+@contract.command(
+    epilog="\b\nExamples:\n  entitlements contract show orders\n"
+    "  entitlements contract show orders@1.0.0 --json-schema > schemas/orders.json"
+)
+@click.argument("name")
+@click.option("--json-schema", is_flag=True, help="The policy input's schema, for `opa check --schema`.")
+@render.format_option
+def show(name: str, json_schema: bool, form: str) -> None:
+    """Show a contract: its claims by scope and kind of token. NAME is `orders` (newest) or `orders@1.0.0`."""
+    try:
+        chosen = _pick(render.settings().contracts, name)
+    except StartupFault as fault:
+        render.fail(fault)
+    if json_schema:
+        render.as_json(input_schema(chosen))
+    elif form == "json":
+        render.as_json({**chosen.canonical, "digest": chosen.ref.digest})
+    else:
+        _show_text(chosen)
+
+
+def _show_text(chosen: Contract) -> None:
+    profile = chosen.profile
+    click.echo(f"{chosen.name} {chosen.version}  {chosen.description}")
+    click.echo(f"digest      {chosen.ref.digest}")
+    click.echo(f"issuer      {profile.issuer}")
+    click.echo(f"audience    {profile.audience}")
+    click.echo(
+        f"tokens      access tokens (RFC 9068), {', '.join(profile.algorithms)}, {profile.max_lifetime} s at most"
+    )
+    click.echo(f"decision    data.{chosen.decision_path.replace('/', '.')}")
+    click.echo(f"undeclared  {'rejected' if chosen.reject_undeclared else 'ignored'}\n")
+    rows = []
+    for claim in chosen.claims.values():
+        scopes = sorted(chosen.released_by[claim.name])
+        short = [scope.removeprefix(f"{chosen.name}:") for scope in scopes]
+        rows.append(
+            [
+                claim.name,
+                "required" if claim.required else "optional",
+                claim.sensitivity,
+                ", ".join(claim.tokens),
+                ", ".join(short) if scopes else "always",
+                _summary(claim.schema),
+            ]
+        )
+    click.echo(render.table(["claim", "presence", "sensitivity", "kinds of token", "with scope", "value"], rows))
+    if chosen.request:
+        click.echo(f"\nactions     {', '.join(chosen.request.actions)}")
+        for kind, spec in chosen.request.resources.items():
+            click.echo(f"resource    {kind}: {', '.join(spec.properties)}")
+
+
+def _summary(schema: Mapping[str, object]) -> str:
+    """A claim's schema in a few words."""
+    if "enum" in schema or "const" in schema:
+        values = schema.get("enum", [schema.get("const")])
+        return " | ".join(str(value) for value in values) if isinstance(values, list) else ""
+    kind = str(schema.get("type", ""))
+    if kind == "array":
+        items = schema.get("items")
+        return f"list of ({_summary(items)}), {schema['maxItems']} at most" if isinstance(items, dict) else kind
+    if kind == "object":
+        properties = schema.get("properties")
+        return "{" + ", ".join(properties) + "}" if isinstance(properties, dict) else kind
+    bounds = [f"{name} {schema[name]}" for name in ("pattern", "format", "minimum", "maximum") if name in schema]
+    return " ".join([kind, *bounds])
+
+
+@contract.command(
+    epilog="\b\nExamples:\n  entitlements contract lock\n"
+    "  entitlements contract lock --pin orders=1.1.0 --also orders=1.0.0"
+)
+@click.option("--pin", "pins", multiple=True, metavar="NAME=VERSION", help="Serve this version, not the newest.")
+@click.option("--also", "also", multiple=True, metavar="NAME=VERSION", help="Accept this older version beside it.")
+def lock(pins: Sequence[str], also: Sequence[str]) -> None:
+    """Pin each audience's contract version and the policies by digest.
+
+    Writes contracts.lock, and into the policy folder what makes it a locked-down bundle for an OPA that mounts it. A
+    version that was published once may never change: make a new version instead.
+    """
+    settings = render.settings()
+    chosen = dict(_pair(text) for text in pins)
+    beside: dict[str, tuple[str, ...]] = {}
+    for name, version in (_pair(text) for text in also):
+        beside[name] = (*beside.get(name, ()), version)
+    try:
+        written = write_lock(
+            settings.contracts, policy_digest=policy_digest(settings.policies), pins=chosen, also=beside
+        )
+        contracts = load_all(settings.contracts)
+        paths = {
+            contracts[pin.contract, version].decision_path
+            for pin in written.pins.values()
+            for version in (pin.version, *pin.also)
+        }
+        revision = write_manifest(settings.policies, decision_paths=sorted(paths))
+    except StartupFault as fault:
+        render.fail(fault)
+    for pin in written.pins.values():
+        older = f", also {', '.join(pin.also)}" if pin.also else ""
+        click.echo(f"{pin.audience}  {pin.contract}@{pin.version}{older}  {pin.digest}")
+    click.echo(f"policies  {revision}")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, separator, version = text.partition("=")
+    if not name or not separator or not version:
+        raise click.UsageError(f"`{text}` is not `name=version`")
+    return name, version

@@ -1,0 +1,60 @@
+"""What every command prints the same way: faults, tables, JSON, and colours on a terminal only."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+import click
+
+from entitlements.errors import DecisionUnavailable, EntitlementsError, StartupFault
+from entitlements.settings import Settings, load_settings
+
+FAILED, USAGE, NO, NO_ANSWER = 1, 2, 3, 4
+
+format_option = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Who reads it."
+)
+
+
+def settings() -> Settings:
+    """The settings of this process, or its faults and exit code 2."""
+    try:
+        return load_settings(os.environ)
+    except StartupFault as fault:
+        fail(fault)
+
+
+def fail(error: EntitlementsError) -> NoReturn:
+    """Print an error with all its faults and end with the exit code of its kind."""
+    click.echo(f"{paint('error:', 'red', err=True)} {error.message}", err=True)
+    for fault in getattr(error, "faults", ()):
+        click.echo(f"  {fault}", err=True)
+    sys.exit(NO_ANSWER if isinstance(error, DecisionUnavailable) else USAGE)
+
+
+def paint(text: str, colour: str, *, err: bool = False) -> str:
+    """Coloured on a terminal that did not ask for plain text."""
+    plain = "NO_COLOR" in os.environ or not (sys.stderr if err else sys.stdout).isatty()
+    return text if plain else click.style(text, fg=colour, bold=True)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns aligned by their widest cell."""
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    title = "  ".join(cell.ljust(width) for cell, width in zip(head, widths, strict=True)).rstrip()
+    return "\n".join([title, "  ".join("-" * width for width in widths), *lines])
+
+
+def as_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def safe(text: str) -> str:
+    """Text of unknown origin for a terminal: control characters shown, not obeyed."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

@@ -1,0 +1,210 @@
+"""`entitlements token`: development keys and tokens, and a look into a token."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from entitlements.cli import render
+from entitlements.cli.authorize import parse_members
+from entitlements.contract import Catalog, Contract, Refused, admit, load_catalog
+from entitlements.errors import KeysUnavailable, RequestInvalid, StartupFault, TokenRejected
+from entitlements.model import JSON, VerifiedClaims
+from entitlements.token import TokenVerifier, access_token_claims, from_jwk, generate_key, inspect, mint
+from entitlements.wiring import key_sources
+
+_ALGORITHMS = ["RS256", "ES256", "EdDSA"]
+PRIVATE_NAME, PUBLIC_NAME = "signing.jwk", "jwks.json"
+
+
+@click.group()
+def token() -> None:
+    """Make development tokens and look into tokens."""
+
+
+@token.command(epilog="\b\nExample:\n  entitlements token keygen --out keys")
+@click.option("--algorithm", type=click.Choice(_ALGORITHMS), default="ES256", show_default=True)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for both files.")
+def keygen(algorithm: str, out: Path) -> None:
+    """Make a development key: signing.jwk (keep it secret) and jwks.json (for ENTITLEMENTS_KEYS).
+
+    Existing files are left alone. For development only: a real issuer keeps its own keys.
+    """
+    private, public = out / PRIVATE_NAME, out / PUBLIC_NAME
+    if private.exists() or public.exists():
+        click.echo(f"{out} holds keys already; nothing was changed", err=True)
+        return
+    key = generate_key(algorithm)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(key.to_jwk(), file)
+        public.write_text(json.dumps({"keys": [key.public_jwk()]}, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"cannot write to {out}: {os.strerror(error.errno or 0).lower()}") from None
+    click.echo(f"wrote {private} and {public}", err=True)
+
+
+@token.command(
+    "mint",
+    epilog="\b\nExample:\n"
+    "  entitlements token mint --key keys/signing.jwk --contract orders --subject u_1 \\\n"
+    "    --scope orders:read --claim tenant=t_1 --claim 'roles=[\"agent\"]' --claim suspended=false",
+)
+@click.option("--key", "key_file", type=click.File("r"), required=True, help="A private JWK, made by `token keygen`.")
+@click.option("--contract", "name", required=True, help="Contract that names issuer and audience.")
+@click.option("--subject", default="u_1", show_default=True)
+@click.option("--client-id", default="web", show_default=True)
+@click.option("--scope", "scopes", multiple=True, help="A scope; may be given several times.")
+@click.option("--claim", "claims", multiple=True, callback=parse_members, help="`name=value`; a JSON value counts.")
+@click.option("--lifetime", type=int, default=600, show_default=True, help="Seconds until the token expires.")
+@click.option("--typ", default="at+jwt", show_default=True, help="The header's `typ`.")
+def mint_command(
+    key_file: IO[str],
+    name: str,
+    subject: str,
+    client_id: str,
+    scopes: Sequence[str],
+    claims: Mapping[str, JSON],
+    lifetime: int,
+    typ: str,
+) -> None:
+    """Mint a development access token on standard output. It may break the contract on purpose."""
+    contract = find_contract(_catalog(), name)
+    try:
+        key = from_jwk(json.load(key_file))
+    except (ValueError, AttributeError):
+        raise click.UsageError("--key is no private JWK") from None
+    payload = access_token_claims(
+        issuer=contract.profile.issuer,
+        audience=contract.profile.audience,
+        subject=subject,
+        client_id=client_id,
+        now=time.time(),
+        lifetime=lifetime,
+        claims=claims,
+        scopes=scopes,
+    )
+    click.echo(mint(key, payload, typ=typ))
+
+
+def _catalog() -> Catalog:
+    try:
+        return load_catalog(render.settings().contracts)
+    except StartupFault as fault:
+        render.fail(fault)
+
+
+def find_contract(catalog: Catalog, name: str) -> Contract:
+    """A served contract by `name` or `name@version`, or a usage error that lists them."""
+    wanted, _, version = name.partition("@")
+    for contract in catalog.contracts:
+        if contract.name == wanted and version in ("", contract.version):
+            return contract
+    known = ", ".join(f"{contract.name}@{contract.version}" for contract in catalog.contracts)
+    raise click.UsageError(f"no contract `{name}` is pinned; there are {known}")
+
+
+@token.command("inspect", epilog="\b\nExample:\n  entitlements token inspect --token-file token.jwt")
+@click.option("--token-file", type=click.File("r"), default="-", help="The token; `-` is standard input.")
+@click.option("--contract", "name", default=None, help="Hold it against this contract, not the one of its audience.")
+@render.format_option
+def inspect_command(token_file: IO[str], name: str | None, form: str) -> None:
+    """Show a token's claims against its contract, violation by violation, and the state of its signature apart.
+
+    Values of claims marked pii or secret are not shown. Exit code 3: it would not be accepted.
+    """
+    text = token_file.read(16_384).strip()
+    seen = inspect(text)
+    if seen.header is None or seen.payload is None:
+        message = seen.refusal.message if seen.refusal else "the token cannot be read"
+        click.echo(f"{render.paint('unreadable', 'red')}  {message}", err=True)
+        sys.exit(render.NO)
+    catalog = _catalog()
+    contract = find_contract(catalog, name) if name else _contract_of(catalog, seen.payload)
+    signature = _signature_state(catalog, text)
+    violations = _violations(contract, seen.payload) if contract else []
+    claims = _shown_claims(contract, seen.payload)
+    accepted = signature == "valid" and contract is not None and not violations
+    if form == "json":
+        render.as_json(
+            {
+                "signature": signature,
+                "contract": f"{contract.name}@{contract.version}" if contract else None,
+                "header": seen.header,
+                "claims": {row[0]: row[1] for row in claims},
+                "violations": violations,
+                "accepted": accepted,
+            }
+        )
+    else:
+        click.echo(f"token       {signature}")
+        click.echo(f"contract    {f'{contract.name}@{contract.version}' if contract else 'none for its audience'}")
+        click.echo(f"header      {render.safe(json.dumps(seen.header))}\n")
+        click.echo(render.table(["claim", "value", "contract"], claims))
+        click.echo("")
+        for violation in violations:
+            click.echo(f"{render.paint('violation', 'red')}   {violation}")
+        if not violations and contract:
+            click.echo("claims      conform to the contract")
+    sys.exit(0 if accepted else render.NO)
+
+
+def _contract_of(catalog: Catalog, payload: Mapping[str, JSON]) -> Contract | None:
+    audience = payload.get("aud")
+    for name in audience if isinstance(audience, list) else [audience]:
+        if isinstance(name, str) and catalog.candidates(name):
+            return catalog.candidates(name)[0]
+    return None
+
+
+def _signature_state(catalog: Catalog, text: str) -> str:
+    """`valid`, or in words why the token is not accepted before its claims are held against the contract."""
+    try:
+        sources = key_sources(render.settings(), catalog)
+    except StartupFault:
+        return "not verified: no key set of its issuer is set in ENTITLEMENTS_KEYS"
+    try:
+        TokenVerifier(catalog.profiles, sources).verify(text, now=time.time())
+    except TokenRejected as refusal:
+        return f"not accepted: {refusal.message} ({refusal.code})"
+    except KeysUnavailable as error:
+        return f"not verified: {error.message}"
+    except RequestInvalid:
+        return "valid"
+    finally:
+        for source in sources.values():
+            source.close()
+    return "valid"
+
+
+def _violations(contract: Contract, payload: Mapping[str, JSON]) -> list[str]:
+    """What of the claims breaks the contract, as far as it can be told of unverified claims."""
+    profile = contract.profile
+    claims = VerifiedClaims(
+        {"sub": "", "client_id": "", **payload}, profile.issuer, profile.audience, profile.algorithms[0], 0, 0
+    )
+    admission = admit(contract, claims)
+    if not isinstance(admission, Refused):
+        return []
+    return [f"{violation.claim} {violation.message} ({violation.code})" for violation in admission.violations]
+
+
+def _shown_claims(contract: Contract | None, payload: Mapping[str, Any]) -> list[list[str]]:
+    rows = []
+    for name, value in payload.items():
+        spec = contract.claims.get(name) if contract else None
+        hidden = spec is not None and spec.sensitivity in ("pii", "secret")
+        text = "(not shown)" if hidden else render.safe(json.dumps(value, ensure_ascii=False))
+        note = "registered" if name in ("iss", "aud", "exp", "iat", "jti", "sub", "client_id", "nbf", "scope") else ""
+        note = f"declared, {spec.sensitivity}" if spec else note or "undeclared"
+        rows.append([render.safe(name), text if len(text) <= 60 else text[:57] + "...", note])
+    return rows
