@@ -25,11 +25,13 @@ def serve() -> None:
     Without ENTITLEMENTS_OPA_URL an OPA child is started, supervised and stopped with the service. Nothing is served
     unless every contract matches contracts.lock.
     """
+    from entitlements.web.serving import check_address
     from entitlements.web.serving import serve as run
 
     settings = render.settings()
     try:
         preflight(settings)
+        check_address(settings)
         click.echo(f"serving on http://{settings.host}:{settings.port}", err=True)
         run(settings)
     except StartupFault as fault:

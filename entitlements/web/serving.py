@@ -44,8 +44,7 @@ def application() -> Application:
 
 
 def serve(settings: Settings) -> None:
-    """Serve until a signal ends it. Raises StartupFault `address_in_use` where the address cannot be had."""
-    _check_address(settings)
+    """Serve until a signal ends it."""
     os.environ[_PARENT] = str(os.getpid())
     Granian(
         "entitlements.web.serving:application",
@@ -62,7 +61,8 @@ def serve(settings: Settings) -> None:
     ).serve()
 
 
-def _check_address(settings: Settings) -> None:
+def check_address(settings: Settings) -> None:
+    """Whether the address can be listened on. Raises StartupFault `address_unavailable`."""
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
         with socket.socket(family) as probe:
