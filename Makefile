@@ -10,12 +10,12 @@ export PYTHONDONTWRITEBYTECODE := 1
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.venv/.installed: requirements.lock pyproject.toml
+.venv/.installed: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or later is needed; name it with make PYTHON=/path/to/python3"; exit 1; }
 	@echo "Installing the pinned packages into .venv ..."
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
@@ -52,10 +52,12 @@ fmt: setup ## format Python and Rego
 bench: setup ## measure /authorize beside asking OPA directly
 	@$(BIN)/python -m bench
 
-lock: ## pin the newest versions of the packages into requirements.lock
+lock: .venv/.installed ## pin the newest versions of the packages into the lock files
 	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile --quiet --upgrade --all-extras --generate-hashes --no-emit-index-url --no-header \
+	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --no-annotate \
 		--universal --python-version 3.11 pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --upgrade --extra test --constraint requirements.lock --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --universal --python-version 3.11 pyproject.toml -o requirements-dev.lock
 
 clean: ## remove what the tasks made
 	rm -rf .venv .tools .demo build *.egg-info .mypy_cache .ruff_cache .hypothesis

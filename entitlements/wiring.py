@@ -9,7 +9,7 @@ from pathlib import Path
 
 from entitlements.contract import Catalog, load_catalog
 from entitlements.decision_log import open_log
-from entitlements.engine import OpaProcess, OpaServer, PolicyEngine, check_policies, find_opa
+from entitlements.engine import OpaProcess, OpaServer, PolicyEngine, check_policies, find_opa, policy_digest
 from entitlements.errors import Fault, StartupFault
 from entitlements.model import PartHealth
 from entitlements.pdp import PolicyDecisionPoint
@@ -45,7 +45,7 @@ def build(settings: Settings) -> Service:
     def readiness() -> Mapping[str, PartHealth]:
         return {
             "contracts": PartHealth(True, "", {"pinned": [f"{c.ref.name}@{c.ref.version}" for c in catalog.contracts]}),
-            "engine": engine.health(),
+            "engine": _engine_health(engine, settings),
             "keys": _keys_health(keys),
             "decision_log": log.health(),
         }
@@ -121,6 +121,21 @@ def _engine(settings: Settings, catalog: Catalog) -> PolicyEngine:
     if settings.opa_url:
         return OpaServer(settings.opa_url, token=settings.opa_token or None, probe=paths[0])
     return OpaProcess(opa(settings), settings.policies, paths)
+
+
+def _engine_health(engine: PolicyEngine, settings: Settings) -> PartHealth:
+    """The engine's health; a server must serve the very policies that stand in the folder, where there is one."""
+    health = engine.health()
+    if not (health.ready and settings.opa_url and settings.policies.is_dir()):
+        return health
+    try:
+        on_disk = policy_digest(settings.policies)
+    except StartupFault as fault:
+        return PartHealth(False, fault.message, health.detail)
+    if health.detail.get("revision") == on_disk:
+        return health
+    problem = "the engine names another policy revision than the folder's: run `entitlements contract lock`"
+    return PartHealth(False, problem, {**health.detail, "on_disk": on_disk})
 
 
 def _keys_health(keys: Mapping[str, KeySource]) -> PartHealth:

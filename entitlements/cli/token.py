@@ -20,6 +20,7 @@ from entitlements.model import JSON, VerifiedClaims
 from entitlements.token import TokenVerifier, access_token_claims, from_jwk, generate_key, inspect, mint
 from entitlements.wiring import key_sources
 
+_FOLDER = click.Path(file_okay=False, path_type=Path)
 _ALGORITHMS = ["RS256", "ES256", "EdDSA"]
 PRIVATE_NAME, PUBLIC_NAME = "signing.jwk", "jwks.json"
 
@@ -31,25 +32,27 @@ def token() -> None:
 
 @token.command(epilog="\b\nExample:\n  entitlements token keygen --out keys")
 @click.option("--algorithm", type=click.Choice(_ALGORITHMS), default="ES256", show_default=True)
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for both files.")
-def keygen(algorithm: str, out: Path) -> None:
+@click.option("--out", type=_FOLDER, required=True, help="Folder for both files.")
+@click.option("--public", "public_folder", type=_FOLDER, default=None, help="Folder for jwks.json, where not --out.")
+def keygen(algorithm: str, out: Path, public_folder: Path | None) -> None:
     """Make a development key: signing.jwk (keep it secret) and jwks.json (for ENTITLEMENTS_KEYS).
 
     Existing files are left alone. For development only: a real issuer keeps its own keys.
     """
-    private, public = out / PRIVATE_NAME, out / PUBLIC_NAME
+    private, public = out / PRIVATE_NAME, (public_folder or out) / PUBLIC_NAME
     if private.exists() or public.exists():
-        click.echo(f"{out} holds keys already; nothing was changed", err=True)
+        click.echo("there are keys already; nothing was changed", err=True)
         return
     key = generate_key(algorithm)
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        for folder in (private.parent, public.parent):
+            folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(key.to_jwk(), file)
         public.write_text(json.dumps({"keys": [key.public_jwk()]}, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        raise click.ClickException(f"cannot write to {out}: {os.strerror(error.errno or 0).lower()}") from None
+        raise click.ClickException(f"cannot write {error.filename}: {os.strerror(error.errno or 0).lower()}") from None
     click.echo(f"wrote {private} and {public}", err=True)
 
 

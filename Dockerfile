@@ -1,0 +1,26 @@
+# The service alone: OPA runs beside it (docker-compose.yml).
+FROM python:3.13-slim-bookworm AS build
+WORKDIR /build
+COPY requirements.lock ./
+RUN python -m venv /opt/entitlements \
+    && /opt/entitlements/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock
+COPY pyproject.toml README.md ./
+COPY entitlements ./entitlements
+RUN /opt/entitlements/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps .
+
+FROM python:3.13-slim-bookworm
+# Empty folders with the right owner, for the volumes of docker-compose.yml.
+RUN useradd --system --uid 10001 --no-create-home --home-dir /srv entitlements \
+    && install --directory --owner=10001 --mode=0700 /issuer \
+    && install --directory --owner=10001 --mode=0755 /keys
+COPY --from=build /opt/entitlements /opt/entitlements
+WORKDIR /srv
+USER 10001
+ENV PATH=/opt/entitlements/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+EXPOSE 8080
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=5 \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]
+ENTRYPOINT ["entitlements"]
+CMD ["serve"]

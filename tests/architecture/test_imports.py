@@ -1,0 +1,108 @@
+"""The rooms may only import downwards, each outside library lives in its rooms, and key types are made in one room."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "entitlements"
+BASE = {"model", "errors"}
+CAPABILITIES = {"token", "contract", "engine", "decision_log"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "model": set(),
+    "errors": set(),
+    "strict_json": BASE,
+    "settings": BASE,
+    **{room: BASE | {"strict_json"} for room in CAPABILITIES},
+    "pdp": BASE | CAPABILITIES,
+    "wiring": BASE | CAPABILITIES | {"pdp", "settings"},
+    "web": BASE | {"strict_json", "pdp", "settings", "wiring"},
+    "cli": BASE | CAPABILITIES | {"strict_json", "pdp", "settings", "wiring", "web"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+LIBRARIES = {
+    "jwt": {"token"},
+    "cryptography": {"token"},
+    "opa_client": {"engine"},
+    "requests": {"token", "engine"},
+    "urllib3": {"engine"},
+    "yaml": {"contract"},
+    "jsonschema_rs": {"contract"},
+    "rfc8785": {"contract"},
+    "marshmallow": {"contract", "web"},
+    "flask": {"web"},
+    "werkzeug": {"web"},
+    "granian": {"web"},
+    "prometheus_client": {"web"},
+    "click": {"cli"},
+}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            module = node.module or ""
+            found |= {f"{module}.{alias.name}" for alias in node.names} if module == "entitlements" else {module}
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_a_file_imports_downwards_and_only_its_rooms_libraries(path: Path) -> None:
+    import sys
+
+    room = room_of(path)
+    for name in imports(path):
+        top, _, rest = name.partition(".")
+        if top == "entitlements":
+            other = rest.partition(".")[0]
+            # `from entitlements import __version__` names no room
+            assert other in MAY_IMPORT[room] | {room, "__version__", ""}, f"{room} must not import {other}"
+        elif top not in sys.stdlib_module_names:
+            assert room in LIBRARIES[top], f"{room} must not import {top}"
+
+
+def calls_of(name: str) -> set[str]:
+    return {
+        room_of(path)
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+    }
+
+
+def test_verified_claims_are_made_in_the_token_room_only() -> None:
+    # The command line makes some of unverified claims, to name violations; it decides nothing with them.
+    assert calls_of("VerifiedClaims") == {"token", "cli"}
+
+
+def test_principals_are_made_in_the_contract_room_only() -> None:
+    assert calls_of("Principal") == {"contract"}
+
+
+def test_verdicts_are_made_in_the_engine_room_only() -> None:
+    assert calls_of("Verdict") == {"engine"}
+
+
+def test_the_environment_is_read_at_the_edges_only() -> None:
+    readers = {path.relative_to(PACKAGE).as_posix() for path in FILES if "os.environ" in path.read_text()}
+    assert readers <= {"cli/render.py", "web/serving.py"}
+
+
+def test_certificates_are_always_verified() -> None:
+    assert not [path for path in FILES if "verify=False" in path.read_text()]
+
+
+def test_no_file_is_longer_than_three_hundred_lines() -> None:
+    assert not [path for path in FILES if len(path.read_text().splitlines()) > 300]
