@@ -1,0 +1,1 @@
+"""Measurements of the service, as ratios to asking OPA directly in the same run."""
