@@ -53,8 +53,12 @@ def lint_command(files: Sequence[Path], strict: bool, form: str) -> None:
             click.echo(f"{render.paint('error', 'red')}    {fault}")
         for fault in warnings:
             click.echo(f"{render.paint('warning', 'yellow')}  {fault} ({fault.code})")
-        click.echo(f"{len(contracts)} sound, {len(errors)} errors, {len(warnings)} warnings")
+        click.echo(f"{len(contracts)} sound, {_counted(errors, 'error')}, {_counted(warnings, 'warning')}")
     sys.exit(render.USAGE if errors else render.NO if strict and warnings else 0)
+
+
+def _counted(faults: Sequence[Fault], word: str) -> str:
+    return f"{len(faults)} {word}{'' if len(faults) == 1 else 's'}"
 
 
 def _as_json(fault: Fault) -> dict[str, str | int]:

@@ -14,15 +14,21 @@ import click
 
 from entitlements.cli import render
 from entitlements.cli.authorize import parse_members
-from entitlements.contract import Catalog, Contract, Refused, admit, load_catalog
+from entitlements.contract import ALWAYS_DECLARED, Catalog, Contract, Refused, admit, load_catalog
 from entitlements.errors import KeysUnavailable, RequestInvalid, StartupFault, TokenRejected
-from entitlements.model import JSON, VerifiedClaims
-from entitlements.token import TokenVerifier, access_token_claims, from_jwk, generate_key, inspect, mint
+from entitlements.model import JSON, VerifiedClaims, Violation
+from entitlements.token import Refusal, TokenVerifier, access_token_claims, from_jwk, generate_key, inspect, mint
 from entitlements.wiring import key_sources
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _ALGORITHMS = ["RS256", "ES256", "EdDSA"]
 PRIVATE_NAME, PUBLIC_NAME = "signing.jwk", "jwks.json"
+_SEEN_AFTER_THE_SIGNATURE = frozenset(
+    {
+        *(Refusal.ID_TOKEN, Refusal.CLAIM_MISSING, Refusal.CLAIM_INVALID, Refusal.SENDER_CONSTRAINED),
+        *(Refusal.TOKEN_EXPIRED, Refusal.TOKEN_NOT_YET_VALID, Refusal.AUDIENCE_MISMATCH, Refusal.LIFETIME_TOO_LONG),
+    }
+)
 
 
 @click.group()
@@ -133,29 +139,36 @@ def inspect_command(token_file: IO[str], name: str | None, form: str) -> None:
         sys.exit(render.NO)
     catalog = _catalog()
     contract = find_contract(catalog, name) if name else _contract_of(catalog, seen.payload)
-    signature = _signature_state(catalog, text)
-    violations = _violations(contract, seen.payload) if contract else []
-    claims = _shown_claims(contract, seen.payload)
-    accepted = signature == "valid" and contract is not None and not violations
+    signature, refusal = _signature_state(catalog, text)
+    if seen.refusal and not refusal:
+        refusal = _told(seen.refusal)
+    violations = _violations(contract, seen.payload) if contract else ()
+    accepted = signature == "holds" and not refusal and contract is not None and not violations
     if form == "json":
         render.as_json(
             {
+                "accepted": accepted,
                 "signature": signature,
+                "refusal": refusal or None,
                 "contract": f"{contract.name}@{contract.version}" if contract else None,
                 "header": seen.header,
-                "claims": {row[0]: row[1] for row in claims},
-                "violations": violations,
-                "accepted": accepted,
+                "claims": {
+                    claim: {"value": None if _hidden(contract, claim) else value, "contract": _note(contract, claim)}
+                    for claim, value in seen.payload.items()
+                },
+                "violations": [{"code": v.code, "claim": v.claim, "message": v.message} for v in violations],
             }
         )
     else:
-        click.echo(f"token       {signature}")
+        click.echo(f"signature   {signature}")
+        if refusal:
+            click.echo(f"{render.paint('refused', 'red')}     {refusal}")
         click.echo(f"contract    {f'{contract.name}@{contract.version}' if contract else 'none for its audience'}")
         click.echo(f"header      {render.safe(json.dumps(seen.header))}\n")
-        click.echo(render.table(["claim", "value", "contract"], claims))
+        click.echo(render.table(["claim", "value", "contract"], _rows(contract, seen.payload)))
         click.echo("")
         for violation in violations:
-            click.echo(f"{render.paint('violation', 'red')}   {violation}")
+            click.echo(f"{render.paint('violation', 'red')}   {violation.claim} {violation.message} ({violation.code})")
         if not violations and contract:
             click.echo("claims      conform to the contract")
     sys.exit(0 if accepted else render.NO)
@@ -169,45 +182,63 @@ def _contract_of(catalog: Catalog, payload: Mapping[str, JSON]) -> Contract | No
     return None
 
 
-def _signature_state(catalog: Catalog, text: str) -> str:
-    """`valid`, or in words why the token is not accepted before its claims are held against the contract."""
+def _told(refusal: TokenRejected) -> str:
+    return f"{refusal.message} ({refusal.code})"
+
+
+def _signature_state(catalog: Catalog, text: str) -> tuple[str, str]:
+    """`holds`, `does not hold` or `not verified`, and why the token is refused before its claims are looked at."""
     try:
         sources = key_sources(render.settings(), catalog)
     except StartupFault:
-        return "not verified: no key set of its issuer is set in ENTITLEMENTS_KEYS"
+        return "not verified: no key set of its issuer is set in ENTITLEMENTS_KEYS", ""
     try:
         TokenVerifier(catalog.profiles, sources).verify(text, now=time.time())
     except TokenRejected as refusal:
-        return f"not accepted: {refusal.message} ({refusal.code})"
+        told = _told(refusal)
+        if refusal.code == Refusal.SIGNATURE_INVALID:
+            return "does not hold", told
+        return "holds" if refusal.code in _SEEN_AFTER_THE_SIGNATURE else "not verified", told
     except KeysUnavailable as error:
-        return f"not verified: {error.message}"
+        return f"not verified: {error.message}", ""
     except RequestInvalid:
-        return "valid"
+        return "holds", ""
     finally:
         for source in sources.values():
             source.close()
-    return "valid"
+    return "holds", ""
 
 
-def _violations(contract: Contract, payload: Mapping[str, JSON]) -> list[str]:
+def _violations(contract: Contract, payload: Mapping[str, JSON]) -> tuple[Violation, ...]:
     """What of the claims breaks the contract, as far as it can be told of unverified claims."""
     profile = contract.profile
     claims = VerifiedClaims(
         {"sub": "", "client_id": "", **payload}, profile.issuer, profile.audience, profile.algorithms[0], 0, 0
     )
     admission = admit(contract, claims)
-    if not isinstance(admission, Refused):
-        return []
-    return [f"{violation.claim} {violation.message} ({violation.code})" for violation in admission.violations]
+    return admission.violations if isinstance(admission, Refused) else ()
 
 
-def _shown_claims(contract: Contract | None, payload: Mapping[str, Any]) -> list[list[str]]:
+def _hidden(contract: Contract | None, claim: str) -> bool:
+    """Whether a claim's value must not be shown; of an unknown contract nothing is known to be harmless."""
+    if contract is None:
+        return claim not in ALWAYS_DECLARED
+    return claim in contract.claims and contract.claims[claim].sensitivity in ("pii", "secret")
+
+
+def _note(contract: Contract | None, claim: str) -> str:
+    """What the contract says of a claim in an access token."""
+    spec = contract.claims.get(claim) if contract else None
+    if spec is None:
+        return "registered" if claim in ALWAYS_DECLARED else "undeclared"
+    if "access_token" not in spec.tokens:
+        return f"undeclared here, belongs to {', '.join(spec.tokens)}, {spec.sensitivity}"
+    return f"declared, {spec.sensitivity}"
+
+
+def _rows(contract: Contract | None, payload: Mapping[str, Any]) -> list[list[str]]:
     rows = []
-    for name, value in payload.items():
-        spec = contract.claims.get(name) if contract else None
-        hidden = spec is not None and spec.sensitivity in ("pii", "secret")
-        text = "(not shown)" if hidden else render.safe(json.dumps(value, ensure_ascii=False))
-        note = "registered" if name in ("iss", "aud", "exp", "iat", "jti", "sub", "client_id", "nbf", "scope") else ""
-        note = f"declared, {spec.sensitivity}" if spec else note or "undeclared"
-        rows.append([render.safe(name), text if len(text) <= 60 else text[:57] + "...", note])
+    for claim, value in payload.items():
+        text = "(not shown)" if _hidden(contract, claim) else render.safe(json.dumps(value, ensure_ascii=False))
+        rows.append([render.safe(claim), text if len(text) <= 60 else text[:57] + "...", _note(contract, claim)])
     return rows

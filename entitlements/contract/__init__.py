@@ -2,13 +2,22 @@
 
 from entitlements.contract.catalog import Catalog, load_catalog
 from entitlements.contract.conformance import Admitted, Refused, admit, request_faults
-from entitlements.contract.document import ClaimSpec, Consumer, Contract, ObjectSpec, RequestSpec, ScopeSpec
+from entitlements.contract.document import (
+    ALWAYS_DECLARED,
+    ClaimSpec,
+    Consumer,
+    Contract,
+    ObjectSpec,
+    RequestSpec,
+    ScopeSpec,
+)
 from entitlements.contract.input_schema import input_schema
 from entitlements.contract.lint import lint
 from entitlements.contract.loader import load_contract
 from entitlements.contract.lock import LOCK_NAME, write_lock
 
 __all__ = [
+    "ALWAYS_DECLARED",
     "LOCK_NAME",
     "Admitted",
     "Catalog",
