@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
@@ -20,6 +22,7 @@ _SINGLE = ("authorization", "content-length", "content-type", "content-encoding"
 _LENGTH = re.compile(r"[0-9]{1,9}")
 _HEADER_BYTES = 16 * 1024
 _BODY_SECONDS = 5.0
+_WAIT_SECONDS = 1.0
 _WAITING_PER_THREAD = 32
 
 Headers = list[tuple[str, str]]
@@ -43,13 +46,17 @@ class _Scope(Protocol):
 class Refused(Exception):
     """The request is refused at the door with a status and a reason."""
 
-    def __init__(self, status: int, error: str, description: str) -> None:
+    def __init__(self, status: int, error: str, description: str, *, code: str = "") -> None:
         super().__init__(description)
-        self.answer: Answer = (
-            status,
-            [("content-type", "application/json"), ("cache-control", "no-store"), ("connection", "close")],
-            f'{{"error": "{error}", "error_description": "{description}"}}'.encode(),
-        )
+        body = {"error": error, **({"code": code} if code else {}), "error_description": description}
+        headers = [("content-type", "application/json"), ("cache-control", "no-store"), ("connection", "close")]
+        if status == 503:
+            headers.append(("retry-after", "1"))
+        self.answer: Answer = (status, headers, json.dumps(body).encode("ascii"))
+
+
+def _overloaded() -> Refused:
+    return Refused(503, "decision_unavailable", "no decision can be made now", code="overloaded")
 
 
 class Door:
@@ -99,14 +106,17 @@ class Door:
 
     async def _call(self, environ: dict[str, Any]) -> Answer:
         if self._free <= 0:
-            raise Refused(503, "decision_unavailable", "too many requests are waiting")
+            raise _overloaded()
         self._free -= 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, environ)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, environ, time.monotonic())
         finally:
             self._free += 1
 
-    def _run(self, environ: dict[str, Any]) -> Answer:
+    def _run(self, environ: dict[str, Any], arrived: float) -> Answer:
+        # Whoever waited this long has given up, and an answer for nobody keeps the next one waiting.
+        if time.monotonic() - arrived > _WAIT_SECONDS:
+            raise _overloaded()
         started: list[tuple[int, Headers]] = []
 
         def start_response(status: str, headers: Headers, _exc_info: object = None) -> Callable[[bytes], object]:
