@@ -1,7 +1,7 @@
 """`make bench`: /authorize beside asking OPA directly with the same input, side by side in one run.
 
-The service with its OPA child, and the OPA that is asked directly, each have one processor for themselves; the load comes
-from another one. Rounds alternate, and the figures are the medians of the rounds.
+The service with its OPA child, and the OPA that is asked directly, are bound to one processor; the load comes from
+another one. Rounds alternate, and the figures are the medians of the rounds.
 """
 
 from __future__ import annotations

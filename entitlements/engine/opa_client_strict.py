@@ -6,13 +6,13 @@ answers leniently. Here: one try, one total deadline, no redirect, no environmen
 
 from __future__ import annotations
 
+import json
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
-import requests
 from opa_client import OpaClient
-from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
@@ -21,6 +21,7 @@ from entitlements.errors import EngineUnavailable
 
 MAX_ANSWER = 256 * 1024
 _WATCH = DeadlineWatch()
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 class _Turn(threading.local):
@@ -59,12 +60,6 @@ class _WatchedTlsPool(HTTPSConnectionPool):
     ConnectionCls = _WatchedTlsConnection
 
 
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _WatchedPool, "https": _WatchedTlsPool}
-
-
 class Answer:
     """A bounded answer: its status and raw bytes, not yet believed."""
 
@@ -84,35 +79,59 @@ class Answer:
         return self.body
 
 
-class _Session(requests.Session):
-    """One pool; each request has a total deadline, kept in its thread."""
+class _Session:
+    """What the library asks of a session, on one pool of urllib3; each request has its thread's total deadline.
 
-    def __init__(self, connections: int) -> None:
-        super().__init__()
-        self.trust_env = False
-        self._adapter = _Adapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
-        for scheme in ("http://", "https://"):
-            self.mount(scheme, self._adapter)
+    A session of requests merges environment, cookies and netrc into every request, which costs more than OPA's answer.
+    """
 
-    def send(self, request: requests.PreparedRequest, **_: Any) -> Any:
+    def __init__(self, host: str, port: int, *, tls: bool, connections: int, headers: Mapping[str, str]) -> None:
+        pool = _WatchedTlsPool if tls else _WatchedPool
+        self._pool = pool(host.strip("[]"), port, maxsize=connections, block=False)
+        self._headers = {**headers, "Accept-Encoding": "identity", "Content-Type": "application/json"}
+
+    def post(self, url: str, *, json: Any, timeout: object) -> Answer:
+        """Send `json`. The library's own `timeout` has no say. Raises EngineUnavailable and what urllib3 raises."""
+        del timeout
+        return self._send("POST", url, _ENCODER.encode(json).encode("ascii"))
+
+    def get(self, url: str, *, timeout: object) -> Answer:
+        """The same without a body."""
+        del timeout
+        return self._send("GET", url, None)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+    def _send(self, method: str, url: str, body: bytes | None) -> Answer:
         left = _TURN.deadline - time.monotonic()
         if left <= 0:
             raise EngineUnavailable("engine_timeout", "the time for the decision is spent")
         try:
-            response = self._adapter.send(
-                request, stream=True, timeout=left, verify=self.verify or True, cert=self.cert
+            response = self._pool.urlopen(
+                method,
+                "/" + url.partition("://")[2].partition("/")[2],
+                body,
+                self._headers,
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                timeout=left,
+                preload_content=False,
+                decode_content=False,
             )
-            body = response.raw.read(MAX_ANSWER + 1, decode_content=False)
-            if len(body) > MAX_ANSWER:
-                response.raw.close()
+            answer = response.read(MAX_ANSWER + 1, decode_content=False)
+            if len(answer) > MAX_ANSWER:
+                response.close()
                 raise EngineUnavailable("engine_answer_invalid", "the engine's answer is too large")
-            response.raw.release_conn()
+            response.release_conn()
             if response.headers.get("Content-Encoding", "identity") != "identity":
                 raise EngineUnavailable("engine_answer_invalid", "the engine's answer has a content encoding")
         finally:
             while _TURN.watched:
                 _WATCH.forget(_TURN.watched.pop())
-        return Answer(response.status_code, body)
+        return Answer(response.status, answer)
 
 
 class StrictOpaClient(OpaClient):  # type: ignore[misc]
@@ -122,11 +141,8 @@ class StrictOpaClient(OpaClient):  # type: ignore[misc]
         self._connections = connections
         super().__init__(retries=0, **options)
 
-    def _init_session(self) -> requests.Session:
-        session = _Session(self._connections)
-        session.headers.update({"Accept-Encoding": "identity", **(self.headers or {})})
-        session.verify = True
-        return session
+    def _init_session(self) -> _Session:
+        return _Session(self.host, self.port, tls=self.ssl, connections=self._connections, headers=self.headers or {})
 
     def until(self, deadline: float) -> None:
         """Set the instant of time.monotonic() at which this thread's next request must have ended."""

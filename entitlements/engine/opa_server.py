@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-import requests
 import urllib3
 
 from entitlements.engine.answer import read_answer
@@ -73,16 +72,12 @@ class OpaServer:
         try:
             try:
                 return call()
-            except requests.ConnectionError as error:
-                if not _was_closed_by_peer(error) or time.monotonic() >= deadline:
+            except urllib3.exceptions.ProtocolError:
+                # An idle connection that the peer had closed: no byte of an answer came, and a query changes nothing.
+                if time.monotonic() >= deadline:
                     raise
                 return call()
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        except (urllib3.exceptions.HTTPError, OSError) as error:
             if time.monotonic() >= deadline:
                 raise EngineUnavailable("engine_timeout", "the engine took too long") from error
             raise EngineUnavailable("engine_unreachable", "the engine cannot be reached") from error
-
-
-def _was_closed_by_peer(error: requests.ConnectionError) -> bool:
-    """An idle connection that the peer had closed: no byte of an answer came. The query changes nothing there."""
-    return bool(error.args) and isinstance(error.args[0], urllib3.exceptions.ProtocolError)

@@ -27,7 +27,7 @@ LIBRARIES = {
     "jwt": {"token"},
     "cryptography": {"token"},
     "opa_client": {"engine"},
-    "requests": {"token", "engine"},
+    "requests": {"token"},
     "urllib3": {"engine"},
     "yaml": {"contract"},
     "jsonschema_rs": {"contract"},
