@@ -72,10 +72,10 @@ class PolicyDecisionPoint:
             )
         try:
             claims = self._verify(request, now)
+            contract, admission = self._admit(claims)
         except TokenRejected as refusal:
             self._keep(replace(record, effect="reject", refusal=refusal.code), started)
             raise TokenRejected(refusal.code, refusal.message, decision_id=record.decision_id) from None
-        contract, admission = self._admit(claims)
         record = _with_subject(record, contract, claims)
         if isinstance(admission, Refused):
             decision = Decision(

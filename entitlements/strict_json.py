@@ -15,7 +15,8 @@ from entitlements.errors import JSONRefused
 from entitlements.model import JSON
 
 MAX_SAFE_INTEGER = 2**53 - 1
-_STRINGS_AND_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|([\[{])|([\]}])', re.DOTALL)
+# An unterminated string ends with the text: tried again from each of its quotes, it would take quadratic time.
+_STRINGS_AND_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|([\[{])|([\]}])', re.DOTALL)
 
 
 def loads(data: bytes, *, max_depth: int = 32) -> JSON:

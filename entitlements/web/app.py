@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from flask import Flask, Response, request
+from werkzeug.exceptions import NotFound
 
 from entitlements.errors import RequestInvalid
 from entitlements.model import PartHealth
@@ -16,14 +17,23 @@ from entitlements.web.metrics import Metrics
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
-def create_app(pdp: PolicyDecisionPoint, readiness: Callable[[], Mapping[str, PartHealth]]) -> Flask:
-    """The service's HTTP application around a decision point and the health of its parts."""
+def create_app(
+    pdp: PolicyDecisionPoint, readiness: Callable[[], Mapping[str, PartHealth]], metrics: Metrics | None = None
+) -> Flask:
+    """The service's HTTP application around a decision point, the health of its parts and what it counts."""
     app = Flask("entitlements", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = authorize.MAX_BODY
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False
-    metrics = Metrics()
+    metrics = metrics or Metrics()
     problems.install(app, metrics)
+
+    @app.before_request
+    def _refuse_other_spellings() -> None:
+        # werkzeug takes `//authorize` for `/authorize`; whoever guards paths in front of the service does not.
+        if request.environ["PATH_INFO"].startswith("//"):
+            raise NotFound
 
     @app.before_request
     def _refuse_unclear_headers() -> None:

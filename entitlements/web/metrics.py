@@ -53,6 +53,13 @@ class Metrics:
         """Count one request that was answered with an error."""
         self._failed.labels(error).inc()
 
+    def turned_away(self, error: str, code: str) -> None:
+        """Count one request that was refused before it was looked at; `code` where no decision can be made."""
+        if code:
+            self.unavailable(code)
+        else:
+            self.failed(error)
+
     def render(self) -> bytes:
         """The text that Prometheus reads."""
         return generate_latest(self._registry)

@@ -83,7 +83,7 @@ def flatten(messages: Any, path: str = "") -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for key, inner in messages.items():
             name = key if _PLAIN_NAME.fullmatch(str(key)) else "?"
-            place = path if key in ("_schema", "key", "value") else f"{path}.{name}" if path else str(name)
+            place = path if key == "_schema" else f"{path}.{name}" if path else str(name)
             for where, faults in flatten(inner, place).items():
                 found.setdefault(where, []).extend(faults)
         return found

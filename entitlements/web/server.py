@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import logging
 import re
 import sys
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
-from urllib.parse import unquote
 
+_LOG = logging.getLogger("entitlements")
 _SINGLE = ("authorization", "content-length", "content-type", "content-encoding", "x-request-id")
 _LENGTH = re.compile(r"[0-9]{1,9}")
 _HEADER_BYTES = 16 * 1024
@@ -48,6 +49,8 @@ class Refused(Exception):
 
     def __init__(self, status: int, error: str, description: str, *, code: str = "") -> None:
         super().__init__(description)
+        self.error = error
+        self.code = code
         body = {"error": error, **({"code": code} if code else {}), "error_description": description}
         headers = [("content-type", "application/json"), ("cache-control", "no-store"), ("connection", "close")]
         if status == 503:
@@ -62,14 +65,21 @@ def _overloaded() -> Refused:
 class Door:
     """An RSGI application in front of a WSGI one.
 
-    application: called in one of `threads` threads; max_body: bytes a body may have; body_seconds: how long a client
-    may take to send one.
+    application: called in one of `threads` threads; count: told the error and the code of each refusal; max_body: bytes
+    a body may have; body_seconds: how long a client may take to send one.
     """
 
     def __init__(
-        self, application: WSGIApplication, *, threads: int, max_body: int, body_seconds: float = _BODY_SECONDS
+        self,
+        application: WSGIApplication,
+        *,
+        count: Callable[[str, str], None],
+        threads: int,
+        max_body: int,
+        body_seconds: float = _BODY_SECONDS,
     ) -> None:
         self._application = application
+        self._count = count
         self._max_body = max_body
         self._body_seconds = body_seconds
         self._free = threads * (_WAITING_PER_THREAD + 1)
@@ -83,6 +93,12 @@ class Door:
             status, answer_headers, answer = await self._call(_environ(scope, headers, body))
         except Refused as refused:
             status, answer_headers, answer = refused.answer
+            self._count(refused.error, refused.code)
+        except Exception as defect:
+            # The class only: a message could quote a token. Raised on, it would be answered without a header of ours.
+            _LOG.critical("defect: %s at the door", type(defect).__name__)
+            status, answer_headers, answer = Refused(500, "internal_error", "a defect of the service").answer
+            self._count("internal_error", "")
         protocol.response_bytes(status, answer_headers, answer)
 
     async def _body(self, headers: dict[str, str], protocol: Any) -> bytes:
@@ -143,9 +159,13 @@ def _checked_headers(scope: _Scope) -> dict[str, str]:
         if name in headers and name in _SINGLE:
             raise Refused(400, "invalid_request", f"the header {name} was sent twice")
         headers[name] = f"{headers[name]},{value}" if name in headers else value
-    if "transfer-encoding" in headers:
+    for name in _SINGLE:
+        # granian lists no value that is not ASCII: a header that was sent must not count as absent.
+        if name not in headers and name in scope.headers:
+            raise Refused(400, "invalid_request", f"the header {name} is not ASCII")
+    if "transfer-encoding" in scope.headers:
         raise Refused(400, "invalid_request", "send the body with a content length and no transfer encoding")
-    if scope.http_version == "1.1" and "," in headers.get("host", ","):
+    if "," in headers.get("host", "," if scope.http_version == "1.1" else ""):
         raise Refused(400, "invalid_request", "exactly one host header is needed")
     return headers
 
@@ -156,8 +176,9 @@ def _environ(scope: _Scope, headers: dict[str, str], body: bytes) -> dict[str, A
     environ: dict[str, Any] = {
         "REQUEST_METHOD": scope.method,
         "SCRIPT_NAME": "",
-        "PATH_INFO": unquote(scope.path, "latin-1"),
-        "QUERY_STRING": scope.query_string,
+        # granian decoded the path: decoding it again would make another path of it
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string.encode().decode("latin-1"),
         "SERVER_NAME": host or port,
         "SERVER_PORT": port if host else "80",
         "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",

@@ -17,18 +17,22 @@ from entitlements.errors import StartupFault
 from entitlements.settings import Settings, load_settings
 from entitlements.web.app import create_app
 from entitlements.web.authorize import MAX_BODY
+from entitlements.web.metrics import Metrics
 from entitlements.web.server import Door
 from entitlements.wiring import Service, build
 
 _PARENT = "_ENTITLEMENTS_SERVING_PARENT"
-_HEADER_BYTES = 16 * 1024
+# More than the door lets pass, so that the door's own 431 is what most callers get.
+_BUFFER_BYTES = 24 * 1024
 
 
 class Application(Door):
     """The door together with the service behind it, which ends with the worker."""
 
     def __init__(self, service: Service, *, threads: int) -> None:
-        super().__init__(create_app(service.pdp, service.readiness).wsgi_app, threads=threads, max_body=MAX_BODY)
+        metrics = Metrics()
+        app = create_app(service.pdp, service.readiness, metrics)
+        super().__init__(app.wsgi_app, count=metrics.turned_away, threads=threads, max_body=MAX_BODY)
         self._service = service
 
     def __rsgi_del__(self, _loop: Any) -> None:
@@ -54,7 +58,7 @@ def serve(settings: Settings) -> None:
         interface=Interfaces.RSGI,
         http=HTTPModes.http1,
         websockets=False,
-        http1_settings=HTTP1Settings(header_read_timeout=5000, max_buffer_size=_HEADER_BYTES),
+        http1_settings=HTTP1Settings(header_read_timeout=5000, max_buffer_size=_BUFFER_BYTES),
         respawn_failed_workers=True,
         workers_kill_timeout=10,
         log_enabled=False,

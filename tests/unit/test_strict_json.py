@@ -82,3 +82,11 @@ json_values = st.recursive(
 def test_what_was_written_is_read_back(value: object, ascii_only: bool) -> None:
     data = json.dumps(value, ensure_ascii=ascii_only).encode()
     assert strict_json.loads(data, max_depth=64) == value
+
+
+def test_an_unterminated_string_full_of_escaped_quotes_is_refused_without_quadratic_work() -> None:
+    """Row L4: a regular expression that starts again at each quote takes minutes for this text, and none of it here."""
+    text = b"[" + b"[]," * 40 + b'"' + b'\\"' * 400_000
+    with pytest.raises(JSONRefused) as refusal:
+        strict_json.loads(text)
+    assert refusal.value.code == "json_malformed"

@@ -1,0 +1,298 @@
+"""The order of the steps of a decision: real tokens and contracts, a scripted engine and log behind their ports."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.service import Issuer
+from entitlements.contract import Catalog, load_catalog, write_lock
+from entitlements.decision_log import DecisionRecord
+from entitlements.errors import (
+    DecisionLogUnavailable,
+    EngineUnavailable,
+    EntitlementsError,
+    KeysUnavailable,
+    RequestInvalid,
+    TokenRejected,
+)
+from entitlements.model import JSON, AccessRequest, Action, PartHealth, Resource, Verdict
+from entitlements.pdp import PolicyDecisionPoint
+from entitlements.token import FileKeys, TokenVerifier
+
+ROOT = Path(__file__).resolve().parents[2]
+CLAIMS: Mapping[str, JSON] = {"tenant": "t_1", "roles": ["agent"], "suspended": False}
+ALLOW = Verdict(True, (), (), "sha256:policy")
+ORDERS = "https://orders.example.com"
+
+
+class World:
+    """A decision point whose engine and log say what they are told and keep what they were given, in order."""
+
+    def __init__(self, catalog: Catalog, issuer: Issuer) -> None:
+        self.verdict: Verdict | EntitlementsError = ALLOW
+        self.log_fails = False
+        self.steps: list[str] = []
+        self.asked: list[tuple[str, Mapping[str, JSON], float]] = []
+        self.records: list[DecisionRecord] = []
+        self.now = time.time()
+        self.pdp = PolicyDecisionPoint(
+            verifier=TokenVerifier(catalog.profiles, {"https://login.example.com": FileKeys(issuer.jwks)}),
+            catalog=catalog,
+            engine=self,
+            log=self,
+            budget=2.5,
+            clock=lambda: self.now,
+        )
+
+    def ask(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
+        self.steps.append("ask")
+        self.asked.append((decision_path, policy_input, deadline))
+        if isinstance(self.verdict, EntitlementsError):
+            raise self.verdict
+        return self.verdict
+
+    def append(self, record: DecisionRecord) -> None:
+        self.steps.append("log")
+        if self.log_fails:
+            raise DecisionLogUnavailable("decision_log_unavailable", "the decision log cannot be written")
+        self.records.append(record)
+
+    def health(self) -> PartHealth:
+        return PartHealth(True)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+@pytest.fixture
+def world(issuer: Issuer) -> World:
+    return World(load_catalog(ROOT / "contracts"), issuer)
+
+
+@pytest.fixture
+def token(world: World, issuer: Issuer) -> str:
+    return orders_token(issuer)
+
+
+def orders_token(issuer: Issuer, **options: Any) -> str:
+    contract = next(c for c in load_catalog(ROOT / "contracts").contracts if c.name == "orders")
+    return issuer.token(contract, **{"claims": CLAIMS, "scopes": ["orders:read"], **options})
+
+
+def request_of(token: str, **changes: Any) -> AccessRequest:
+    asked = AccessRequest(token, Action("read"), Resource("order", "42", {"tenant": "t_1"}))
+    return replace(asked, **changes)
+
+
+def test_an_allow_is_logged_before_it_is_given(world: World, token: str) -> None:
+    answered = world.pdp.decide(request_of(token), request_id="r-1")
+    assert answered.decision.allow is True
+    assert world.steps == ["ask", "log"]
+    (record,) = world.records
+    assert (record.effect, record.request_id, record.subject) == ("allow", "r-1", "u_1")
+    assert record.decision_id == answered.decision.id
+    assert record.policy_revision == answered.decision.policy_revision == "sha256:policy"
+    assert record.duration_ms > 0
+
+
+@pytest.mark.parametrize("verdict", [ALLOW, replace(ALLOW, allow=False, reasons=("tenant_mismatch",))])
+def test_a_decision_that_cannot_be_logged_is_not_given(world: World, token: str, verdict: Verdict) -> None:
+    """A3."""
+    world.verdict, world.log_fails = verdict, True
+    with pytest.raises(DecisionLogUnavailable):
+        world.pdp.decide(request_of(token))
+
+
+def test_a_refusal_that_cannot_be_logged_is_not_given_either(world: World) -> None:
+    """A3: it would be a refusal without a trace."""
+    world.log_fails = True
+    with pytest.raises(DecisionLogUnavailable):
+        world.pdp.decide(request_of("junk"))
+
+
+def test_an_engine_that_fails_gives_no_decision_and_no_record(world: World, token: str) -> None:
+    world.verdict = EngineUnavailable("engine_timeout", "the engine took too long")
+    with pytest.raises(EngineUnavailable):
+        world.pdp.decide(request_of(token))
+    assert world.steps == ["ask"]
+
+
+@pytest.mark.parametrize(
+    ("options", "cause"),
+    [
+        ({"changes": {"aud": "https://crm.example.com"}}, "audience_mismatch"),
+        ({"changes": {"iss": "https://login.example.org"}}, "issuer_unknown"),
+        ({"changes": {"sub": ""}}, "claim_invalid"),
+        ({"changes": {"exp": 1}}, "claim_invalid"),
+        ({"changes": {"nonce": "n"}}, "id_token"),
+        ({"typ": "JWT"}, "type_not_access_token"),
+        ({"lifetime": 7200}, "lifetime_too_long"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_rejected_token_is_logged_with_its_cause(
+    world: World, issuer: Issuer, options: dict[str, Any], cause: str
+) -> None:
+    with pytest.raises(TokenRejected) as refused:
+        world.pdp.decide(request_of(orders_token(issuer, **options)))
+    (record,) = world.records
+    assert (record.effect, record.refusal, record.action, record.resource_id) == ("reject", cause, "read", "42")
+    # Nothing of a token that is not believed is written down.
+    assert (record.subject, record.client_id, record.audience, record.contract) == ("", "", "", "")
+    assert refused.value.code == cause
+    assert refused.value.decision_id == record.decision_id
+    assert world.steps == ["log"]
+
+
+def test_expiry_is_judged_by_the_clock_given_also_for_a_remembered_token(world: World, token: str) -> None:
+    """X2, L1: valid while now < exp + leeway."""
+    assert world.pdp.decide(request_of(token)).decision.allow
+    world.now += 600 + 9
+    assert world.pdp.decide(request_of(token)).decision.allow
+    world.now += 2
+    with pytest.raises(TokenRejected) as refused:
+        world.pdp.decide(request_of(token))
+    assert refused.value.code == "token_expired"
+    assert [record.effect for record in world.records] == ["allow", "allow", "reject"]
+
+
+def test_a_remembered_token_gives_no_remembered_decision(world: World, token: str) -> None:
+    """X1."""
+    assert world.pdp.decide(request_of(token)).decision.allow
+    world.verdict = replace(ALLOW, allow=False)
+    assert not world.pdp.decide(request_of(token)).decision.allow
+    assert world.steps == ["ask", "log"] * 2
+
+
+def test_the_engine_is_asked_about_declared_claims_only_and_never_sees_the_token(world: World, issuer: Issuer) -> None:
+    """C15, H11."""
+    token = orders_token(
+        issuer,
+        claims={**CLAIMS, "is_admin": True, "email": "a@example.com", "act": {"sub": "x"}},
+        scopes=["orders:read", "orders:admin"],
+    )
+    asked = request_of(token, context={"channel": "web"})
+    answered = world.pdp.decide(asked)
+    ((path, policy_input, _),) = world.asked
+    assert path == "orders/authz/decision"
+    assert policy_input == {
+        "subject": {"type": "user", "id": "u_1", "claims": CLAIMS, "scopes": ["orders:read"], "client_id": "web"},
+        "action": {"name": "read"},
+        "resource": {"type": "order", "id": "42", "properties": {"tenant": "t_1"}},
+        "context": {"channel": "web"},
+        "contract": {"name": "orders", "version": "1.0.0"},
+    }
+    assert not any(part in json.dumps(policy_input) for part in token.split("."))
+    assert answered.ignored == world.records[0].ignored
+    assert set(answered.ignored) == {"is_admin", "email", "act", "orders:admin"}
+
+
+def test_the_budget_reaches_the_engine_as_one_deadline(world: World, token: str) -> None:
+    before = time.monotonic()
+    world.pdp.decide(request_of(token))
+    after = time.monotonic()
+    ((_, _, deadline),) = world.asked
+    assert before + 2.5 <= deadline <= after + 2.5
+
+
+def test_a_token_that_breaks_the_contract_is_denied_without_policy(world: World, issuer: Issuer) -> None:
+    answered = world.pdp.decide(request_of(orders_token(issuer, claims={**CLAIMS, "suspended": "false"})))
+    assert answered.decision.allow is False
+    assert answered.decision.reasons == ("contract_violated",)
+    assert answered.decision.policy_revision is None
+    assert world.steps == ["log"]
+    assert world.records[0].violations == ("type_mismatch:suspended",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"action": Action("delete")}, "action.name"),
+        ({"action": Action("read", {"force": True})}, "action.properties"),
+        ({"resource": Resource("invoice", "42", {"tenant": "t_1"})}, "resource.type"),
+        ({"resource": Resource("order", "42", {})}, "resource.properties.tenant"),
+        ({"resource": Resource("order", "42", {"tenant": "t_1", "owner": True})}, "resource.properties.owner"),
+        ({"context": {"channel": "fax"}}, "context.channel"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_request_that_breaks_the_contract_reaches_neither_engine_nor_log(
+    world: World, token: str, changes: dict[str, Any], field: str
+) -> None:
+    """P8."""
+    with pytest.raises(RequestInvalid) as refused:
+        world.pdp.decide(request_of(token, **changes))
+    assert refused.value.code == "request_breaks_contract"
+    assert list(refused.value.details) == [field]
+    assert world.steps == []
+
+
+def test_the_audience_that_asks_is_held_against_the_token(world: World, token: str) -> None:
+    """C5, C7: also after the same token was remembered for its own audience."""
+    assert world.pdp.decide(request_of(token, audience=ORDERS)).decision.allow
+    with pytest.raises(TokenRejected) as refused:
+        world.pdp.decide(request_of(token, audience="https://payments.example.com"))
+    assert refused.value.code == "audience_mismatch"
+
+
+@pytest.mark.parametrize("sensitivity", ["public", "internal", "pii", "secret"])
+def test_the_subject_is_logged_as_the_contract_says(issuer: Issuer, tmp_path: Path, sensitivity: str) -> None:
+    """A8."""
+    folder = tmp_path / "contracts"
+    shutil.copytree(ROOT / "contracts", folder)
+    (folder / "contracts.lock").unlink()
+    document = folder / "orders" / "1.0.0.yaml"
+    line = f"\nclaims:\n  sub: {{sensitivity: {sensitivity}, schema: {{type: string}}}}\n"
+    document.write_text(document.read_text().replace("\nclaims:\n", line))
+    write_lock(folder, policy_digest="sha256:" + "0" * 64)
+    world = World(load_catalog(folder), issuer)
+    world.pdp.decide(request_of(orders_token(issuer)))
+    world.pdp.decide(request_of(orders_token(issuer, claims={**CLAIMS, "suspended": 0})))
+    digest = "sha256:" + hashlib.sha256(b"u_1").hexdigest()
+    wanted = {"public": "u_1", "internal": "u_1", "pii": digest, "secret": ""}[sensitivity]
+    assert [(record.effect, record.subject) for record in world.records] == [("allow", wanted), ("deny", wanted)]
+    assert world.asked[0][1]["subject"]["id"] == "u_1"  # type: ignore[index, call-overload]
+
+
+def test_twin_subjects_stay_distinct(world: World, issuer: Issuer) -> None:
+    """C9: nothing normalises a subject."""
+    twins = ["ﬁ", "fi", "\u0130", "i", "e\u0301", "é", "\u212a", "K", "ß", "ss"]
+    for twin in twins:
+        world.pdp.decide(request_of(orders_token(issuer, subject=twin)))
+    assert [record.subject for record in world.records] == twins
+    assert [asked["subject"]["id"] for _, asked, _ in world.asked] == twins  # type: ignore[index, call-overload]
+
+
+def test_keys_that_cannot_be_had_give_no_decision(tmp_path: Path, issuer: Issuer, token: str) -> None:
+    """K3."""
+    lost = tmp_path / "jwks.json"
+    world = World(load_catalog(ROOT / "contracts"), replace(issuer, jwks=lost))
+    with pytest.raises(KeysUnavailable):
+        world.pdp.decide(request_of(token))
+    assert world.steps == []
+
+
+def test_a_catalog_without_the_audience_refuses_and_logs(world: World, issuer: Issuer, token: str) -> None:
+    """A verifier that knows more audiences than the catalog must not leave a refusal without a record."""
+    full = load_catalog(ROOT / "contracts")
+    payments_only = Catalog({a: c for a, c in full.by_audience.items() if a != ORDERS}, full.lock)
+    narrow = PolicyDecisionPoint(
+        verifier=TokenVerifier(full.profiles, {"https://login.example.com": FileKeys(issuer.jwks)}),
+        catalog=payments_only,
+        engine=world,
+        log=world,
+        budget=1.0,
+    )
+    with pytest.raises(TokenRejected) as refused:
+        narrow.decide(request_of(token))
+    assert [record.refusal for record in world.records] == ["audience_mismatch"]
+    assert refused.value.decision_id == world.records[0].decision_id

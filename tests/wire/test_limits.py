@@ -1,0 +1,111 @@
+"""H10: everything is bounded, and who is slow or large disturbs nobody else."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import RunningService
+    from tests.wire.conftest import Wire
+
+LIMIT = 64 * 1024
+
+
+def padded(wire: Wire, size: int) -> bytes:
+    return wire.good + b" " * (size - len(wire.good))
+
+
+def test_the_largest_body_is_decided_and_the_next_is_refused(service: RunningService, wire: Wire) -> None:
+    before = len(service.rows())
+    assert service.one(wire.ask(body=padded(wire, LIMIT))).allows
+    reply = service.one(wire.ask(body=padded(wire, LIMIT + 1)) + wire.ask())
+    assert (reply.status, reply.json()["error"]) == (413, "request_too_large")
+    assert len(service.rows()) == before + 1
+
+
+def test_a_body_of_a_megabyte_is_refused_and_what_follows_is_not_read(service: RunningService, wire: Wire) -> None:
+    before = len(service.rows())
+    for _ in range(5):
+        assert service.one(wire.ask(body=padded(wire, 1_000_000)) + wire.ask()).status == 413
+    announced = wire.raw(b"Host: x", wire.bearer, b"Content-Type: application/json", b"Content-Length: 999999999")
+    assert service.one(announced).status == 413
+    assert len(service.rows()) == before
+
+
+def test_a_long_token_is_refused(service: RunningService, wire: Wire) -> None:
+    """C14: longer than a token may be, longer than headers may be, longer than the reader's buffer."""
+    before = len(service.rows())
+    found = [service.one(wire.ask(bearer=b"Authorization: Bearer " + b"a" * n)).status for n in (8193, 15000, 65536)]
+    assert found == [401, 401, 431]
+    assert [row["refusal"] for row in service.rows()[before:]] == ["token_too_large"] * 2
+
+
+def test_a_token_of_dots_is_refused(service: RunningService, wire: Wire) -> None:
+    """C14."""
+    assert service.one(wire.ask(bearer=b"Authorization: Bearer " + b"." * 15000)).status == 401
+
+
+@pytest.mark.parametrize("count", [101, 5000])
+def test_many_headers_are_refused(service: RunningService, wire: Wire, count: int) -> None:
+    before = len(service.rows())
+    reply = service.exchange(wire.ask(*(b"X-%d: 1" % number for number in range(count))))
+    assert [answer.status for answer in reply] == [431]
+    assert len(service.rows()) == before
+
+
+def test_an_address_that_is_too_long_is_refused(service: RunningService, wire: Wire) -> None:
+    for size, wanted in ((9_000, 200), (70_000, 431)):
+        reply = service.one(wire.ask(first=b"POST /authorize?" + b"a" * size + b" HTTP/1.1"))
+        assert reply.status == wanted
+
+
+def test_a_client_that_waits_to_be_told_to_continue_is_told(service: RunningService, wire: Wire) -> None:
+    assert service.one(wire.ask(b"Expect: 100-continue")).allows
+
+
+def test_fifty_slow_clients_hold_up_nobody_and_are_ended(service: RunningService, wire: Wire) -> None:
+    """H10, slowloris: half of them stop in their headers, half in their body; each is ended and decides nothing."""
+    before = len(service.rows())
+    body = wire.ask().replace(b"Content-Length: %d" % len(wire.good), b"Content-Length: 4096")
+    headers = b"POST /authorize HTTP/1.1\r\nHost: x\r\nX-A: "
+    with contextlib.ExitStack() as open_connections:
+        slow: list[tuple[bool, socket.socket]] = []
+        for number in range(50):
+            connection = open_connections.enter_context(socket.create_connection(service.address, timeout=30))
+            in_body = number % 2 == 0
+            connection.sendall(body if in_body else headers)
+            slow.append((in_body, connection))
+        assert all(service.one(wire.ask()).allows for _ in range(100))
+        for in_body, connection in slow:
+            received = read_to_end(connection)
+            if in_body:
+                assert received.startswith(b"HTTP/1.1 408 ")
+                assert b'"error": "request_timeout"' in received
+            else:
+                assert b" 200 " not in received
+    assert len(service.rows()) == before + 100
+
+
+def read_to_end(connection: socket.socket) -> bytes:
+    received = b""
+    with contextlib.suppress(ConnectionResetError):
+        while chunk := connection.recv(65536):
+            received += chunk
+    return received
+
+
+def test_clients_that_vanish_leave_the_service_well(service: RunningService, wire: Wire) -> None:
+    """Cut off at every part of a request: no answer is owed, nothing is decided but by whole requests."""
+    before = len(service.rows())
+    data = wire.ask()
+    for length in range(1, len(data), 23):
+        with socket.create_connection(service.address, timeout=30) as connection:
+            connection.sendall(data[:length])
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+    reply: Any = service.one(wire.ask())
+    assert reply.allows
+    assert len(service.rows()) == before + 1
