@@ -7,9 +7,8 @@ from functools import cache
 
 from demo.cases import AGENT, ORDER, ORDERS_SCOPES
 from demo.service import Issuer, contracts
-from entitlements.contract import Contract
+from entitlements.contract import Contract, policy_input
 from entitlements.model import AccessRequest, Action, Principal, Resource
-from entitlements.pdp import policy_input
 
 ORDER_BODY = json.dumps(
     {"action": "read", "resource": {"type": "order", "id": "42", "properties": dict(ORDER)}}

@@ -10,11 +10,11 @@ from statistics import median
 from bench.questions import ORDER_BODY, order_token
 from demo.service import ALGORITHMS, ROOT, Issuer
 from entitlements import strict_json
-from entitlements.contract import Admitted, admit, load_catalog, request_faults
+from entitlements.contract import Admitted, admit, load_catalog, policy_input, request_faults
 from entitlements.decision_log import DecisionRecord, open_log
 from entitlements.engine import OpaProcess, find_opa
 from entitlements.model import AccessRequest
-from entitlements.pdp import PolicyDecisionPoint, policy_input
+from entitlements.pdp import PolicyDecisionPoint
 from entitlements.token import FileKeys, TokenVerifier
 from entitlements.web.schemas import AUTHORIZE
 

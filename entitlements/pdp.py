@@ -9,15 +9,15 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from entitlements.contract import Admitted, Catalog, Contract, Refused, admit, request_faults
+from entitlements.contract import Admitted, Catalog, Contract, Refused, admit, policy_input, request_faults
 from entitlements.decision_log import DecisionLog, DecisionRecord
 from entitlements.engine import PolicyEngine
 from entitlements.errors import RequestInvalid, TokenRejected
-from entitlements.model import JSON, AccessRequest, Decision, Principal, VerifiedClaims
+from entitlements.model import AccessRequest, Decision, Principal, VerifiedClaims
 from entitlements.token import TokenVerifier
 
 CONTRACT_VIOLATED = "contract_violated"
@@ -137,31 +137,6 @@ class PolicyDecisionPoint:
 
     def _keep(self, record: DecisionRecord, started: float) -> None:
         self._log.append(replace(record, duration_ms=round((time.monotonic() - started) * 1000, 3)))
-
-
-def policy_input(contract: Contract, principal: Principal, request: AccessRequest) -> dict[str, JSON]:
-    """What policy sees: declared, conforming claims and the request, under AuthZEN's names. Never the token."""
-    return {
-        "subject": {
-            "type": principal.type,
-            "id": principal.id,
-            "claims": dict(principal.claims),
-            "scopes": list(principal.scopes),
-            "client_id": principal.client_id,
-        },
-        "action": _entity({"name": request.action.name}, request.action.properties),
-        "resource": {
-            "type": request.resource.type,
-            "id": request.resource.id,
-            "properties": dict(request.resource.properties),
-        },
-        "context": dict(request.context),
-        "contract": {"name": contract.ref.name, "version": contract.ref.version},
-    }
-
-
-def _entity(members: dict[str, JSON], properties: Mapping[str, JSON]) -> dict[str, JSON]:
-    return {**members, "properties": dict(properties)} if properties else members
 
 
 def _with_subject(record: DecisionRecord, contract: Contract, claims: VerifiedClaims) -> DecisionRecord:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from entitlements.cli import render
+from entitlements.cli.contract_check import approve, check, usage
 from entitlements.contract import Contract, input_schema, lint, load_contract, write_lock
 from entitlements.contract.lock import load_all, version_key
 from entitlements.engine import policy_digest, write_manifest
@@ -191,3 +192,7 @@ def _pair(text: str) -> tuple[str, str]:
     if not name or not separator or not version:
         raise click.UsageError(f"`{text}` is not `name=version`")
     return name, version
+
+
+for command in (check, approve, usage):
+    contract.add_command(command)

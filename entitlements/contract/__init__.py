@@ -1,7 +1,10 @@
 """What the claims of a token must say: the contract document, its catalog of pins and the conformance of claims."""
 
+from entitlements.contract.approvals import APPROVALS_NAME, Approval, load_approvals, of_step, stale, write_approval
 from entitlements.contract.catalog import Catalog, load_catalog
-from entitlements.contract.conformance import Admitted, Refused, admit, request_faults
+from entitlements.contract.change_rules import RULES, Change, ChangeRule
+from entitlements.contract.changes import changes, renamed
+from entitlements.contract.conformance import Admitted, Refused, admit, conforms, request_faults
 from entitlements.contract.document import (
     ALWAYS_DECLARED,
     ClaimSpec,
@@ -15,24 +18,43 @@ from entitlements.contract.input_schema import input_schema
 from entitlements.contract.lint import lint
 from entitlements.contract.loader import load_contract
 from entitlements.contract.lock import LOCK_NAME, write_lock
+from entitlements.contract.policy_input import policy_input
+from entitlements.contract.steps import ContractFile, at_commit, load_file, versions
 
 __all__ = [
     "ALWAYS_DECLARED",
+    "APPROVALS_NAME",
     "LOCK_NAME",
+    "RULES",
     "Admitted",
+    "Approval",
     "Catalog",
+    "Change",
+    "ChangeRule",
     "ClaimSpec",
     "Consumer",
     "Contract",
+    "ContractFile",
     "ObjectSpec",
     "Refused",
     "RequestSpec",
     "ScopeSpec",
     "admit",
+    "at_commit",
+    "changes",
+    "conforms",
     "input_schema",
     "lint",
+    "load_approvals",
     "load_catalog",
     "load_contract",
+    "load_file",
+    "of_step",
+    "policy_input",
+    "renamed",
     "request_faults",
+    "stale",
+    "versions",
+    "write_approval",
     "write_lock",
 ]

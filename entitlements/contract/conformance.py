@@ -188,6 +188,11 @@ def _validator(key: _Key) -> jsonschema_rs.Draft202012Validator:
     return compile_validator(key.schema)
 
 
+def conforms(schema: Mapping[str, JSON], value: JSON) -> bool:
+    """Whether a value conforms to a claim's schema, exactly as it is judged in a token."""
+    return _validator(_Key(schema)).is_valid(value)
+
+
 def _value_violations(contract: Contract, present: Mapping[str, JSON]) -> list[Violation]:
     found: list[Violation] = []
     for name, value in present.items():

@@ -27,10 +27,11 @@ MAX_BYTES = 256 * 1024
 Place = tuple[str | int, ...]
 
 
-def load_contract(path: Path) -> Contract:
+def load_contract(path: Path, *, named: bool = True) -> Contract:
     """Read and check one contract document.
 
-    path: `<folder>/<name>/<version>.yaml`. Raises ContractsInvalid with every fault at once.
+    path: `<folder>/<name>/<version>.yaml`; named: whether it has to be named so. Raises ContractsInvalid with every
+    fault at once.
     """
     located = positions.read(read_text(path))
     found: list[tuple[Place, str]] = []
@@ -42,7 +43,7 @@ def load_contract(path: Path) -> Contract:
         )
     try:
         document = shape.ContractShape().load(located.value)  # type: ignore[arg-type]
-        found.extend(_across(document, path))
+        found.extend(_across(document, path if named else None))
     except ValidationError as error:
         document = {}
         found.extend(shape.faults(error.messages))
@@ -83,9 +84,9 @@ def _dotted(place: Place) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
 
 
-def _across(document: Mapping[str, Any], path: Path) -> Iterator[tuple[Place, str]]:
+def _across(document: Mapping[str, Any], path: Path | None) -> Iterator[tuple[Place, str]]:
     """What the shape alone cannot tell: references between parts, and the file's own name."""
-    if (path.parent.name, path.stem) != (document["contract"], document["version"]) or path.suffix != ".yaml":
+    if path and (path.parent.name, path.name) != (document["contract"], f"{document['version']}.yaml"):
         yield ("contract",), f"the file must be `{document['contract']}/{document['version']}.yaml`"
     claims = document["claims"]
     if not claims:

@@ -14,7 +14,7 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 TOKEN_KINDS = ("access_token", "id_token", "userinfo", "introspection", "wrapper_token")
 SENSITIVITIES = ("public", "internal", "pii", "secret")
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_VERSION = r"\A(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\Z"
+VERSION = r"\A(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\Z"
 _NAME = validate.Regexp(r"\A[a-z][a-z0-9_-]{0,62}\Z", error="must be lower-case letters, digits, `-` and `_`")
 _CLAIM = validate.Regexp(r"\A[^\x00-\x20\x7f.\[\]]{1,128}\Z", error="must be a plain name")
 _IDENTIFIER = r"[a-zA-Z_][a-zA-Z0-9_]*"
@@ -143,7 +143,7 @@ class ContractShape(_Strict):
 
     contract = fields.String(required=True, validate=_NAME)
     version = fields.String(
-        required=True, validate=validate.Regexp(_VERSION, error="must be a semantic version such as 1.0.0")
+        required=True, validate=validate.Regexp(VERSION, error="must be a semantic version such as 1.0.0")
     )
     description = fields.String(load_default="")
     issuer = fields.String(required=True, validate=_absolute_url)

@@ -1,21 +1,28 @@
 """Asking for a verdict. The engine is OPA itself, as a server or as a supervised child; nothing else decides."""
 
 from entitlements.engine.answer import read_answer
+from entitlements.engine.batch import BatchEngine
 from entitlements.engine.executable import OPA_VERSION, find_opa
 from entitlements.engine.opa_process import OpaProcess
 from entitlements.engine.opa_server import OpaServer
 from entitlements.engine.policy_files import build_bundle, check_policies, policy_digest, write_manifest
+from entitlements.engine.policy_reading import PolicyReading, Read, RuleLines, read_policies
 from entitlements.engine.port import PolicyEngine
 
 __all__ = [
     "OPA_VERSION",
+    "BatchEngine",
     "OpaProcess",
     "OpaServer",
     "PolicyEngine",
+    "PolicyReading",
+    "Read",
+    "RuleLines",
     "build_bundle",
     "check_policies",
     "find_opa",
     "policy_digest",
     "read_answer",
+    "read_policies",
     "write_manifest",
 ]

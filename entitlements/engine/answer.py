@@ -7,6 +7,7 @@ decision log and can never be taken for an allow.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from entitlements import strict_json
 from entitlements.errors import EngineUnavailable, JSONRefused
@@ -32,10 +33,14 @@ def read_answer(body: bytes) -> Verdict:
         raise EngineUnavailable("engine_answer_invalid", "the engine's answer is no strict JSON") from None
     if not isinstance(document, dict):
         raise EngineUnavailable("engine_answer_invalid", "the engine's answer is no JSON object")
-    revision = _revision(document)
-    if "result" not in document:
+    return read_result(document, "result", _revision(document))
+
+
+def read_result(document: Mapping[str, JSON], member: str, revision: str) -> Verdict:
+    """The verdict of a decision that stands in `document` under `member`, or is undefined where it does not."""
+    if member not in document:
         return Verdict(False, (POLICY_UNDEFINED,), (), revision)
-    result = document["result"]
+    result = document[member]
     if isinstance(result, bool):
         return Verdict(result, (), (), revision)
     read = _read_object(result)

@@ -66,10 +66,11 @@ def _unreadable(path: Path, why: str) -> StartupFault:
 
 def policy_digest(folder: Path) -> str:
     """`sha256:<hex>` over the names and contents of the policy files: the policy revision."""
-    return _digest(policy_files(folder))
+    return digest_of(policy_files(folder))
 
 
-def _digest(files: dict[str, bytes]) -> str:
+def digest_of(files: dict[str, bytes]) -> str:
+    """The same of files that were read already."""
     total = hashlib.sha256()
     for name, content in sorted(files.items()):
         total.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
@@ -81,10 +82,11 @@ def check_policies(folder: Path, *, decision_paths: Sequence[str], opa: Path) ->
 
     Raises StartupFault `policy_invalid` with a fault for each error, with file and line.
     """
-    _check(policy_files(folder), folder, decision_paths, opa)
+    check_files(policy_files(folder), folder, decision_paths, opa)
 
 
-def _check(files: dict[str, bytes], folder: Path, decision_paths: Sequence[str], opa: Path) -> None:
+def check_files(files: dict[str, bytes], folder: Path, decision_paths: Sequence[str], opa: Path) -> None:
+    """The same of files that were read already."""
     with tempfile.TemporaryDirectory(prefix="entitlements-") as work:
         root = Path(work) / "policies"
         for name, content in files.items():
@@ -151,8 +153,8 @@ def build_bundle(folder: Path, *, decision_paths: Sequence[str], target: Path, o
     Raises StartupFault as `check_policies` does; `target` is then left as it was.
     """
     files = policy_files(folder)
-    _check(files, folder, decision_paths, opa)
-    revision = _digest(files)
+    check_files(files, folder, decision_paths, opa)
+    revision = digest_of(files)
     members = {".manifest": json.dumps(_manifest(files, revision)).encode(), **files, **_system(decision_paths)}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
@@ -185,7 +187,7 @@ def write_manifest(folder: Path, *, decision_paths: Sequence[str]) -> str:
     Writes `.manifest`, `system/authz/authz.rego` and `system/data.json`.
     """
     files = policy_files(folder)
-    revision = _digest(files)
+    revision = digest_of(files)
     manifest = (json.dumps(_manifest(files, revision), indent=2) + "\n").encode()
     for name, content in {".manifest": manifest, **_system(decision_paths)}.items():
         path = folder / name

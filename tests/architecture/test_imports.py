@@ -17,9 +17,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": BASE,
     **{room: BASE | {"strict_json"} for room in CAPABILITIES},
     "pdp": BASE | CAPABILITIES,
+    "proof": BASE | {"contract", "engine"},
+    "change_check": BASE | {"contract", "engine", "proof"},
     "wiring": BASE | CAPABILITIES | {"pdp", "settings"},
     "web": BASE | {"strict_json", "pdp", "settings", "wiring"},
-    "cli": BASE | CAPABILITIES | {"strict_json", "pdp", "settings", "wiring", "web"},
+    "cli": BASE | CAPABILITIES | {"strict_json", "pdp", "proof", "change_check", "settings", "wiring", "web"},
     "__main__": {"cli"},
     "__init__": set(),
 }
@@ -29,9 +31,10 @@ LIBRARIES = {
     "opa_client": {"engine"},
     "requests": {"token"},
     "urllib3": {"engine"},
-    "yaml": {"contract"},
+    "yaml": {"contract", "engine"},
     "jsonschema_rs": {"contract"},
-    "rfc8785": {"contract"},
+    "rfc8785": {"contract", "proof"},
+    "rstr": {"proof"},
     "marshmallow": {"contract", "web"},
     "flask": {"web"},
     "werkzeug": {"web"},
@@ -88,7 +91,8 @@ def test_verified_claims_are_made_in_the_token_room_only() -> None:
 
 
 def test_principals_are_made_in_the_contract_room_only() -> None:
-    assert calls_of("Principal") == {"contract"}
+    # The proof makes some of permitted claims, to ask about them; none of them is served.
+    assert calls_of("Principal") == {"contract", "proof"}
 
 
 def test_verdicts_are_made_in_the_engine_room_only() -> None:

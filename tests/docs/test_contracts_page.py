@@ -1,4 +1,4 @@
-"""The page about contracts: its example loads, and it names every member, keyword, format and algorithm that there is."""
+"""The page about contracts: its example loads, and it names every member, keyword, format and algorithm."""
 
 from __future__ import annotations
 

@@ -1,0 +1,216 @@
+"""The one story of a change: what differs, whom it touches, who gains or loses access, and what was approved of it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from entitlements.contract import (
+    APPROVALS_NAME,
+    RULES,
+    Approval,
+    Change,
+    ContractFile,
+    changes,
+    of_step,
+    stale,
+)
+from entitlements.contract.change_rules import BREAKING, REVIEW
+from entitlements.engine import Read, read_policies
+from entitlements.errors import Fault
+from entitlements.model import JSON
+from entitlements.proof import DEFAULT_BUDGET, REFUTED, UNKNOWN, Access, Answer, Side, compare_access
+
+HOLDS, NO, NO_ANSWER = 0, 3, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One change judged: what it means, where it stands, whom it touches and which rules read the claim."""
+
+    change: Change
+    message: str
+    file: str
+    line: int
+    consumers: tuple[str, ...]
+    readers: tuple[str, ...]
+    fingerprint: str
+    approved: bool
+
+    @property
+    def compatibility(self) -> str:
+        """`breaking`, `warning` or `compatible`."""
+        return RULES[self.change.rule].compatibility
+
+    @property
+    def access(self) -> str:
+        """`review`, `asked` or `none`."""
+        return RULES[self.change.rule].access
+
+    @property
+    def gates(self) -> bool:
+        """Whether the gate stays shut until the finding is approved."""
+        return self.compatibility == BREAKING or self.access == REVIEW
+
+    def as_json(self) -> dict[str, JSON]:
+        """The finding as its documented JSON object."""
+        return {
+            "id": self.change.rule,
+            "compatibility": self.compatibility,
+            "access": self.access,
+            "path": self.change.path,
+            "message": self.message,
+            "file": self.file,
+            "line": self.line,
+            "consumers": [*self.consumers],
+            "readers": [*self.readers],
+            "fingerprint": self.fingerprint,
+            "approved": self.approved,
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that was found out about one step. problems: approvals that cannot stand."""
+
+    old: ContractFile
+    new: ContractFile
+    access: Access
+    findings: tuple[Finding, ...]
+    problems: tuple[Fault, ...]
+
+    @property
+    def answers(self) -> dict[str, Answer]:
+        """The answers in both directions, by name."""
+        return {"no_new_access": self.access.no_new_access, "no_lost_access": self.access.no_lost_access}
+
+    @property
+    def exit_code(self) -> int:
+        """0 holds, 3 something fails the gate, 4 no answer."""
+        if self.problems or any(finding.gates and not finding.approved for finding in self.findings):
+            return NO
+        answer = self.access.no_new_access
+        if answer.passes:
+            return HOLDS
+        return NO if answer.answer == REFUTED else NO_ANSWER
+
+    def as_json(self) -> dict[str, JSON]:
+        """The report as its documented JSON document."""
+        sides: dict[str, JSON] = {
+            name: {"contract": one.contract.name, "version": one.contract.version, "digest": one.contract.ref.digest}
+            for name, one in (("old", self.old), ("new", self.new))
+        }
+        return {
+            **sides,
+            "policies": {"old": self.access.policies[0], "new": self.access.policies[1]},
+            "access": {name: answer.as_json() for name, answer in self.answers.items()},
+            "findings": [finding.as_json() for finding in self.findings],
+            "problems": [str(problem) for problem in self.problems],
+            "passes": self.exit_code == HOLDS,
+        }
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is to be compared: two contract files, and the policies and decision rule of each side."""
+
+    old: ContractFile
+    new: ContractFile
+    policies: tuple[Path, Path]
+    decisions: tuple[str, str]
+
+
+def check_step(
+    step: Step,
+    *,
+    approvals: Sequence[Approval],
+    contracts: Path,
+    today: datetime.date,
+    opa: Path,
+    budget: int = DEFAULT_BUDGET,
+    progress: Callable[[str, int, int], None] = lambda _what, _done, _all: None,
+) -> Report:
+    """Check one step from an old contract and policy to new ones.
+
+    approvals: of the contract, any step; contracts: the folder that they were read from; today: the day on which
+    approvals have to be valid. Raises StartupFault where policies do not compile and EngineUnavailable where OPA fails.
+    """
+    old, new = step.old.contract, step.new.contract
+    valid = of_step(approvals, old.version, new.version)
+    accepted = {one.fingerprint for one in valid if one.expires >= today}
+    reads = read_policies(opa, step.policies[1]).reads
+    findings = tuple(_finding(change, step, reads, accepted) for change in changes(old, new))
+    access = compare_access(
+        Side(old, step.policies[0], step.decisions[0]),
+        Side(new, step.policies[1], step.decisions[1]),
+        opa=opa,
+        budget=budget,
+        progress=progress,
+    )
+    access = replace(
+        access,
+        no_new_access=_accepted(access.no_new_access, accepted),
+        no_lost_access=_accepted(access.no_lost_access, accepted),
+    )
+    asked_for = {finding.fingerprint for finding in findings}
+    for answer in (access.no_new_access, access.no_lost_access):
+        asked_for |= {witness.fingerprint for witness in answer.witnesses}
+        asked_for |= {answer.fingerprint} if answer.answer == UNKNOWN else set()
+    problems = stale(contracts / new.name / APPROVALS_NAME, valid, asked_for, today)
+    return Report(step.old, step.new, access, findings, tuple(problems))
+
+
+def _accepted(answer: Answer, accepted: set[str]) -> Answer:
+    witnesses = tuple(replace(one, approved=one.fingerprint in accepted) for one in answer.witnesses)
+    return replace(answer, witnesses=witnesses, accepted=answer.answer == UNKNOWN and answer.fingerprint in accepted)
+
+
+def _finding(change: Change, step: Step, reads: Sequence[Read], accepted: set[str]) -> Finding:
+    old, new = step.old.contract, step.new.contract
+    mark = change.fingerprint(new.name, old.version, new.version)
+    place = tuple(change.path.split("."))
+    gone = change.new is None
+    where = step.old if gone else step.new
+    return Finding(
+        change,
+        _message(change),
+        where.file,
+        where.lines.line(place),
+        tuple(sorted(c.name for c in old.consumers if change.claim and change.claim in c.relies_on)),
+        tuple(dict.fromkeys(_reader(read) for read in reads if change.claim and _reads(read, change.claim))),
+        mark,
+        mark in accepted,
+    )
+
+
+def _reads(read: Read, claim: str) -> bool:
+    return read.path[:3] == ("subject", "claims", claim) or (read.whole and read.path == ("subject", "claims"))
+
+
+def _reader(read: Read) -> str:
+    negated = ", negated" if read.negated else ""
+    return f"{read.file}:{read.line} {read.rule} ({read.how}{negated})"
+
+
+def _message(change: Change) -> str:
+    """One sentence: what changed, then what that means."""
+    purpose = RULES[change.rule].purpose
+    subject = f"`{change.claim}`" if change.claim else f"`{change.path}`"
+    if change.rule in ("consumer_affected", "strict_consumer_broken"):
+        return f"{subject}, `{change.new}`: {purpose}"
+    if isinstance(change.old, (dict, list)) or isinstance(change.new, (dict, list)):
+        return f"{subject}: {purpose}"
+    return f"{subject}, {_shown(change.old)} → {_shown(change.new)}: {purpose}"
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else str(value).lower() if isinstance(value, bool) else f"`{value}`"
+
+
+def report_json(reports: Sequence[Report]) -> Mapping[str, Any] | list[Any]:
+    """One report as its document, several as a list."""
+    documents = [report.as_json() for report in reports]
+    return documents[0] if len(documents) == 1 else documents

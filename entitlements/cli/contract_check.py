@@ -1,0 +1,270 @@
+"""`entitlements contract check`, `approve` and `usage`: what a change means, and who accepted it."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from entitlements.change_check import Report, Step, check_step, report_json
+from entitlements.cli import check_formats, render
+from entitlements.contract import (
+    Approval,
+    ContractFile,
+    at_commit,
+    load_approvals,
+    load_file,
+    versions,
+    write_approval,
+)
+from entitlements.engine import Read, read_policies
+from entitlements.errors import ContractsInvalid, EngineUnavailable, StartupFault
+from entitlements.proof import DEFAULT_BUDGET
+from entitlements.settings import Settings
+from entitlements.wiring import opa
+
+_FORMATS: dict[str, Callable[[Sequence[Report]], str]] = {
+    "text": check_formats.text,
+    "json": lambda reports: json.dumps(report_json(reports), indent=2, ensure_ascii=False),
+    "markdown": check_formats.markdown,
+    "junit": check_formats.junit,
+    "sarif": check_formats.sarif,
+    "github": check_formats.github,
+}
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  entitlements contract check\n"
+    "  entitlements contract check orders@1.0.0 orders@1.1.0\n"
+    "  entitlements contract check --against git:origin/main --format github\n"
+    "  entitlements contract check old.yaml new.yaml --policies rego --decision shop.authz/allow"
+)
+@click.argument("old", required=False)
+@click.argument("new", required=False)
+@click.option("--against", metavar="git:REF", help="Compare with the contracts and policies of a commit.")
+@click.option("--policies", type=_FOLDER, help="Policies of the new side, where not ENTITLEMENTS_POLICIES.")
+@click.option("--policies-old", type=_FOLDER, help="Policies of the old side, where not the same.")
+@click.option("--decision", metavar="PACKAGE/RULE", help="The rule that decides, where not the contract's.")
+@click.option(
+    "--budget",
+    type=click.IntRange(100, 10_000_000),
+    default=DEFAULT_BUDGET,
+    show_default=True,
+    help="Points that may be looked at in each direction.",
+)
+@click.option("--format", "form", type=click.Choice(list(_FORMATS)), default="text", show_default=True)
+def check(
+    old: str | None,
+    new: str | None,
+    against: str | None,
+    policies: Path | None,
+    policies_old: Path | None,
+    decision: str | None,
+    budget: int,
+    form: str,
+) -> None:
+    """Compare two versions of a contract: what breaks, whom, and does anybody gain or lose access?
+
+    Without OLD and NEW every contract's newest version is compared with the one before it. OLD and NEW are
+    `name@version` or files.
+
+    Exit code 0: it holds; 2: something cannot be read; 3: a finding fails the gate; 4: there is no answer.
+    """
+    settings = render.settings()
+    reports: list[Report] = []
+    try:
+        with ExitStack() as stack:
+            for step in _steps(settings, stack, (old, new), against, (policies_old, policies), decision):
+                reports.append(_checked(step, settings, budget))
+    except (StartupFault, EngineUnavailable) as fault:
+        render.fail(fault)
+    if reports:
+        click.echo(_FORMATS[form](reports))
+    else:
+        click.echo("every contract has one version only: there is nothing to compare", err=True)
+    sys.exit(max((report.exit_code for report in reports), key=_worse, default=0))
+
+
+def _worse(code: int) -> int:
+    return {0: 0, 4: 1, 3: 2}[code]
+
+
+def _checked(step: Step, settings: Settings, budget: int) -> Report:
+    name = step.new.contract.name
+    approvals = load_approvals(settings.contracts, name) if (settings.contracts / name).is_dir() else ()
+    today = datetime.datetime.now(datetime.UTC).date()
+    return check_step(
+        step,
+        approvals=approvals,
+        contracts=settings.contracts,
+        today=today,
+        opa=opa(settings),
+        budget=budget,
+        progress=_Progress(name),
+    )
+
+
+class _Progress:
+    """A line on a terminal for whoever waits for more than two seconds."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._started = time.monotonic()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if sys.stderr.isatty() and time.monotonic() - self._started > 2:
+            end = "\r" if done < total else "\r" + " " * 70 + "\r"
+            click.echo(f"{self._name}: {what}, {done} of {total} points{end}", nl=False, err=True)
+
+
+def _steps(
+    settings: Settings,
+    stack: ExitStack,
+    named: tuple[str | None, str | None],
+    against: str | None,
+    policies: tuple[Path | None, Path | None],
+    decision: str | None,
+) -> Iterator[Step]:
+    after = policies[1] or settings.policies
+    if named[0] and not named[1]:
+        raise click.UsageError("name both OLD and NEW, or neither")
+    if named[0] and named[1]:
+        if against:
+            raise click.UsageError("--against takes no OLD and NEW")
+        yield _step(_file(settings, named[0]), _file(settings, named[1]), (policies[0] or after, after), decision)
+        return
+    before = policies[0] or after
+    base: dict[str, list[Path]] | None = None
+    if against:
+        kind, _, reference = against.partition(":")
+        if kind != "git" or not reference:
+            raise click.UsageError("--against must be `git:REF`, for example `git:origin/main`")
+        old_contracts, old_policies = stack.enter_context(at_commit(reference, settings.contracts, after))
+        base, before = versions(old_contracts), policies[0] or old_policies
+    current = versions(settings.contracts)
+    if not current:
+        raise ContractsInvalid("contracts_invalid", f"`{settings.contracts}` holds no contract")
+    for name, paths in current.items():
+        earlier = base.get(name, [])[-1:] if base is not None else paths[-2:-1]
+        if earlier:
+            shown = str(settings.contracts / name / earlier[0].name)
+            yield _step(load_file(earlier[0], shown=shown), load_file(paths[-1]), (before, after), decision)
+
+
+def _step(old: ContractFile, new: ContractFile, policies: tuple[Path, Path], decision: str | None) -> Step:
+    if decision is None:
+        return Step(old, new, policies, (old.contract.decision_path, new.contract.decision_path))
+    package, separator, rule = decision.rpartition("/")
+    if not separator:
+        raise click.UsageError("--decision must be `package/rule`, for example `orders.authz/decision`")
+    path = "/".join([*package.replace("/", ".").split("."), rule])
+    return Step(old, new, policies, (path, path))
+
+
+def _file(settings: Settings, name: str) -> ContractFile:
+    """A contract by `name@version`, or by the path of its file."""
+    wanted, separator, version = name.partition("@")
+    path = settings.contracts / wanted / f"{version}.yaml"
+    if separator and path.exists():
+        return load_file(path)
+    return load_file(Path(name), named=False)
+
+
+@click.command(
+    epilog="\b\nExample:\n"
+    "  entitlements contract approve 0f3c2a91d4b7e685 --contract orders --from 1.0.0 --to 1.1.0 \\\n"
+    "    --reason 'auditors may read, ticket 42' --by jane@example.com --expires 2027-01-31"
+)
+@click.argument("fingerprint")
+@click.option("--contract", "name", required=True, help="The contract's name.")
+@click.option("--from", "old", required=True, metavar="VERSION")
+@click.option("--to", "new", required=True, metavar="VERSION")
+@click.option("--reason", required=True, help="Why it is accepted.")
+@click.option("--by", required=True, help="Who accepts it.")
+@click.option("--expires", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The last day that it counts.")
+def approve(fingerprint: str, name: str, old: str, new: str, reason: str, by: str, expires: datetime.datetime) -> None:
+    """Accept one finding or one witness of one version step, by the fingerprint that `check` prints.
+
+    The entry goes into the contract's approvals.yaml. `check` fails once it expires, and where it matches nothing.
+    """
+    settings = render.settings()
+    if not (settings.contracts / name).is_dir():
+        raise click.UsageError(f"there is no contract `{name}`")
+    if expires.date() < datetime.datetime.now(datetime.UTC).date():
+        raise click.UsageError("--expires lies in the past")
+    try:
+        path = write_approval(settings.contracts, name, Approval(fingerprint, old, new, reason, by, expires.date()))
+    except ContractsInvalid as invalid:
+        render.fail(invalid)
+    click.echo(f"wrote {path}")
+
+
+@click.command(epilog="\b\nExamples:\n  entitlements contract usage\n  entitlements contract usage roles")
+@click.argument("claim", required=False)
+@render.format_option
+def usage(claim: str | None, form: str) -> None:
+    """Show which rules read which claim: rule, file, line and how.
+
+    A claim that a policy reads and no contract declares is an error (exit code 3); claims that nobody reads are told.
+    """
+    settings = render.settings()
+    try:
+        newest = [load_file(paths[-1]).contract for paths in versions(settings.contracts).values()]
+        reads = [read for read in read_policies(opa(settings), settings.policies).reads if _claim_of(read)]
+    except StartupFault as fault:
+        render.fail(fault)
+    rows = [[_claim_of(r), r.rule, f"{settings.policies / r.file}:{r.line}", _how(r)] for r in reads]
+    rows = [row for row in rows if claim in (None, row[0], "*" if row[0] == "*" else None)]
+    declared = {
+        (contract.decision_path.rpartition("/")[0], name)
+        for contract in newest
+        for name, spec in contract.claims.items()
+        if "access_token" in spec.tokens
+    }
+    packages = {package for package, _ in declared}
+    undeclared = [
+        f"{settings.policies / read.file}:{read.line}: the claim `{_claim_of(read)}` is declared by no contract"
+        for read in reads
+        if _claim_of(read) != "*" and claim in (None, _claim_of(read)) and not _is_declared(read, declared, packages)
+    ]
+    read_names = {_claim_of(read) for read in reads}
+    unread = sorted({name for _, name in declared} - read_names) if claim is None and "*" not in read_names else []
+    if form == "json":
+        keys = ("claim", "rule", "place", "how")
+        render.as_json(
+            {"reads": [dict(zip(keys, row, strict=True)) for row in rows], "undeclared": undeclared, "unread": unread}
+        )
+    else:
+        click.echo(render.table(["claim", "rule", "where", "how"], sorted(rows)) if rows else "nothing reads it")
+        for told in undeclared:
+            click.echo(f"{render.paint('error', 'red')}  {told}")
+        for name in unread:
+            click.echo(f"unread  no policy reads `{name}`")
+    sys.exit(render.NO if undeclared else 0)
+
+
+def _claim_of(read: Read) -> str:
+    """The claim that is read; `*` where any may be; nothing where none is."""
+    if read.path[:2] == ("subject", "claims") and len(read.path) > 2:
+        return read.path[2]
+    return "*" if read.whole and read.path in ((), ("subject",), ("subject", "claims")) else ""
+
+
+def _is_declared(read: Read, declared: set[tuple[str, str]], packages: set[str]) -> bool:
+    """Whether the contract of the package declares the claim; a package of no contract may read what any declares."""
+    folder = read.file.rpartition("/")[0]
+    if folder in packages:
+        return (folder, _claim_of(read)) in declared
+    return _claim_of(read) in {name for _, name in declared}
+
+
+def _how(read: Read) -> str:
+    return f"{read.how}, negated" if read.negated else read.how

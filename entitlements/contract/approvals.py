@@ -1,0 +1,140 @@
+"""`approvals.yaml`: reviewed, expiring acceptances of single findings of single version steps."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import tempfile
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+
+from entitlements.contract import positions, shape
+from entitlements.contract.loader import read_text
+from entitlements.contract.lock import version_key
+from entitlements.errors import ContractsInvalid, Fault
+
+APPROVALS_NAME = "approvals.yaml"
+_FINGERPRINT = validate.Regexp(
+    r"\A[0-9a-f]{16}\Z", error="must be 16 hexadecimal digits: one finding, never a wildcard"
+)
+_PLAIN = validate.Length(min=1, max=1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One acceptance. old and new: the version step; expires: the last day that it counts; line: where it stands."""
+
+    fingerprint: str
+    old: str
+    new: str
+    reason: str
+    by: str
+    expires: datetime.date
+    line: int = 0
+
+
+class _ApprovalShape(Schema):
+    class Meta:
+        unknown = RAISE
+
+    fingerprint = fields.String(required=True, validate=_FINGERPRINT)
+    old = fields.String(required=True, data_key="from", validate=validate.Regexp(shape.VERSION))
+    new = fields.String(required=True, data_key="to", validate=validate.Regexp(shape.VERSION))
+    reason = fields.String(required=True, validate=_PLAIN)
+    by = fields.String(required=True, validate=_PLAIN)
+    expires = fields.Date(required=True, format="%Y-%m-%d")
+
+
+class _ApprovalsShape(Schema):
+    class Meta:
+        unknown = RAISE
+
+    approvals = fields.List(fields.Nested(_ApprovalShape), required=True)
+
+
+def load_approvals(folder: Path, name: str) -> tuple[Approval, ...]:
+    """The approvals of one contract; none where there is no file.
+
+    Raises ContractsInvalid `approvals_invalid` with every fault: malformed, wildcard or self-contradicting entries.
+    """
+    path = folder / name / APPROVALS_NAME
+    if not path.exists():
+        return ()
+    located = positions.read(read_text(path))
+    if located.faults:
+        raise _invalid(path, [(line, text) for line, _, text in located.faults])
+    try:
+        document: dict[str, Any] = _ApprovalsShape().load(located.value)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise _invalid(path, [(located.line(place), text) for place, text in shape.faults(error.messages)]) from None
+    found = tuple(
+        Approval(**entry, line=located.line(("approvals", index))) for index, entry in enumerate(document["approvals"])
+    )
+    faults = [
+        (one.line, "approves a step that does not go forward")
+        for one in found
+        if version_key(one.old) > version_key(one.new)
+    ]
+    seen: set[tuple[str, str, str]] = set()
+    for one in found:
+        key = (one.fingerprint, one.old, one.new)
+        if key in seen:
+            faults.append((one.line, f"approves `{one.fingerprint}` twice"))
+        seen.add(key)
+    if faults:
+        raise _invalid(path, faults)
+    return found
+
+
+def _invalid(path: Path, found: Sequence[tuple[int, str]]) -> ContractsInvalid:
+    faults = [Fault("approvals_invalid", text, str(path), line) for line, text in found]
+    return ContractsInvalid("approvals_invalid", f"`{path}` cannot be used", faults)
+
+
+def of_step(approvals: Sequence[Approval], old: str, new: str) -> tuple[Approval, ...]:
+    """The approvals of one version step."""
+    return tuple(one for one in approvals if (one.old, one.new) == (old, new))
+
+
+def stale(path: Path, approvals: Sequence[Approval], asked_for: Collection[str], today: datetime.date) -> list[Fault]:
+    """One fault for each approval of a step that expired or that nothing asks for any more."""
+    found = []
+    for one in approvals:
+        if one.expires < today:
+            text = f"the approval of `{one.fingerprint}` expired on {one.expires}"
+            found.append(Fault("approval_expired", text, str(path), one.line))
+        elif one.fingerprint not in asked_for:
+            text = f"the approval of `{one.fingerprint}` matches no finding of this step, take it out"
+            found.append(Fault("approval_unmatched", text, str(path), one.line))
+    return found
+
+
+def write_approval(folder: Path, name: str, approval: Approval) -> Path:
+    """Append one approval to a contract's file. Raises ContractsInvalid; what stands there is kept."""
+    path = folder / name / APPROVALS_NAME
+    known = load_approvals(folder, name)
+    if any((one.fingerprint, one.old, one.new) == (approval.fingerprint, approval.old, approval.new) for one in known):
+        raise _invalid(path, [(0, f"`{approval.fingerprint}` is approved already")])
+    entries = [
+        {
+            "fingerprint": one.fingerprint,
+            "from": one.old,
+            "to": one.new,
+            "reason": one.reason,
+            "by": one.by,
+            "expires": one.expires.isoformat(),
+        }
+        for one in (*known, approval)
+    ]
+    text = yaml.safe_dump({"approvals": entries}, sort_keys=False, width=120, allow_unicode=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".approvals")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    Path(temporary).chmod(0o644)
+    Path(temporary).replace(path)
+    return path

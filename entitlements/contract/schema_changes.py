@@ -1,0 +1,111 @@
+"""What changed between two schemas of the subset that a claim may be described with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from entitlements.contract.change_rules import Change
+
+_LOW = {"minimum": "range", "exclusiveMinimum": "range", "minLength": "length", "minItems": "list"}
+_HIGH = {"maximum": "range", "exclusiveMaximum": "range", "maxLength": "length", "maxItems": "list"}
+
+
+def schema_changes(old: Mapping[str, Any], new: Mapping[str, Any], place: str, claim: str) -> Iterator[Change]:
+    """What changed between two schemas of the subset; nothing for equal ones."""
+    if old == new:
+        return
+    kinds = types(old), types(new)
+    if kinds[0] != kinds[1]:
+        if ("array" in kinds[0]) != ("array" in kinds[1]):
+            rule = "claim_cardinality_changed"
+        elif kinds[0] < kinds[1] or kinds[1] < kinds[0]:
+            # A vocabulary of several types gained or lost one: its values tell.
+            rule = ""
+        else:
+            rule = "claim_retyped"
+        if rule or _values(old) is None or _values(new) is None:
+            yield Change(rule or "claim_retyped", place, claim, dict(old), dict(new))
+            return
+    yield from _vocabulary(old, new, place, claim)
+    yield from _bounds(old, new, place, claim)
+    yield from _text(old, new, place, claim)
+    if isinstance(old.get("items"), Mapping) and isinstance(new.get("items"), Mapping):
+        yield from schema_changes(old["items"], new["items"], f"{place}.items", claim)
+    if "properties" in old and "properties" in new:
+        yield from _properties(old, new, place, claim)
+
+
+def types(schema: Mapping[str, Any]) -> frozenset[str]:
+    """The JSON types that a schema permits; `integer` counts as `number`, whose bounds and step tell them apart."""
+    if "type" in schema:
+        return frozenset({str(schema["type"])})
+    values = _values(schema) or []
+    return frozenset(
+        "boolean" if isinstance(value, bool) else "string" if isinstance(value, str) else "number" for value in values
+    )
+
+
+def _values(schema: Mapping[str, Any]) -> list[Any] | None:
+    """The closed vocabulary of a schema, or None where it has none."""
+    if "enum" in schema:
+        return list(schema["enum"])
+    return [schema["const"]] if "const" in schema else None
+
+
+def _vocabulary(old: Mapping[str, Any], new: Mapping[str, Any], place: str, claim: str) -> Iterator[Change]:
+    before, after = _values(old), _values(new)
+    if before is None and after is None:
+        return
+    path = f"{place}.enum"
+    if before is None or after is None:
+        rule = "enum_value_added" if after is None else "enum_value_removed"
+        yield Change(rule, path, claim, before, after)
+        return
+    keys = [{(isinstance(value, bool), value) for value in values} for values in (before, after)]
+    for value in before:
+        if (isinstance(value, bool), value) not in keys[1]:
+            yield Change("enum_value_removed", path, claim, value, None)
+    for value in after:
+        if (isinstance(value, bool), value) not in keys[0]:
+            yield Change("enum_value_added", path, claim, None, value)
+
+
+def _bounds(old: Mapping[str, Any], new: Mapping[str, Any], place: str, claim: str) -> Iterator[Change]:
+    for keywords, relaxing in ((_LOW, -1), (_HIGH, 1)):
+        for keyword, kind in keywords.items():
+            before, after = old.get(keyword), new.get(keyword)
+            if before == after:
+                continue
+            relaxed = after is None or (before is not None and (after - before) * relaxing > 0)
+            yield Change(f"{kind}_{'relaxed' if relaxed else 'tightened'}", f"{place}.{keyword}", claim, before, after)
+    if old.get("uniqueItems") != new.get("uniqueItems"):
+        rule = "list_tightened" if new.get("uniqueItems") else "list_relaxed"
+        yield Change(rule, f"{place}.uniqueItems", claim, old.get("uniqueItems"), new.get("uniqueItems"))
+    if old.get("multipleOf") != new.get("multipleOf"):
+        yield Change("step_changed", f"{place}.multipleOf", claim, old.get("multipleOf"), new.get("multipleOf"))
+
+
+def _text(old: Mapping[str, Any], new: Mapping[str, Any], place: str, claim: str) -> Iterator[Change]:
+    before, after = old.get("pattern"), new.get("pattern")
+    if before != after:
+        rule = "pattern_relaxed" if after is None else "pattern_tightened" if before is None else "pattern_changed"
+        yield Change(rule, f"{place}.pattern", claim, before, after)
+    if old.get("format") != new.get("format"):
+        yield Change("format_changed", f"{place}.format", claim, old.get("format"), new.get("format"))
+
+
+def _properties(old: Mapping[str, Any], new: Mapping[str, Any], place: str, claim: str) -> Iterator[Change]:
+    required = {*old.get("required", ())}, {*new.get("required", ())}
+    for name, schema in old["properties"].items():
+        path = f"{place}.properties.{name}"
+        if name not in new["properties"]:
+            yield Change("property_removed", path, claim, schema, None)
+            continue
+        if (name in required[0]) != (name in required[1]):
+            rule = "property_made_required" if name in required[1] else "property_made_optional"
+            yield Change(rule, path, claim, name in required[0], name in required[1])
+        yield from schema_changes(schema, new["properties"][name], path, claim)
+    for name, schema in new["properties"].items():
+        if name not in old["properties"]:
+            yield Change("property_added", f"{place}.properties.{name}", claim, None, schema)

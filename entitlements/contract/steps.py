@@ -1,0 +1,89 @@
+"""Which two contract files are to be compared: named, the newest beside the one before it, or as of a commit."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from entitlements.contract import positions
+from entitlements.contract.document import Contract
+from entitlements.contract.loader import load_contract, read_text
+from entitlements.contract.lock import contract_files, version_key
+from entitlements.errors import ContractsInvalid, Fault
+
+
+@dataclass(frozen=True)
+class ContractFile:
+    """A contract, the file that it was read from and where everything stands in it."""
+
+    contract: Contract
+    file: str
+    lines: positions.Located
+
+
+def load_file(path: Path, *, shown: str = "", named: bool = True) -> ContractFile:
+    """Load one contract file. shown: the name to tell; named: whether the file must be named as its contract.
+
+    Raises ContractsInvalid.
+    """
+    contract = load_contract(path, named=named)
+    return ContractFile(contract, shown or str(path), positions.read(read_text(path)))
+
+
+def versions(folder: Path) -> dict[str, list[Path]]:
+    """The files of each contract in a folder, the oldest version first."""
+    found: dict[str, list[Path]] = {}
+    for path in contract_files(folder):
+        found.setdefault(path.parent.name, []).append(path)
+    for paths in found.values():
+        paths.sort(key=lambda path: version_key(path.stem) if _is_version(path.stem) else (-1,))
+    return found
+
+
+def _is_version(text: str) -> bool:
+    parts = text.split(".")
+    return len(parts) == 3 and all(part.isdecimal() for part in parts)
+
+
+@contextmanager
+def at_commit(reference: str, *folders: Path) -> Iterator[tuple[Path, ...]]:
+    """The folders as they were at a commit of the git repository that they are in, for the time of the context.
+
+    Raises ContractsInvalid `base_unreadable` where they cannot be had: an absent base is never an empty one.
+    """
+    top = Path(_git(folders[0], "rev-parse", "--show-toplevel").decode().strip())
+    inside = [folder.resolve().relative_to(top.resolve()).as_posix() for folder in folders]
+    archive = _git(top, "archive", "--format=tar", reference, "--", *inside)
+    with TemporaryDirectory(prefix="entitlements-base-") as work:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            tar.extractall(work, filter="data")
+        yield tuple(Path(work) / name for name in inside)
+
+
+def _git(folder: Path, *arguments: str) -> bytes:
+    if any(argument.startswith("-") for argument in arguments[2:3]):
+        raise _unreadable("the name of a commit cannot begin with `-`")
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],  # noqa: S607 - whatever git the caller uses
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        raise _unreadable("git cannot be run") from None
+    if done.returncode != 0:
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise _unreadable(lines[0] if lines else "git failed")
+    return done.stdout
+
+
+def _unreadable(why: str) -> ContractsInvalid:
+    fault = Fault("base_unreadable", f"the base cannot be read: {why}")
+    return ContractsInvalid("base_unreadable", str(fault), [fault])

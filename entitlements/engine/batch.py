@@ -1,0 +1,119 @@
+"""Many decisions of one policy in few evaluations: for contract checks, never for a served request.
+
+OPA decides here too, as strictly: one query ranges over many inputs, and an input whose evaluation fails is
+found by halving, so that it spoils no other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from entitlements.engine.answer import read_result
+from entitlements.engine.policy_files import check_files, digest_of, policy_files
+from entitlements.errors import EngineUnavailable
+from entitlements.model import JSON, Verdict
+
+_CHUNK = 4000
+_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What an evaluation ran: lines by file, each relative to the policy folder."""
+
+    lines: frozenset[tuple[str, int]]
+
+
+class BatchEngine:
+    """OPA over the policy files of one folder, as they were when it was made.
+
+    opa: the pinned executable; folder: the policies; decision_path: the rule that decides. A context manager. Raises
+    StartupFault where the policies do not compile.
+    """
+
+    def __init__(self, opa: Path, folder: Path, decision_path: str) -> None:
+        files = policy_files(folder)
+        check_files(files, folder, [decision_path], opa)
+        self._opa = opa.resolve()
+        self._rule = "data." + decision_path.replace("/", ".")
+        self.revision = digest_of(files)
+        self._work = tempfile.TemporaryDirectory(prefix="entitlements-check-")
+        root = Path(self._work.name)
+        for name, content in files.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes(content)
+        self._threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="batch")
+
+    def __enter__(self) -> BatchEngine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._threads.shutdown()
+        self._work.cleanup()
+
+    def decide(self, inputs: Sequence[Mapping[str, JSON]]) -> list[Verdict | None]:
+        """One verdict an input, in order; None where the evaluation failed, which is no decision and no allow.
+
+        Raises EngineUnavailable where OPA itself fails.
+        """
+        share = max(1, min(_CHUNK, -(-len(inputs) // (os.cpu_count() or 1))))
+        chunks = [inputs[start : start + share] for start in range(0, len(inputs), share)]
+        return [verdict for part in self._threads.map(self._chunk, chunks) for verdict in part]
+
+    def _chunk(self, inputs: Sequence[Mapping[str, JSON]]) -> list[Verdict | None]:
+        query = f'[r | some x in input.inputs; r := {{"d": d | d := {self._rule} with input as x}}]'
+        done = self._run(["--format", "json", query], {"inputs": [dict(one) for one in inputs]})
+        if done.returncode == 0:
+            (answers,) = _values(done.stdout)
+            return [self._verdict(answer) for answer in answers]
+        if len(inputs) == 1:
+            if b'"errors"' not in done.stdout:
+                raise EngineUnavailable("engine_failed", "OPA failed to evaluate the policies")
+            return [None]
+        middle = len(inputs) // 2
+        return self._chunk(inputs[:middle]) + self._chunk(inputs[middle:])
+
+    def coverage(self, one: Mapping[str, JSON]) -> Coverage:
+        """The lines that the decision of one input ran through."""
+        done = self._run(["--format", "json", "--coverage", self._rule], one)
+        root = Path(self._work.name)
+        found = set()
+        for name, file in json.loads(done.stdout or b"{}").get("coverage", {}).get("files", {}).items():
+            path = (root / name).resolve() if not Path(name).is_absolute() else Path(name)
+            shown = path.relative_to(root.resolve()).as_posix() if path.is_relative_to(root.resolve()) else name
+            for span in file.get("covered", []):
+                found |= {(shown, line) for line in range(span["start"]["row"], span["end"]["row"] + 1)}
+        return Coverage(frozenset(found))
+
+    def _verdict(self, answer: Mapping[str, Any]) -> Verdict:
+        return read_result(answer, "d", self.revision)
+
+    def _run(self, arguments: Sequence[str], document: Mapping[str, Any]) -> subprocess.CompletedProcess[bytes]:
+        command = [str(self._opa), "eval", "--bundle", ".", "--strict-builtin-errors", "--stdin-input", *arguments]
+        try:
+            return subprocess.run(
+                command,
+                input=json.dumps(document).encode(),
+                capture_output=True,
+                cwd=self._work.name,
+                timeout=_SECONDS,
+                check=False,
+            )
+        except (OSError, subprocess.SubprocessError):
+            raise EngineUnavailable("engine_failed", "OPA failed to evaluate the policies") from None
+
+
+def _values(output: bytes) -> list[Any]:
+    document = json.loads(output)
+    return [expression["value"] for result in document["result"] for expression in result["expressions"]]

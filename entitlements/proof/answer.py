@@ -1,0 +1,118 @@
+"""What a check found out: three answers, never two, and a witness for each way in which access widens or narrows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import rfc8785
+
+from entitlements.model import JSON
+from entitlements.proof.space import Point
+
+PROVED, WITHIN_BOUNDS, REFUTED, UNKNOWN = "proved", "proved_within_bounds", "refuted", "unknown"
+HOLDS = frozenset({PROVED, WITHIN_BOUNDS})
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """Tokens of one principal and a request that show a widening (or a narrowing), confirmed by the real engine.
+
+    rule: `file:line` of the rules that granted, or that no longer denied; changed: the claims that differ.
+    """
+
+    point: Point
+    changed: tuple[str, ...]
+    rule: str
+    reasons_before: tuple[str, ...]
+    reasons_after: tuple[str, ...]
+    fingerprint: str
+    approved: bool = False
+
+    def as_json(self) -> dict[str, JSON]:
+        """The witness as its documented JSON object."""
+        before, after = self.point.before, self.point.after
+        return {
+            "claims_before": dict(before.claims),
+            "scopes_before": [*sorted(before.scopes)],
+            "claims_after": dict(after.claims),
+            "scopes_after": [*sorted(after.scopes)],
+            "request": {
+                "subject": before.subject,
+                "action": self.point.action,
+                "resource": {
+                    "type": self.point.resource.type,
+                    "id": self.point.resource.id,
+                    "properties": dict(self.point.resource.properties),
+                },
+                "context": dict(self.point.context),
+            },
+            "changed": [*self.changed],
+            "rule": self.rule,
+            "reasons_before": [*self.reasons_before],
+            "reasons_after": [*self.reasons_after],
+            "fingerprint": self.fingerprint,
+            "approved": self.approved,
+            "confirmed": True,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer in one direction. coverage says what was walked; reason says why an answer is unknown.
+
+    fingerprint: what an approval of an unknown answer accepts; accepted: whether there is one.
+    """
+
+    answer: str
+    method: str
+    coverage: str
+    reason: str = ""
+    witnesses: tuple[Witness, ...] = field(default=())
+    fingerprint: str = ""
+    accepted: bool = False
+
+    @property
+    def approved(self) -> bool:
+        """Whether a person accepted what was found: every witness, or that there is no answer."""
+        if self.answer == UNKNOWN:
+            return self.accepted
+        return self.answer == REFUTED and bool(self.witnesses) and all(one.approved for one in self.witnesses)
+
+    @property
+    def passes(self) -> bool:
+        """Whether the gate opens: only for what was proved, or approved."""
+        return self.answer in HOLDS or self.approved
+
+    def as_json(self) -> dict[str, JSON]:
+        """The answer as its documented JSON object."""
+        return {
+            "answer": self.answer,
+            "method": self.method,
+            "coverage": self.coverage,
+            "reason": self.reason,
+            "approved": self.approved,
+            "fingerprint": self.fingerprint,
+            "witnesses": [witness.as_json() for witness in self.witnesses],
+        }
+
+
+def fingerprint(direction: str, contract: str, versions: tuple[str, str], point: Point, turned: Sequence[str]) -> str:
+    """What an approval of a witness accepts: in this version step these claims change, and these rules turn.
+
+    turned: the rules by package and name, without lines. The values in the witness are an example and no part of it:
+    one witness stands for all that agree in the rest.
+    """
+    meaning: dict[str, Any] = {
+        "direction": direction,
+        "contract": contract,
+        "from": versions[0],
+        "to": versions[1],
+        "changed": [*point.changed],
+        "action": point.action,
+        "resource": point.resource.type,
+        "turned": sorted(turned),
+    }
+    return hashlib.sha256(rfc8785.dumps(meaning)).hexdigest()[:16]

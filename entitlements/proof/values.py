@@ -1,0 +1,211 @@
+"""Values worth trying for a schema: every permitted one where they are few, else those at which a policy could turn.
+
+Boundaries of ranges and lengths, every constant that stands in a policy or its data and the numbers beside it, values
+that other claims and properties may hold too (so that equal and unequal both occur), and fresh values that stand in no
+policy.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import rstr
+
+from entitlements.contract import conforms
+from entitlements.model import JSON
+from entitlements.proof.migration import same
+
+_MANY = 24
+_FEW = 6
+_SAMPLES_A_TEXT = 3
+_SAMPLES = {
+    "email": ["a@example.com", "b@example.org"],
+    "uri": ["https://a.example.com/", "https://b.example.org/x"],
+    "date": ["2026-01-01", "2026-12-31"],
+    "date-time": ["2026-01-01T00:00:00Z", "2026-12-31T23:59:59Z"],
+    "uuid": ["00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"],
+    "ipv4": ["192.0.2.1", "198.51.100.7"],
+    "ipv6": ["2001:db8::1", "2001:db8::2"],
+    "hostname": ["a.example.com", "b.example.org"],
+}
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Scalars that may stand anywhere: constants of the policies, and samples of every text schema."""
+
+    texts: tuple[str, ...]
+    numbers: tuple[float, ...]
+
+    @classmethod
+    def of(cls, constants: Iterable[JSON], schemas: Sequence[Mapping[str, Any]]) -> Pool:
+        """The pool of these constants and of everything that the schemas name or imply."""
+        texts = {value for value in constants if isinstance(value, str)}
+        numbers = {value for value in constants if isinstance(value, (int, float)) and not isinstance(value, bool)}
+        for schema in schemas:
+            for inner in _inner(schema):
+                texts |= set(_texts(inner)) | {v for v in _vocabulary(inner) if isinstance(v, str)}
+                numbers |= set(_bounds(inner))
+        return cls(tuple(sorted(texts)), tuple(sorted(numbers)))
+
+
+def _inner(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield schema
+    if isinstance(schema.get("items"), Mapping):
+        yield from _inner(schema["items"])
+    for property_schema in schema.get("properties", {}).values():
+        yield from _inner(property_schema)
+
+
+def _vocabulary(schema: Mapping[str, Any]) -> list[Any]:
+    return [*schema["enum"]] if "enum" in schema else [schema["const"]] if "const" in schema else []
+
+
+def _bounds(schema: Mapping[str, Any]) -> Iterator[float]:
+    for keyword in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"):
+        if keyword in schema:
+            yield schema[keyword]
+
+
+def _texts(schema: Mapping[str, Any]) -> list[str]:
+    """Two texts of a text schema, equal for equal schemas; none for others."""
+    if schema.get("type") != "string" or _vocabulary(schema):
+        return []
+    candidates = [*_SAMPLES.get(schema.get("format", ""), [])]
+    if "pattern" in schema:
+        candidates += _of_pattern(schema["pattern"])
+    short, long = schema.get("minLength", 1), schema.get("maxLength", 12)
+    candidates += ["x" * max(short, 1), "y" * max(min(long, 12), 1), "x" * short, "z" * min(long, 300)]
+    return [text for text in dict.fromkeys(candidates) if conforms(schema, text)][:_SAMPLES_A_TEXT]
+
+
+def _of_pattern(pattern: str) -> list[str]:
+    generator = rstr.Rstr(random.Random(pattern))  # noqa: S311 - samples, no secrets
+    try:
+        re.compile(pattern)
+        return sorted({generator.xeger(pattern) for _ in range(8)}, key=lambda text: (len(text), text))[:4]
+    except (re.error, ValueError, KeyError, IndexError, OverflowError):
+        return []
+
+
+def values(schema: Mapping[str, Any], pool: Pool, *, limit: int = _MANY) -> tuple[JSON, ...]:
+    """Distinct permitted values of a schema, the plainest first, `limit` at most."""
+    found: list[JSON] = []
+    for value in _candidates(schema, pool, limit):
+        if len(found) >= limit:
+            break
+        if conforms(schema, value) and not any(same(value, other) for other in found):
+            found.append(value)
+    return tuple(found)
+
+
+def _candidates(schema: Mapping[str, Any], pool: Pool, limit: int) -> Iterator[Any]:
+    vocabulary = _vocabulary(schema)
+    kind = schema.get("type")
+    if vocabulary:
+        yield from vocabulary
+    elif kind == "boolean":
+        yield from (False, True)
+    elif kind in ("integer", "number"):
+        yield from _numbers(schema, pool, whole=kind == "integer")
+    elif kind == "string":
+        # A fresh value first: one that no policy knows.
+        yield from _texts(schema)
+        yield from pool.texts
+    elif kind == "array":
+        yield from _lists(schema, pool, limit)
+    elif kind == "object":
+        yield from _objects(schema, pool, limit)
+
+
+def _numbers(schema: Mapping[str, Any], pool: Pool, *, whole: bool) -> Iterator[float]:
+    step = schema.get("multipleOf", 1)
+    ends = [*_bounds(schema)]
+    yield from ends
+    yield from (end + sign * step for end in ends for sign in (1, -1))
+    yield 0
+    for number in pool.numbers:
+        for near in (number, number + 1, number - 1):
+            yield int(near) if whole and near == int(near) else near
+    yield step
+
+
+def _lists(schema: Mapping[str, Any], pool: Pool, limit: int) -> Iterator[list[Any]]:
+    items = values(schema["items"], pool, limit=max(_FEW, len(_vocabulary(schema["items"]))))
+    longest = min(schema.get("maxItems", len(items)), len(items))
+    yield []
+    yield from ([item] for item in items)
+    yield [*items[:longest]]
+    for size in range(2, longest):
+        yield from (list(chosen) for chosen in itertools.islice(itertools.combinations(items, size), limit))
+    if not schema.get("uniqueItems") and items:
+        yield [items[0]] * min(max(2, schema.get("minItems", 2)), schema.get("maxItems", 2))
+
+
+def _objects(schema: Mapping[str, Any], pool: Pool, limit: int) -> Iterator[dict[str, Any]]:
+    required = schema.get("required", ())
+    choices: dict[str, tuple[Any, ...]] = {}
+    for name, inner in schema["properties"].items():
+        present: tuple[Any, ...] = tuple((value,) for value in values(inner, pool, limit=_FEW))
+        choices[name] = present if name in required else (*present, ())
+    full = 1
+    for choice in choices.values():
+        full *= max(len(choice), 1)
+    if full <= limit:
+        for chosen in itertools.product(*choices.values()):
+            yield _assembled(choices, chosen)
+        return
+    for row in pairwise([len(choice) for choice in choices.values()]):
+        yield _assembled(choices, [choice[index] for choice, index in zip(choices.values(), row, strict=True)])
+
+
+def _assembled(names: Iterable[str], chosen: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
+    return {name: value[0] for name, value in zip(names, chosen, strict=True) if value}
+
+
+def pairwise(sizes: Sequence[int], *, seed: int = 0) -> Iterator[tuple[int, ...]]:
+    """Rows of indices in which every pair of choices of every two columns occurs.
+
+    sizes: how many choices each column has, none of them 0. Greedy: each row takes a pair that is due and then, column
+    by column, the choice that completes most pairs not seen yet.
+    """
+    chance = random.Random(seed)  # noqa: S311 - reproducible, no secrets
+    if len(sizes) < 2:
+        yield from ((index,) for index in range(sizes[0])) if sizes else [()]
+        return
+    due = {
+        (one, first, other, second)
+        for one, other in itertools.combinations(range(len(sizes)), 2)
+        for first in range(sizes[one])
+        for second in range(sizes[other])
+    }
+    order = sorted(due)
+    chance.shuffle(order)
+    for one, first, other, second in order:
+        if (one, first, other, second) not in due:
+            continue
+        row: dict[int, int] = {one: first, other: second}
+        for column in range(len(sizes)):
+            if column not in row:
+                row[column] = _best(column, sizes[column], row, due, chance)
+        for left, right in itertools.combinations(range(len(sizes)), 2):
+            due.discard((left, row[left], right, row[right]))
+        yield tuple(row[column] for column in range(len(sizes)))
+
+
+def _best(
+    column: int, size: int, row: Mapping[int, int], due: set[tuple[int, int, int, int]], chance: random.Random
+) -> int:
+    tried = range(size) if size <= _FEW else chance.sample(range(size), _FEW)
+    return max(
+        tried,
+        key=lambda choice: sum(
+            ((other, row[other], column, choice) if other < column else (column, choice, other, row[other])) in due
+            for other in row
+        ),
+    )

@@ -1,0 +1,142 @@
+"""Flips become witnesses: one of each kind, shrunk to what matters, confirmed by OPA, with the rules that turned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from entitlements.contract import Contract
+from entitlements.engine import BatchEngine, PolicyReading, RuleLines
+from entitlements.proof.answer import Witness, fingerprint
+from entitlements.proof.decisions import Decisions, request_permitted
+from entitlements.proof.migration import ABSENT, claim_steps, related
+from entitlements.proof.space import Point, policy_inputs
+
+_MOST_KINDS = 12
+_MOST_ROUNDS = 60
+
+
+class Witnesses:
+    """Makes witnesses of flips in one direction."""
+
+    def __init__(
+        self,
+        old: Contract,
+        new: Contract,
+        decisions: Decisions,
+        engines: tuple[BatchEngine, BatchEngine],
+        readings: tuple[PolicyReading, PolicyReading],
+        *,
+        widening: bool,
+    ) -> None:
+        self._old, self._new = old, new
+        self._decisions = decisions
+        self._engines = engines
+        self._readings = readings
+        self._widening = widening
+
+    def of(self, flips: Sequence[Point]) -> tuple[Witness, ...]:
+        """One witness for each kind of flip (what changed, action, type of resource), smallest changes first."""
+        kinds: dict[Any, Point] = {}
+        for point in sorted(flips, key=lambda p: (len(p.changed), len(p.before.claims), len(p.resource.properties))):
+            kinds.setdefault((point.changed, point.action, point.resource.type), point)
+        found: dict[str, Witness] = {}
+        for point in list(kinds.values())[:_MOST_KINDS]:
+            witness = self._witness(self._shrunk(point))
+            found.setdefault(witness.fingerprint, witness)
+        return tuple(found.values())
+
+    def _shrunk(self, point: Point) -> Point:
+        """The same flip with fewer changed claims, then with fewer claims, scopes and properties at all."""
+        for _ in range(_MOST_ROUNDS):
+            candidates = [one for one in self._smaller(point) if self._permitted(one)]
+            still = self._decisions.flips(candidates, widening=self._widening)
+            if not still:
+                break
+            point = still[0]
+        return point
+
+    def _smaller(self, point: Point) -> Iterator[Point]:
+        for step in claim_steps(self._old, self._new):
+            one = point.before.claims.get(step.name_before, ABSENT)
+            other = point.after.claims.get(step.name_after, ABSENT)
+            if one is not other and one != other:
+                yield _with(point, step.name_before, one, step.name_after, one)
+                yield _with(point, step.name_before, other, step.name_after, other)
+        if point.before.scopes != point.after.scopes:
+            yield _scoped(point, point.before.scopes, point.before.scopes)
+            yield _scoped(point, point.after.scopes, point.after.scopes)
+        for step in claim_steps(self._old, self._new):
+            if step.name_before in point.before.claims or step.name_after in point.after.claims:
+                yield _with(point, step.name_before, ABSENT, step.name_after, ABSENT)
+        for scope in sorted(point.before.scopes & point.after.scopes):
+            yield _scoped(point, point.before.scopes - {scope}, point.after.scopes - {scope})
+        for name in point.resource.properties:
+            kept = {key: value for key, value in point.resource.properties.items() if key != name}
+            yield replace(point, resource=replace(point.resource, properties=kept))
+        for name in point.context:
+            yield replace(point, context={key: value for key, value in point.context.items() if key != name})
+
+    def _permitted(self, point: Point) -> bool:
+        """Whether both tokens are permitted and related, and the side that allows permits the request."""
+        return related(
+            self._old,
+            self._new,
+            (point.before.scopes, point.before.claims),
+            (point.after.scopes, point.after.claims),
+        ) and request_permitted(self._new if self._widening else self._old, point)
+
+    def _witness(self, point: Point) -> Witness:
+        verdicts = self._decisions.verdicts(point)
+        direction = "widening" if self._widening else "narrowing"
+        grants, stopped = self._turned(point)
+        parts = [("grants", grants), ("no longer denies", stopped)]
+        names = [f"{word} {rule.file} {rule.name}" for word, rules in parts for rule in rules]
+        return Witness(
+            point,
+            point.changed,
+            "; ".join(f"{word}: {', '.join(map(_place, rules))}" for word, rules in parts if rules),
+            verdicts[0].reasons if verdicts[0] else ("evaluation_failed",),
+            verdicts[1].reasons if verdicts[1] else ("evaluation_failed",),
+            fingerprint(direction, self._new.name, (self._old.version, self._new.version), point, names),
+        )
+
+    def _turned(self, point: Point) -> tuple[list[RuleLines], list[RuleLines]]:
+        """The rules that hold only where access is allowed, and those that hold only where it is denied."""
+        inputs = policy_inputs(self._old, self._new, point)
+        allows = 1 if self._widening else 0
+        engine, reading = self._engines[allows], self._readings[allows]
+        denied, allowed = engine.coverage(inputs[1 - allows]).lines, engine.coverage(inputs[allows]).lines
+        grants = [rule for rule in reading.rules if _ran(rule, allowed - denied)]
+        stopped = [rule for rule in reading.rules if _ran(rule, denied - allowed)]
+        if not grants and not stopped:
+            # The policy itself changed, or only its data did: name what came to an end on the side that allows.
+            grants = [rule for rule in reading.rules if _ran(rule, allowed)][:3]
+        return grants, stopped
+
+
+def _place(rule: RuleLines) -> str:
+    return f"{rule.file}:{rule.first} {rule.name}"
+
+
+def _ran(rule: RuleLines, lines: frozenset[tuple[str, int]]) -> bool:
+    """Whether a rule came to an end: OPA counts the line of its head only then."""
+    return (rule.file, rule.first) in lines
+
+
+def _with(point: Point, name_before: str, before: Any, name_after: str, after: Any) -> Point:
+    return replace(
+        point,
+        before=replace(point.before, claims=_set(point.before.claims, name_before, before)),
+        after=replace(point.after, claims=_set(point.after.claims, name_after, after)),
+    )
+
+
+def _set(claims: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
+    rest = {key: kept for key, kept in claims.items() if key != name}
+    return rest if value is ABSENT else {**rest, name: value}
+
+
+def _scoped(point: Point, before: frozenset[str], after: frozenset[str]) -> Point:
+    return replace(point, before=replace(point.before, scopes=before), after=replace(point.after, scopes=after))
