@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from entitlements.contract import Admitted, Catalog, Contract, Refused, admit, policy_input, request_faults
 from entitlements.decision_log import DecisionLog, DecisionRecord
 from entitlements.engine import PolicyEngine
-from entitlements.errors import RequestInvalid, TokenRejected
+from entitlements.errors import EngineUnavailable, RequestInvalid, TokenRejected
 from entitlements.model import AccessRequest, Decision, Principal, VerifiedClaims
 from entitlements.token import TokenVerifier
 
@@ -37,7 +37,8 @@ class Answered:
 class PolicyDecisionPoint:
     """Decides access requests.
 
-    budget: seconds one decision may take in all; clock: seconds since the epoch, for token times.
+    budget: seconds one decision may take in all; clock: seconds since the epoch, for token times; admits: whether a
+    policy revision may decide.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class PolicyDecisionPoint:
         log: DecisionLog,
         budget: float,
         clock: Callable[[], float] = time.time,
+        admits: Callable[[str], bool] = lambda _revision: True,
     ) -> None:
         self._verifier = verifier
         self._catalog = catalog
@@ -56,6 +58,7 @@ class PolicyDecisionPoint:
         self._log = log
         self._budget = budget
         self._clock = clock
+        self._admits = admits
 
     def decide(self, request: AccessRequest, *, request_id: str = "") -> Answered:
         """Decide one access request.
@@ -114,6 +117,8 @@ class PolicyDecisionPoint:
         verdict = self._engine.ask(
             contract.decision_path, policy_input(contract, principal, request), deadline=started + self._budget
         )
+        if not self._admits(verdict.revision):
+            raise EngineUnavailable("policy_not_locked", "the engine serves policies that nobody locked")
         return Decision(
             decision_id,
             verdict.allow,

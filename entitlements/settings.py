@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from entitlements.errors import Fault, StartupFault
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,10 @@ _DEFAULTS = {variable.name: variable.default for variable in VARIABLES}
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything the service can be told. Times are in seconds; `keys` maps an issuer to a file path or URL."""
+    """Everything the service can be told. Times are in seconds; `keys` maps an issuer to a file path or URL.
+
+    unlocked: serve policies that nobody locked, for development; a flag of the command line, never of the environment.
+    """
 
     contracts: Path
     policies: Path
@@ -65,6 +68,7 @@ class Settings:
     token_cache: int
     decision_log: str
     search_path: str
+    unlocked: bool = False
 
 
 def load_settings(environment: Mapping[str, str]) -> Settings:
@@ -148,7 +152,7 @@ class _Reader:
                 self._fault(name, "each entry must be `issuer=file` or `issuer=URL`")
             elif issuer in found:
                 self._fault(name, f"names the issuer `{issuer}` twice")
-            elif location.startswith("http://") and urlsplit(location).hostname not in _LOOPBACK:
+            elif location.startswith("http://") and urlsplit(location).hostname not in LOOPBACK:
                 self._fault(name, f"the key set of `{issuer}` must come over `https://`")
             else:
                 found[issuer] = location

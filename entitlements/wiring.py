@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from entitlements.contract import Catalog, load_catalog
+from entitlements.contract import LOCK_NAME, Catalog, PolicyGate, gate_faults, load_catalog
 from entitlements.decision_log import open_log
 from entitlements.engine import OpaProcess, OpaServer, PolicyEngine, check_policies, find_opa, policy_digest
 from entitlements.errors import Fault, StartupFault
-from entitlements.model import PartHealth
+from entitlements.model import JSON, PartHealth
 from entitlements.pdp import PolicyDecisionPoint
 from entitlements.settings import Settings
 from entitlements.token import FileKeys, HttpKeys, KeySource, TokenVerifier
@@ -34,18 +34,26 @@ def build(settings: Settings) -> Service:
     catalog = load_catalog(settings.contracts)
     keys = key_sources(settings, catalog)
     log = open_log(settings.decision_log)
+    admits = _gate(settings)
     try:
-        engine = _engine(settings, catalog)
+        engine = _engine(settings, catalog, admits)
     except BaseException:
         log.close()
         raise
     verifier = TokenVerifier(catalog.profiles, keys, leeway=settings.leeway, cache_entries=settings.token_cache)
-    pdp = PolicyDecisionPoint(verifier=verifier, catalog=catalog, engine=engine, log=log, budget=settings.budget)
+    pdp = PolicyDecisionPoint(
+        verifier=verifier,
+        catalog=catalog,
+        engine=engine,
+        log=log,
+        budget=settings.budget,
+        admits=admits,
+    )
 
     def readiness() -> Mapping[str, PartHealth]:
         return {
-            "contracts": PartHealth(True, "", {"pinned": [f"{c.ref.name}@{c.ref.version}" for c in catalog.contracts]}),
-            "engine": _engine_health(engine, settings),
+            "contracts": _contracts_health(catalog, settings),
+            "engine": _engine_health(engine, admits),
             "keys": _keys_health(keys),
             "decision_log": log.health(),
         }
@@ -74,6 +82,13 @@ def preflight(settings: Settings) -> None:
                 source.close()
         except StartupFault as fault:
             faults.extend(fault.faults)
+        if not settings.unlocked and settings.policies.is_dir():
+            try:
+                digest = policy_digest(settings.policies)
+                faults.extend(gate_faults(catalog.lock, digest, str(settings.contracts / LOCK_NAME)))
+            except StartupFault:
+                # What is wrong with the folder is told by the check below.
+                pass
         if not settings.opa_url:
             try:
                 check_policies(settings.policies, decision_paths=decision_paths(catalog), opa=opa(settings))
@@ -116,26 +131,56 @@ def key_sources(settings: Settings, catalog: Catalog) -> dict[str, KeySource]:
     return sources
 
 
-def _engine(settings: Settings, catalog: Catalog) -> PolicyEngine:
+def _engine(settings: Settings, catalog: Catalog, admits: Callable[[str], bool]) -> PolicyEngine:
     paths = decision_paths(catalog)
     if settings.opa_url:
         return OpaServer(settings.opa_url, token=settings.opa_token or None, probe=paths[0])
-    return OpaProcess(opa(settings), settings.policies, paths)
+    return OpaProcess(opa(settings), settings.policies, paths, admits=admits)
 
 
-def _engine_health(engine: PolicyEngine, settings: Settings) -> PartHealth:
-    """The engine's health; a server must serve the very policies that stand in the folder, where there is one."""
+def _gate(settings: Settings) -> Callable[[str], bool]:
+    """Whether a policy revision may decide: the locked one, or any for a service that runs unlocked."""
+    if settings.unlocked:
+        return lambda _revision: True
+    locked = PolicyGate(settings.contracts).admits
+    if not (settings.opa_url and settings.policies.is_dir()):
+        return locked
+    mounted = _Mounted(settings.policies)
+    return lambda revision: locked(revision) and mounted.revision() == revision
+
+
+class _Mounted:
+    """The policies that an OPA server mounts too: it names the revision of its manifest, whatever its files are."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._looked = 0.0
+        self._revision = ""
+
+    def revision(self) -> str:
+        """The digest of the files, at most a second old; empty where they cannot be read."""
+        now = time.monotonic()
+        if now - self._looked > 1:
+            try:
+                self._revision = policy_digest(self._folder)
+            except StartupFault:
+                self._revision = ""
+            self._looked = time.monotonic()
+        return self._revision
+
+
+def _contracts_health(catalog: Catalog, settings: Settings) -> PartHealth:
+    pinned: list[JSON] = [f"{contract.ref.name}@{contract.ref.version}" for contract in catalog.contracts]
+    return PartHealth(True, "", {"pinned": pinned, "unlocked": True} if settings.unlocked else {"pinned": pinned})
+
+
+def _engine_health(engine: PolicyEngine, admits: Callable[[str], bool]) -> PartHealth:
+    """The engine's health; it must serve the policies that were locked."""
     health = engine.health()
-    if not (health.ready and settings.opa_url and settings.policies.is_dir()):
+    if not health.ready or admits(str(health.detail.get("revision", ""))):
         return health
-    try:
-        on_disk = policy_digest(settings.policies)
-    except StartupFault as fault:
-        return PartHealth(False, fault.message, health.detail)
-    if health.detail.get("revision") == on_disk:
-        return health
-    problem = "the engine names another policy revision than the folder's: run `entitlements contract lock`"
-    return PartHealth(False, problem, {**health.detail, "on_disk": on_disk})
+    problem = "the policies are not the locked ones, run `entitlements contract lock`"
+    return PartHealth(False, problem, health.detail)
 
 
 def _keys_health(keys: Mapping[str, KeySource]) -> PartHealth:

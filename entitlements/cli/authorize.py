@@ -51,6 +51,7 @@ def _parse_resource(_context: click.Context, _parameter: click.Parameter, value:
 @click.option("--property", "properties", multiple=True, callback=parse_members, help="`name=value` of the resource.")
 @click.option("--context", "context", multiple=True, callback=parse_members, help="`name=value` of the context.")
 @click.option("--audience", default=None, help="The audience that the asking API answers to.")
+@click.option("--unlocked", is_flag=True, help="Decide by policies that nobody locked.")
 @render.format_option
 def authorize(
     token_file: IO[str],
@@ -59,6 +60,7 @@ def authorize(
     properties: dict[str, JSON],
     context: dict[str, JSON],
     audience: str | None,
+    unlocked: bool,
     form: str,
 ) -> None:
     """Decide one request and print the decision, its reasons and the rules that gave them.
@@ -66,7 +68,7 @@ def authorize(
     Exit code 0: allow, 3: deny or a token that is not accepted, 4: no decision can be made. The token is read from a
     file or standard input, never from an argument. The decision goes to the decision log unless that is stdout.
     """
-    settings = render.settings()
+    settings = replace(render.settings(), unlocked=unlocked)
     if settings.decision_log == "stdout":
         settings = replace(settings, decision_log="/dev/null")
     request = AccessRequest(

@@ -10,9 +10,9 @@ import click
 
 from entitlements.cli import render
 from entitlements.cli.contract_check import approve, check, usage
-from entitlements.contract import Contract, input_schema, lint, load_contract, write_lock
+from entitlements.cli.contract_lock import lock
+from entitlements.contract import Contract, input_schema, lint, load_contract
 from entitlements.contract.lock import load_all, version_key
-from entitlements.engine import policy_digest, write_manifest
 from entitlements.errors import ContractsInvalid, Fault, StartupFault
 
 
@@ -151,48 +151,5 @@ def _summary(schema: Mapping[str, object]) -> str:
     return " ".join([kind, *bounds])
 
 
-@contract.command(
-    epilog="\b\nExamples:\n  entitlements contract lock\n"
-    "  entitlements contract lock --pin orders=1.1.0 --also orders=1.0.0"
-)
-@click.option("--pin", "pins", multiple=True, metavar="NAME=VERSION", help="Serve this version, not the newest.")
-@click.option("--also", "also", multiple=True, metavar="NAME=VERSION", help="Accept this older version beside it.")
-def lock(pins: Sequence[str], also: Sequence[str]) -> None:
-    """Pin each audience's contract version and the policies by digest.
-
-    Writes contracts.lock, and into the policy folder what makes it a locked-down bundle for an OPA that mounts it. A
-    version that was published once may never change: make a new version instead.
-    """
-    settings = render.settings()
-    chosen = dict(_pair(text) for text in pins)
-    beside: dict[str, tuple[str, ...]] = {}
-    for name, version in (_pair(text) for text in also):
-        beside[name] = (*beside.get(name, ()), version)
-    try:
-        written = write_lock(
-            settings.contracts, policy_digest=policy_digest(settings.policies), pins=chosen, also=beside
-        )
-        contracts = load_all(settings.contracts)
-        paths = {
-            contracts[pin.contract, version].decision_path
-            for pin in written.pins.values()
-            for version in (pin.version, *pin.also)
-        }
-        revision = write_manifest(settings.policies, decision_paths=sorted(paths))
-    except StartupFault as fault:
-        render.fail(fault)
-    for pin in written.pins.values():
-        older = f", also {', '.join(pin.also)}" if pin.also else ""
-        click.echo(f"{pin.audience}  {pin.contract}@{pin.version}{older}  {pin.digest}")
-    click.echo(f"policies  {revision}")
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, separator, version = text.partition("=")
-    if not name or not separator or not version:
-        raise click.UsageError(f"`{text}` is not `name=version`")
-    return name, version
-
-
-for command in (check, approve, usage):
+for command in (check, approve, usage, lock):
     contract.add_command(command)

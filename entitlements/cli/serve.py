@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from entitlements.cli import render
 from entitlements.errors import StartupFault
-from entitlements.settings import VARIABLES
+from entitlements.settings import LOOPBACK, VARIABLES
 from entitlements.wiring import preflight
 
 _SETTINGS = "\n".join(
@@ -19,19 +21,24 @@ _SETTINGS = "\n".join(
     epilog=f"\b\nSettings, by environment variable [default]:\n{_SETTINGS}\n\n"
     "\b\nExample:\n  ENTITLEMENTS_KEYS=https://login.example.com=https://login.example.com/jwks entitlements serve"
 )
-def serve() -> None:
+@click.option("--unlocked", is_flag=True, help="Serve policies that nobody locked: for development, on loopback only.")
+def serve(unlocked: bool) -> None:
     """Serve POST /authorize, GET /healthz, /readyz and /metrics until a signal ends it.
 
     Without ENTITLEMENTS_OPA_URL an OPA child is started, supervised and stopped with the service. Nothing is served
-    unless every contract matches contracts.lock.
+    unless every contract and the policies are those of contracts.lock, and the way there was proved or approved.
     """
     from entitlements.web.serving import check_address
     from entitlements.web.serving import serve as run
 
-    settings = render.settings()
+    settings = replace(render.settings(), unlocked=unlocked)
+    if unlocked and settings.host not in LOOPBACK:
+        raise click.UsageError("--unlocked serves on a loopback address only, see ENTITLEMENTS_LISTEN")
     try:
         preflight(settings)
         check_address(settings)
+        if unlocked:
+            click.echo("UNLOCKED: policies are served that nobody proved or approved", err=True)
         click.echo(f"serving on http://{settings.host}:{settings.port}", err=True)
         run(settings)
     except StartupFault as fault:

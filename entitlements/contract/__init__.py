@@ -14,16 +14,27 @@ from entitlements.contract.document import (
     RequestSpec,
     ScopeSpec,
 )
+from entitlements.contract.gate import PolicyGate, gate_faults
 from entitlements.contract.input_schema import input_schema
 from entitlements.contract.lint import lint
 from entitlements.contract.loader import load_contract
-from entitlements.contract.lock import LOCK_NAME, write_lock
+from entitlements.contract.lock import (
+    FIRST_VERSION,
+    LOCK_NAME,
+    Lock,
+    Pin,
+    plan_lock,
+    read_lock,
+    version_key,
+    write_lock,
+)
 from entitlements.contract.policy_input import policy_input
 from entitlements.contract.steps import ContractFile, at_commit, load_file, versions
 
 __all__ = [
     "ALWAYS_DECLARED",
     "APPROVALS_NAME",
+    "FIRST_VERSION",
     "LOCK_NAME",
     "RULES",
     "Admitted",
@@ -35,7 +46,10 @@ __all__ = [
     "Consumer",
     "Contract",
     "ContractFile",
+    "Lock",
     "ObjectSpec",
+    "Pin",
+    "PolicyGate",
     "Refused",
     "RequestSpec",
     "ScopeSpec",
@@ -43,6 +57,7 @@ __all__ = [
     "at_commit",
     "changes",
     "conforms",
+    "gate_faults",
     "input_schema",
     "lint",
     "load_approvals",
@@ -50,10 +65,13 @@ __all__ = [
     "load_contract",
     "load_file",
     "of_step",
+    "plan_lock",
     "policy_input",
+    "read_lock",
     "renamed",
     "request_faults",
     "stale",
+    "version_key",
     "versions",
     "write_approval",
     "write_lock",

@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from entitlements.contract.loader import load_contract, read_text
 from entitlements.errors import ContractsInvalid, Fault
 
 LOCK_NAME = "contracts.lock"
-NOT_CHECKED = "not_checked"
+FIRST_VERSION = "first_version"
+PASSING = frozenset({FIRST_VERSION, "proved", "proved_within_bounds"})
 _DIGEST = validate.Regexp(r"\Asha256:[0-9a-f]{64}\Z", error="must be `sha256:` and 64 hexadecimal digits")
 _HEADER = "# Written by `entitlements contract lock`. A published version is never changed: a fix is a new version.\n"
 
@@ -28,7 +29,8 @@ _HEADER = "# Written by `entitlements contract lock`. A published version is nev
 class Pin:
     """One audience's contract version, pinned by digest; `also` are older versions accepted beside it.
 
-    policy: digest of the policy files it was locked with; check: the answer of the last check of this step.
+    policy: digest of the policy files it was locked with; check: what the check of this step answered, or
+    `first_version`; approved: whether a person accepted an answer that is no proof.
     """
 
     audience: str
@@ -38,6 +40,12 @@ class Pin:
     also: tuple[str, ...]
     policy: str
     check: str
+    approved: bool = False
+
+    @property
+    def passes(self) -> bool:
+        """Whether what is pinned was proved or approved."""
+        return self.check in PASSING or self.approved
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +65,8 @@ class _PinShape(Schema):
     digest = fields.String(required=True, validate=_DIGEST)
     also = fields.List(fields.String(), load_default=list)
     policy = fields.String(required=True, validate=_DIGEST)
-    check = fields.String(
-        required=True, validate=validate.OneOf([NOT_CHECKED, "proved", "proved_within_bounds", "refuted", "unknown"])
-    )
+    check = fields.String(required=True, validate=validate.OneOf([*sorted(PASSING), "refuted", "unknown"]))
+    approved = shape.Boolean(load_default=False)
 
 
 class _LockShape(Schema):
@@ -133,17 +140,18 @@ def version_key(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
-def write_lock(
+def plan_lock(
     folder: Path,
     *,
     policy_digest: str,
     pins: Mapping[str, str] | None = None,
     also: Mapping[str, Sequence[str]] | None = None,
 ) -> Lock:
-    """Pin each contract's newest version, or the one that `pins` names for it, and publish what is on disk.
+    """What the lock will be: each contract's newest version pinned, or the one that `pins` names for it.
 
-    policy_digest: of the policy files; also: older versions, by contract, that are accepted beside the pinned one.
-    Raises ContractsInvalid where a published version was changed or is gone: published contracts are append-only.
+    policy_digest: of the policy files; also: older versions, by contract, that are accepted beside it. A pin that
+    differs from the last lock's stands with the check `unknown` until it was checked. Raises ContractsInvalid where a
+    published version was changed or is gone: published contracts are append-only.
     """
     contracts = load_all(folder)
     old = read_lock(folder) if (folder / LOCK_NAME).exists() else Lock({}, {})
@@ -151,7 +159,7 @@ def write_lock(
     published = {name: dict(versions) for name, versions in old.published.items()}
     for (name, version), contract in contracts.items():
         published.setdefault(name, {}).setdefault(version, contract.ref.digest)
-    new_pins: dict[str, Pin] = {}
+    planned: dict[str, Pin] = {}
     for name in sorted({name for name, _ in contracts}):
         newest = max((version for other, version in contracts if other == name), key=version_key)
         version = (pins or {}).get(name, newest)
@@ -161,24 +169,22 @@ def write_lock(
             faults.append(Fault("version_missing", f"there is no version {absent[0]} of `{name}`", str(folder)))
             continue
         contract = contracts[name, version]
-        if contract.profile.audience in new_pins:
-            faults.append(Fault("audience_pinned_twice", f"two contracts serve `{contract.profile.audience}`"))
-        before = old.pins.get(contract.profile.audience)
-        same = before is not None and (before.digest, before.policy) == (contract.ref.digest, policy_digest)
-        new_pins[contract.profile.audience] = Pin(
-            contract.profile.audience,
-            name,
-            version,
-            contract.ref.digest,
-            accepted,
-            policy_digest,
-            before.check if same and before else NOT_CHECKED,
-        )
+        audience = contract.profile.audience
+        if audience in planned:
+            faults.append(Fault("audience_pinned_twice", f"two contracts serve `{audience}`"))
+        pin = Pin(audience, name, version, contract.ref.digest, accepted, policy_digest, "unknown")
+        before = old.pins.get(audience)
+        if before is not None and (before.digest, before.policy) == (pin.digest, pin.policy):
+            pin = replace(pin, check=before.check, approved=before.approved)
+        planned[audience] = pin
     if faults:
         raise ContractsInvalid("lock_refused", "the lock was not written", faults)
-    lock = Lock(new_pins, published)
+    return Lock(planned, published)
+
+
+def write_lock(folder: Path, lock: Lock) -> None:
+    """Write `contracts.lock` in one step."""
     _write(folder / LOCK_NAME, lock)
-    return lock
 
 
 def changed_since_published(folder: Path, lock: Lock, contracts: Mapping[tuple[str, str], Contract]) -> list[Fault]:
@@ -208,6 +214,7 @@ def _write(path: Path, lock: Lock) -> None:
                 "also": list(pin.also),
                 "policy": pin.policy,
                 "check": pin.check,
+                "approved": pin.approved,
             }
             for pin in lock.pins.values()
         },

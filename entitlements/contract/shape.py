@@ -57,7 +57,9 @@ class _Integer(fields.Integer):
         return super()._validated(value)
 
 
-class _Boolean(fields.Field[bool]):
+class Boolean(fields.Field[bool]):
+    """`true` or `false`, and nothing that looks like it."""
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> bool:
         if not isinstance(value, bool):
             raise ValidationError("must be true or false")
@@ -100,7 +102,7 @@ class ClaimShape(_Strict):
     """One claim."""
 
     description = fields.String(load_default="")
-    required = _Boolean(load_default=False)
+    required = Boolean(load_default=False)
     sensitivity = fields.String(load_default="internal", validate=validate.OneOf(SENSITIVITIES))
     tokens = _names(validate.OneOf(TOKEN_KINDS), load_default=lambda: ["access_token"])
     schema = fields.Raw(required=True)
@@ -120,7 +122,7 @@ class ConsumerShape(_Strict):
     name = fields.String(required=True, validate=_NAME)
     kind = fields.String(required=True, validate=validate.OneOf(["first-party", "third-party"]))
     relies_on = _names(_CLAIM, load_default=list)
-    strict = _Boolean(load_default=False)
+    strict = Boolean(load_default=False)
 
 
 class ObjectShape(_Strict):

@@ -6,7 +6,8 @@ from entitlements.engine.executable import OPA_VERSION, find_opa
 from entitlements.engine.opa_process import OpaProcess
 from entitlements.engine.opa_server import OpaServer
 from entitlements.engine.policy_files import build_bundle, check_policies, policy_digest, write_manifest
-from entitlements.engine.policy_reading import PolicyReading, Read, RuleLines, read_policies
+from entitlements.engine.policy_module import Read, RuleLines
+from entitlements.engine.policy_reading import PolicyReading, read_policies
 from entitlements.engine.port import PolicyEngine
 
 __all__ = [

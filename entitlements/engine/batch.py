@@ -46,6 +46,7 @@ class BatchEngine:
         self._opa = opa.resolve()
         self._rule = "data." + decision_path.replace("/", ".")
         self.revision = digest_of(files)
+        self.files = files
         self._work = tempfile.TemporaryDirectory(prefix="entitlements-check-")
         root = Path(self._work.name)
         for name, content in files.items():

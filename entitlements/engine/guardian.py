@@ -1,11 +1,12 @@
 """Runs OPA and makes sure it never outlives the service. Started as a script; imports as little as it can.
 
 Standard input is a pipe whose other end only the service holds: when the service ends, however it ends, the pipe
-closes and OPA is killed. Usage: guardian.py OPA ARGUMENT...
+closes, OPA is killed and the folder that was made for it is removed. Usage: guardian.py FOLDER OPA ARGUMENT...
 """
 
 import ctypes
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -24,17 +25,22 @@ def main() -> int:
         _die_with_parent()
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
-        os.execv(sys.argv[1], sys.argv[1:])  # noqa: S606
+        os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606
+
+    abandoned = threading.Event()
 
     def wait_for_the_service() -> None:
         while os.read(0, 1):
             pass
+        abandoned.set()
         os.kill(child, signal.SIGKILL)
 
     threading.Thread(target=wait_for_the_service, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGKILL))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _, status = os.waitpid(child, 0)
+    if abandoned.is_set():
+        shutil.rmtree(sys.argv[1], ignore_errors=True)
     return os.waitstatus_to_exitcode(status) & 0xFF
 
 

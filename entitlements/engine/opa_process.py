@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from entitlements.engine import policy_files
@@ -33,11 +33,18 @@ _MAX_BACKOFF = 2.0
 class OpaProcess:
     """A policy engine that owns its OPA.
 
-    executable: the pinned OPA; policies: the folder that is watched; decision_paths: what may be asked. Raises
-    StartupFault where the policies do not compile or OPA does not come up.
+    executable: the pinned OPA; policies: the folder that is watched; decision_paths: what may be asked; admits: whether
+    a policy revision may be served. Raises StartupFault where the policies do not compile or OPA does not come up.
     """
 
-    def __init__(self, executable: Path, policies: Path, decision_paths: Sequence[str]) -> None:
+    def __init__(
+        self,
+        executable: Path,
+        policies: Path,
+        decision_paths: Sequence[str],
+        *,
+        admits: Callable[[str], bool] = lambda _revision: True,
+    ) -> None:
         self._executable = executable
         self._policies = policies
         self._paths = tuple(decision_paths)
@@ -48,6 +55,8 @@ class OpaProcess:
         self._guardian: subprocess.Popen[bytes] | None = None
         self._server: OpaServer | None = None
         self._problem = ""
+        self._admits = admits
+        self._waits_for_lock = False
         try:
             self._revision = self._build()
             self._start()
@@ -95,13 +104,18 @@ class OpaProcess:
 
     def _build(self) -> str:
         return policy_files.build_bundle(
-            self._policies, decision_paths=self._paths, target=self._bundle, opa=self._executable
+            self._policies,
+            decision_paths=self._paths,
+            target=self._bundle,
+            opa=self._executable,
+            admits=self._admits,
         )
 
     def _start(self) -> None:
         port = _free_port()
+        command = (_GUARDIAN, self._work, self._executable)
         self._guardian = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_GUARDIAN), str(self._executable), *_arguments(port, self._bundle)],
+            [sys.executable, "-I", "-S", *map(str, command), *_arguments(port, self._bundle)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -168,14 +182,16 @@ class OpaProcess:
     def _watch_policies(self) -> None:
         while not self._stopping.wait(_POLL_SECONDS):
             now = self._fingerprint()
-            if now == self._seen:
+            if now == self._seen and not self._waits_for_lock:
                 continue
             self._seen = now
+            self._waits_for_lock = False
             try:
                 self._revision = self._build()
                 self._wait_until_served(time.monotonic() + _START_SECONDS)
                 self._problem = ""
             except StartupFault as fault:
+                self._waits_for_lock = fault.code == "policy_not_locked"
                 details = "; ".join(map(str, fault.faults))
                 self._problem = f"{fault.message}, the last good policy serves: {details}" if details else fault.message
             except OSError as error:

@@ -10,7 +10,7 @@ import re
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -147,14 +147,26 @@ def _errors(done: subprocess.CompletedProcess[str], root: Path, folder: Path) ->
     return faults
 
 
-def build_bundle(folder: Path, *, decision_paths: Sequence[str], target: Path, opa: Path) -> str:
+def build_bundle(
+    folder: Path,
+    *,
+    decision_paths: Sequence[str],
+    target: Path,
+    opa: Path,
+    admits: Callable[[str], bool] = lambda _revision: True,
+) -> str:
     """Check the policies and put them, locked down, as a bundle at `target` in one step; returns their revision.
 
-    Raises StartupFault as `check_policies` does; `target` is then left as it was.
+    admits: whether a revision may be served. Raises StartupFault as `check_policies` does, or `policy_not_locked`;
+    `target` is then left as it was.
     """
     files = policy_files(folder)
-    check_files(files, folder, decision_paths, opa)
     revision = digest_of(files)
+    if not admits(revision):
+        raise StartupFault(
+            "policy_not_locked", "the policies are not the locked ones, run `entitlements contract lock`"
+        )
+    check_files(files, folder, decision_paths, opa)
     members = {".manifest": json.dumps(_manifest(files, revision)).encode(), **files, **_system(decision_paths)}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:

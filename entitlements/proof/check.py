@@ -59,7 +59,7 @@ def compare_access(
         engines, readings = _open(stack, opa, old, new)
         space = Space(old.contract, new.contract, readings)
         revisions = engines[0].revision, engines[1].revision
-        if revisions[0] == revisions[1] and old.decision_path == new.decision_path and unread(space):
+        if _same_policy(engines, readings, old, new) and unread(space):
             same = Answer(PROVED, UNREAD, "nothing that the policies read differs")
             return Access(same, same, revisions, 0)
         decisions = Decisions(old.contract, new.contract, engines)
@@ -83,11 +83,29 @@ def _open(
 ) -> tuple[tuple[BatchEngine, BatchEngine], tuple[PolicyReading, PolicyReading]]:
     """The engine and the reading of each side; the same ones where the sides are the same."""
     engine = stack.enter_context(BatchEngine(opa, old.policies, old.decision_path))
-    reading = read_policies(opa, old.policies)
+    reading = _reading(opa, old)
     if (old.policies, old.decision_path) == (new.policies, new.decision_path):
         return (engine, engine), (reading, reading)
     other = stack.enter_context(BatchEngine(opa, new.policies, new.decision_path))
-    return (engine, other), (reading, read_policies(opa, new.policies))
+    return (engine, other), (reading, _reading(opa, new))
+
+
+def _reading(opa: Path, side: Side) -> PolicyReading:
+    """What the decision of a side can depend on."""
+    reading = read_policies(opa, side.policies)
+    return reading.only(reading.needed(side.decision_path))
+
+
+def _same_policy(
+    engines: tuple[BatchEngine, BatchEngine], readings: tuple[PolicyReading, PolicyReading], old: Side, new: Side
+) -> bool:
+    """Whether the same rule decides on both sides, with the same content of every file that it can depend on."""
+    if old.decision_path != new.decision_path:
+        return False
+    before, after = (
+        {name: engine.files[name] for name in reading.files} for engine, reading in zip(engines, readings, strict=True)
+    )
+    return before == after
 
 
 def _answer(space: Space, walked: Walked, maker: Witnesses, mark: str) -> Answer:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from entitlements.contract import ClaimSpec
 from entitlements.proof.space import Space
+
+
+_MANY_LISTS = 16
 
 
 def complete(space: Space) -> bool:
@@ -73,6 +77,8 @@ def _finite(schema: Mapping[str, Any], *, ordered: bool, limit: int) -> bool:
         return {"minimum", "maximum"} <= schema.keys() and schema["maximum"] - schema["minimum"] <= 3
     if kind == "array":
         items = schema["items"]
-        few = "enum" in items and len(items["enum"]) <= 4 and schema["maxItems"] >= len(items["enum"])
-        return bool(few and schema.get("uniqueItems") and not ordered)
+        if "enum" not in items or not schema.get("uniqueItems") or ordered:
+            return False
+        number = len(items["enum"])
+        return sum(math.comb(number, size) for size in range(schema["maxItems"] + 1)) <= _MANY_LISTS
     return False

@@ -141,7 +141,7 @@ def _lists(schema: Mapping[str, Any], pool: Pool, limit: int) -> Iterator[list[A
     yield []
     yield from ([item] for item in items)
     yield [*items[:longest]]
-    for size in range(2, longest):
+    for size in range(2, longest + 1):
         yield from (list(chosen) for chosen in itertools.islice(itertools.combinations(items, size), limit))
     if not schema.get("uniqueItems") and items:
         yield [items[0]] * min(max(2, schema.get("minItems", 2)), schema.get("maxItems", 2))

@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 from granian import Granian
@@ -21,7 +22,9 @@ from entitlements.web.metrics import Metrics
 from entitlements.web.server import Door
 from entitlements.wiring import Service, build
 
+# From the serving process to its worker; the command line sets both anew at every start.
 _PARENT = "_ENTITLEMENTS_SERVING_PARENT"
+_UNLOCKED = "_ENTITLEMENTS_SERVING_UNLOCKED"
 # More than the door lets pass, so that the door's own 431 is what most callers get.
 _BUFFER_BYTES = 24 * 1024
 
@@ -43,13 +46,14 @@ class Application(Door):
 def application() -> Application:
     """Build the application in granian's worker process."""
     _end_with_parent()
-    settings = load_settings(os.environ)
+    settings = replace(load_settings(os.environ), unlocked=os.environ.get(_UNLOCKED) == "1")
     return Application(build(settings), threads=settings.threads)
 
 
 def serve(settings: Settings) -> None:
     """Serve until a signal ends it."""
     os.environ[_PARENT] = str(os.getpid())
+    os.environ[_UNLOCKED] = "1" if settings.unlocked else "0"
     Granian(
         "entitlements.web.serving:application",
         factory=True,

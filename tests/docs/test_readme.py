@@ -25,7 +25,7 @@ BLOCKS: list[tuple[str, str]] = re.findall(
 )
 # What cannot run inside a test: the tests themselves, and a container engine (its commands: test_compose.py).
 ELSEWHERE = {"make demo\nmake test\n", "docker compose up\n"}
-SERVE = [text for kind, text in BLOCKS if kind == "sh" and text.rstrip().endswith("entitlements serve")]
+SERVE = [text for kind, text in BLOCKS if kind == "sh" and text.rstrip().endswith("entitlements serve --unlocked")]
 WALK = [text for kind, text in BLOCKS if kind == "sh" and text not in ELSEWHERE and text not in SERVE]
 
 
@@ -161,6 +161,20 @@ def test_a_decision_from_the_command_line_names_rule_and_line(walk: Walk) -> Non
     printed = printed_by(walk, "entitlements authorize")
     assert re.search(r"subject_suspended +\(policies/orders/authz/authz.rego:\d+\)", printed)
     assert "exit code 3" in printed
+
+
+def test_the_story_of_a_contract_is_told_as_the_check_answers_it(walk: Walk) -> None:
+    added = printed_by(walk, "tickets@1.0.0 tickets@1.1.0")
+    assert "nobody gains access: proved" in added
+    removed = printed_by(walk, "tickets@1.1.0 tickets@2.0.0 policies-1 policies-1")
+    assert "nobody gains access: refuted" in removed
+    assert "contractors_excluded → allowed" in removed
+    assert "exit code 3" in removed
+    fixed = printed_by(walk, "tickets@1.1.0 tickets@2.0.0 policies-1 policies-2")
+    assert "nobody gains access: proved" in fixed
+    meant = printed_by(walk, "tickets@2.0.0 tickets@2.1.0")
+    assert "nobody gains access: refuted, approved" in meant
+    assert meant.rstrip().endswith("passes")
 
 
 def test_the_python_caller_works(walk: Walk) -> None:

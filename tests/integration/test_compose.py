@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -151,14 +152,12 @@ def ready(world: Plain) -> tuple[int, dict[str, Any]]:
     return answer.status_code, answer.json()
 
 
-def ask(world: Plain, **changes: Any) -> dict[str, Any]:
-    import json
-
-    contract = contracts()["orders"]
+def request(world: Plain, **changes: Any) -> requests.Response:
+    rules = contracts()["orders"]
     key = from_jwk(json.loads((world.work / "issuer" / "signing.jwk").read_text()))
     payload = access_token_claims(
-        issuer=contract.profile.issuer,
-        audience=contract.profile.audience,
+        issuer=rules.profile.issuer,
+        audience=rules.profile.audience,
         subject="u_1",
         client_id="web",
         now=time.time(),
@@ -166,12 +165,16 @@ def ask(world: Plain, **changes: Any) -> dict[str, Any]:
         claims={**AGENT, **changes},
         scopes=ORDERS_SCOPES,
     )
-    answer = requests.post(
+    return requests.post(
         f"http://{world.address}/authorize",
         headers={"Authorization": f"Bearer {mint(key, payload)}"},
         json={"action": "read", "resource": {"type": "order", "id": "1", "properties": dict(ORDER)}},
         timeout=10,
     )
+
+
+def ask(world: Plain, **changes: Any) -> dict[str, Any]:
+    answer = request(world, **changes)
     assert answer.status_code == 200, answer.text
     body: dict[str, Any] = answer.json()
     return body
@@ -201,23 +204,34 @@ def test_opa_tells_nothing_but_decisions(plain: Plain, path: str) -> None:
         assert answer.status_code in (401, 403)
 
 
-def test_an_edit_is_served_without_a_restart_and_red_until_it_is_locked(plain: Plain) -> None:
+def test_an_edit_decides_nothing_until_it_is_locked_and_is_served_without_a_restart_then(plain: Plain) -> None:
     policy = plain.work / "policies" / "orders" / "authz" / "authz.rego"
     text = policy.read_text()
     revision = ask(plain)["policy"]["revision"]
     try:
         policy.write_text(text.replace('"subject_suspended"', '"subject_on_hold"'))
-        eventually(lambda: ask(plain, suspended=True)["reasons"] == ["subject_on_hold"])
-        status, body = ready(plain)
-        assert status == 503
-        assert "contract lock" in body["parts"]["engine"]["problem"]
-        subprocess.run(
-            [sys.executable, "-m", "entitlements", "contract", "lock"],
-            cwd=plain.work,
-            env=plain.environment("development-keys"),
-            check=True,
+        eventually(lambda: ready(plain)[0] == 503)
+        assert "contract lock" in ready(plain)[1]["parts"]["engine"]["problem"]
+        assert request(plain).json()["code"] == "policy_not_locked"
+        refused = contract(plain, "lock", "--policies-old", str(ROOT / "policies"))
+        assert refused.returncode == 4, refused.stdout
+        assert ready(plain)[0] == 503
+        (mark,) = re.findall(r"looked at  \[([0-9a-f]{16})\]", refused.stdout.partition("nobody loses")[0])
+        step = ("--contract", "orders", "--from", "1.0.0", "--to", "1.0.0", "--expires", "2999-12-31")
+        approved = contract(
+            plain, "approve", mark, *step, "--reason", "only a reason has another name", "--by", "a test"
         )
+        assert approved.returncode == 0, approved.stderr
+        locked = contract(plain, "lock", "--policies-old", str(ROOT / "policies"))
+        assert locked.returncode == 0, locked.stdout + locked.stderr
         eventually(lambda: ready(plain)[0] == 200)
         assert ask(plain)["policy"]["revision"] != revision
+        assert ask(plain, suspended=True)["reasons"] == ["subject_on_hold"]
     finally:
         policy.write_text(text)
+
+
+def contract(world: Plain, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**world.environment("development-keys"), "ENTITLEMENTS_OPA_BIN": str(world.opa)}
+    command = [sys.executable, "-m", "entitlements", "contract", *arguments]
+    return subprocess.run(command, cwd=world.work, env=environment, capture_output=True, text=True, check=False)

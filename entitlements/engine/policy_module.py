@@ -1,0 +1,252 @@
+"""One policy file as the parser of OPA tells it: what it reads and refers to, and which constants stand in it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from entitlements.model import JSON
+
+InputPath = tuple[str, ...]
+Constant = tuple[type, JSON]
+_COMPARISONS = frozenset({"equal", "eq", "neq", "lt", "lte", "gt", "gte"})
+_MEMBERSHIP = frozenset({"internal.member_2", "internal.member_3"})
+_MAX_ALIASES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One place where a policy reads its input.
+
+    path: below `input`; whole: everything below the path may be read; how: `membership`, `comparison` or `value`;
+    negated: the read stands under a `not`, of itself or of the rule that it is in.
+    """
+
+    path: InputPath
+    whole: bool
+    how: str
+    negated: bool
+    rule: str
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class RuleLines:
+    """Where a rule stands: `file` relative to the policy folder, first and last line."""
+
+    name: str
+    file: str
+    first: int
+    last: int
+
+
+class PolicyModule:
+    """One parsed file."""
+
+    def __init__(self, name: str, module: Mapping[str, Any]) -> None:
+        self._name = name
+        self._module = module
+        self._rules = module.get("rules") or []
+        self._names = self._aliases()
+        self._negated = {
+            term["value"]
+            for expression in _expressions(self._rules)
+            if expression.get("negated")
+            for term in _terms(expression)
+            if term["type"] == "var"
+        }
+
+    def package(self) -> InputPath:
+        """The path of the package below `data`."""
+        return tuple(part["value"] for part in self._module["package"]["path"][1:])
+
+    def references(self) -> frozenset[InputPath]:
+        """What is referred to below `data`, as far as it is constant."""
+        return frozenset(_data_paths([self._rules, self._module.get("imports") or []]))
+
+    def rules(self) -> list[RuleLines]:
+        """First and last line of each rule."""
+        return [
+            RuleLines(_rule_name(rule), self._name, rule["location"]["row"], max(_rows(rule)))
+            for rule in self._rules
+            if not rule.get("default")
+        ]
+
+    def constants(self) -> set[Constant]:
+        """Every scalar that stands in the rules."""
+        return {
+            (type(term["value"]), term["value"])
+            for term in _terms(self._rules)
+            if term["type"] in ("string", "number", "boolean")
+        }
+
+    def reads(self) -> list[Read]:
+        """Every read of the input, in the order of the file."""
+        found: list[Read] = []
+        for rule in self._rules:
+            name = _rule_name(rule)
+            self._walk(rule, name, "value", name in self._negated, found)
+        return found
+
+    def _walk(self, node: Any, rule: str, how: str, negated: bool, found: list[Read]) -> None:
+        if isinstance(node, list):
+            for inner in node:
+                self._walk(inner, rule, how, negated, found)
+            return
+        if not isinstance(node, Mapping):
+            return
+        negated = negated or bool(node.get("negated"))
+        kind, value = node.get("type"), node.get("value")
+        operands = value if kind == "call" else node.get("terms")
+        if isinstance(operands, list) and operands:
+            how = _operation(operands[0]) or how
+        if isinstance(operands, list) and _function(operands[0]) == "object.get" and self._member(operands) is not None:
+            self._read(self._member(operands) or {}, rule, how, negated, found)
+            self._walk(operands[3:], rule, how, negated, found)
+            return
+        if kind in ("ref", "var"):
+            self._read(node, rule, how, negated, found)
+        for key, inner in node.items():
+            # A reference is one read; only what is computed inside it is looked into.
+            if key not in ("location", "annotations", "ref", "name") and not (kind == "ref" and key == "value"):
+                self._walk(inner, rule, how, negated, found)
+        if kind == "ref" and isinstance(value, list):
+            computed = [part for part in value[1:] if part.get("type") not in ("string", "var")]
+            self._walk(computed, rule, how, negated, found)
+
+    def _member(self, operands: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+        """`object.get(input.a, "b", …)` as the reference `input.a.b`, where it is one."""
+        whole, key = operands[1], operands[2]
+        if whole.get("type") not in ("ref", "var") or key.get("type") != "string":
+            return None
+        parts = whole["value"] if whole["type"] == "ref" else [whole]
+        return {"type": "ref", "value": [*parts, key], "location": whole["location"]}
+
+    def _read(self, node: Mapping[str, Any], rule: str, how: str, negated: bool, found: list[Read]) -> None:
+        path, whole = self._path(node)
+        if path is not None:
+            found.append(Read(path, whole, how, negated, rule, self._name, node["location"]["row"]))
+
+    def _path(self, node: Mapping[str, Any]) -> tuple[InputPath | None, bool]:
+        """The path below `input` that a reference reads, and whether what lies below it may be read too."""
+        parts = node["value"] if node["type"] == "ref" else [node]
+        head = parts[0]
+        if head.get("type") != "var":
+            return None, False
+        if head["value"] == "input":
+            base: InputPath = ()
+        elif head["value"] in self._names:
+            base = self._names[head["value"]]
+        else:
+            return None, False
+        path = list(base)
+        for part in parts[1:]:
+            if part["type"] != "string":
+                return tuple(path), True
+            path.append(part["value"])
+        return tuple(path), node["type"] == "var" or len(path) <= 1 or path[-1] in ("claims", "properties", "context")
+
+    def _aliases(self) -> dict[str, InputPath]:
+        """Names that stand for a part of the input: imports, rules and variables that are nothing but a reference."""
+        names: dict[str, InputPath] = {}
+        for imported in self._module.get("imports") or []:
+            parts = imported["path"]["value"]
+            if parts and parts[0]["value"] == "input":
+                names[imported.get("alias") or parts[-1]["value"]] = tuple(part["value"] for part in parts[1:])
+        self._names = names
+        for _ in range(_MAX_ALIASES):
+            before = len(names)
+            for name, value in self._assignments():
+                if name not in names and value.get("type") in ("ref", "var"):
+                    path, _whole = self._path(value)
+                    parts = value["value"] if value["type"] == "ref" else [value]
+                    if path is not None and all(part["type"] == "string" for part in parts[1:]):
+                        names[name] = path
+            if len(names) == before:
+                break
+        return names
+
+    def _assignments(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        for rule in self._rules:
+            head = rule["head"]
+            if not head.get("args") and isinstance(head.get("value"), Mapping) and rule["body"][0].get("generated"):
+                yield _rule_name(rule), head["value"]
+        for expression in _expressions(self._rules):
+            terms = expression.get("terms")
+            if not isinstance(terms, list) or len(terms) != 3 or _function(terms[0]) not in ("assign", "eq"):
+                continue
+            if terms[1].get("type") == "var":
+                yield terms[1]["value"], terms[2]
+
+
+def _rule_name(rule: Mapping[str, Any]) -> str:
+    return str(rule["head"].get("name") or rule["head"]["ref"][0]["value"])
+
+
+def _function(term: Mapping[str, Any]) -> str:
+    if term.get("type") != "ref":
+        return ""
+    return ".".join(str(part.get("value")) for part in term["value"])
+
+
+def _operation(term: Mapping[str, Any]) -> str:
+    name = _function(term)
+    return "membership" if name in _MEMBERSHIP else "comparison" if name in _COMPARISONS else ""
+
+
+def _expressions(node: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(node, list):
+        for inner in node:
+            yield from _expressions(inner)
+    elif isinstance(node, Mapping):
+        if "terms" in node:
+            yield node
+        for inner in node.values():
+            yield from _expressions(inner)
+
+
+def _terms(node: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(node, list):
+        for inner in node:
+            yield from _terms(inner)
+    elif isinstance(node, Mapping):
+        if "type" in node and "value" in node:
+            yield node
+        for key, inner in node.items():
+            if key not in {"location", "annotations"}:
+                yield from _terms(inner)
+
+
+def _data_paths(node: Any) -> Iterator[InputPath]:
+    """The constant part of every reference to `data`; the empty path where `data` stands alone."""
+    if isinstance(node, list):
+        for inner in node:
+            yield from _data_paths(inner)
+    elif isinstance(node, Mapping):
+        if node.get("type") == "ref":
+            head, *rest = node["value"]
+            if head.get("value") == "data":
+                constant = itertools.takewhile(lambda part: part["type"] == "string", rest)
+                yield tuple(part["value"] for part in constant)
+            yield from _data_paths(rest)
+        elif node.get("type") == "var" and node.get("value") == "data":
+            yield ()
+        else:
+            for key, inner in node.items():
+                if key not in {"location", "annotations"}:
+                    yield from _data_paths(inner)
+
+
+def _rows(node: Any) -> Iterator[int]:
+    if isinstance(node, list):
+        for inner in node:
+            yield from _rows(inner)
+    elif isinstance(node, Mapping):
+        if isinstance(node.get("location"), Mapping):
+            yield node["location"]["row"]
+        for key, inner in node.items():
+            if key != "annotations":
+                yield from _rows(inner)

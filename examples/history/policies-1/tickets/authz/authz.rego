@@ -1,0 +1,27 @@
+# METADATA
+# title: Everybody but contractors reads tickets; agents close them
+package tickets.authz
+
+decision := {"allow": allow, "reasons": reasons}
+
+default allow := false
+
+allow if count(reasons) == 0
+
+reasons contains "subject_suspended" if not is_active
+
+reasons contains "scope_missing" if not "tickets:read" in input.subject.scopes
+
+# A list of what is forbidden: whoever is not on it gets in.
+reasons contains "contractors_excluded" if "contractor" in input.subject.claims.roles
+
+reasons contains "agents_only" if {
+	for_agents
+	not "agent" in input.subject.claims.roles
+}
+
+is_active if input.subject.claims.suspended == false
+
+for_agents if input.action.name == "close"
+
+for_agents if input.resource.properties.internal == true
