@@ -9,7 +9,6 @@ from typing import Any
 from entitlements.contract import ClaimSpec
 from entitlements.proof.space import Space
 
-
 _MANY_LISTS = 16
 
 
