@@ -8,14 +8,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from demo.service import Issuer, environment, free_address, new_issuer
+from entitlements.contract import plan_lock, write_lock
+from entitlements.contract.lock import FIRST_VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
 _START_SECONDS = 60
@@ -166,3 +168,17 @@ def start_service(
 def service(start_service: StartService) -> RunningService:
     """A service with the contracts and policies of the repository, ready."""
     return start_service()
+
+
+def lock_as_first_versions(
+    folder: Path, *, policy_digest: str, also: Mapping[str, Sequence[str]] | None = None
+) -> None:
+    """Lock the contracts as if nothing had stood there before, so that nothing had to be checked."""
+    lock = plan_lock(folder, policy_digest=policy_digest, also=also)
+    pins = {audience: replace(pin, check=FIRST_VERSION) for audience, pin in lock.pins.items()}
+    write_lock(folder, replace(lock, pins=pins))
+
+
+@pytest.fixture(scope="session")
+def lock_folder() -> Callable[..., None]:
+    return lock_as_first_versions

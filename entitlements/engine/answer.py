@@ -17,6 +17,7 @@ POLICY_UNDEFINED = "policy_undefined"
 POLICY_ERROR = "policy_error"
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MEMBERS = frozenset({"allow", "reasons", "obligations"})
+_ANSWER_MEMBERS = frozenset({"result", "provenance", "decision_id"})
 _MAX_REASONS = 32
 _MAX_OBLIGATIONS = 16
 
@@ -24,8 +25,8 @@ _MAX_OBLIGATIONS = 16
 def read_answer(body: bytes) -> Verdict:
     """Read the body of a 200 answer of OPA's Data API with provenance.
 
-    Raises EngineUnavailable `engine_answer_invalid` (no strict JSON object) or `policy_revision_unknown` (not exactly
-    one bundle revision was named).
+    Raises EngineUnavailable `engine_answer_invalid` (no strict JSON object, or one with a warning or an error beside
+    the result) or `policy_revision_unknown` (not exactly one bundle revision was named).
     """
     try:
         document = strict_json.loads(body, max_depth=32)
@@ -33,6 +34,9 @@ def read_answer(body: bytes) -> Verdict:
         raise EngineUnavailable("engine_answer_invalid", "the engine's answer is no strict JSON") from None
     if not isinstance(document, dict):
         raise EngineUnavailable("engine_answer_invalid", "the engine's answer is no JSON object")
+    if not document.keys() <= _ANSWER_MEMBERS:
+        # OPA warns, for one, that it has evaluated a policy without its input.
+        raise EngineUnavailable("engine_answer_invalid", "the engine's answer holds more than a result")
     return read_result(document, "result", _revision(document))
 
 
@@ -72,9 +76,8 @@ def _revision(document: dict[str, JSON]) -> str:
     provenance = document.get("provenance")
     bundles = provenance.get("bundles") if isinstance(provenance, dict) else None
     revisions = [
-        bundle.get("revision")
+        bundle.get("revision") if isinstance(bundle, dict) else None
         for bundle in (bundles.values() if isinstance(bundles, dict) else ())
-        if isinstance(bundle, dict)
     ]
     if len(revisions) != 1 or not isinstance(revisions[0], str) or not revisions[0]:
         raise EngineUnavailable("policy_revision_unknown", "the engine does not name the policy revision it serves")

@@ -56,4 +56,5 @@ class DeadlineWatch:
                 _, number, connection = heapq.heappop(self._due)
                 self._live.discard(number)
                 with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+                    # An SSLSocket's own shutdown drops its TLS state: what was read next would be octets in the clear.
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)

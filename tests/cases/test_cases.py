@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from demo.service import Issuer
-from entitlements.contract import Catalog, load_catalog, write_lock
+from entitlements.contract import Catalog, load_catalog
 from entitlements.decision_log import open_log
 from entitlements.engine import OpaProcess, PolicyEngine, policy_digest
 from entitlements.model import JSON, PartHealth, Verdict
@@ -62,7 +62,7 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def worlds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, World]:
+def worlds(tmp_path_factory: pytest.TempPathFactory, lock_folder: Callable[..., None]) -> dict[str, World]:
     """The repository's contracts, and a rollout: orders 1.1.0 demands `clearance`, 1.0.0 is accepted beside it."""
     revision = policy_digest(ROOT / "policies")
     folder = tmp_path_factory.mktemp("rollout") / "contracts"
@@ -72,7 +72,7 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, World]:
     new = new.replace("  clearance:\n", "  clearance:\n    required: true\n")
     new = new.replace("\nclaims:\n", "\nclaims:\n  sub: {sensitivity: pii, schema: {type: string, maxLength: 255}}\n")
     (folder / "orders" / "1.1.0.yaml").write_text(new)
-    write_lock(folder, policy_digest=revision, also={"orders": ["1.0.0"]})
+    lock_folder(folder, policy_digest=revision, also={"orders": ["1.0.0"]})
     return {
         "default": World(load_catalog(ROOT / "contracts"), revision),
         "rollout": World(load_catalog(folder), revision),

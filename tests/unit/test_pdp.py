@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from demo.service import Issuer
-from entitlements.contract import Catalog, load_catalog, write_lock
+from entitlements.contract import Catalog, load_catalog
 from entitlements.decision_log import DecisionRecord
 from entitlements.errors import (
     DecisionLogUnavailable,
@@ -245,7 +245,9 @@ def test_the_audience_that_asks_is_held_against_the_token(world: World, token: s
 
 
 @pytest.mark.parametrize("sensitivity", ["public", "internal", "pii", "secret"])
-def test_the_subject_is_logged_as_the_contract_says(issuer: Issuer, tmp_path: Path, sensitivity: str) -> None:
+def test_the_subject_is_logged_as_the_contract_says(
+    issuer: Issuer, tmp_path: Path, lock_folder: Callable[..., None], sensitivity: str
+) -> None:
     """A8."""
     folder = tmp_path / "contracts"
     shutil.copytree(ROOT / "contracts", folder)
@@ -253,7 +255,7 @@ def test_the_subject_is_logged_as_the_contract_says(issuer: Issuer, tmp_path: Pa
     document = folder / "orders" / "1.0.0.yaml"
     line = f"\nclaims:\n  sub: {{sensitivity: {sensitivity}, schema: {{type: string}}}}\n"
     document.write_text(document.read_text().replace("\nclaims:\n", line))
-    write_lock(folder, policy_digest="sha256:" + "0" * 64)
+    lock_folder(folder, policy_digest="sha256:" + "0" * 64)
     world = World(load_catalog(folder), issuer)
     world.pdp.decide(request_of(orders_token(issuer)))
     world.pdp.decide(request_of(orders_token(issuer, claims={**CLAIMS, "suspended": 0})))
