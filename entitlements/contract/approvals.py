@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import tempfile
 from collections.abc import Collection, Sequence
@@ -10,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from entitlements.contract import positions, shape
@@ -63,9 +63,11 @@ def load_approvals(folder: Path, name: str) -> tuple[Approval, ...]:
     Raises ContractsInvalid `approvals_invalid` with every fault: malformed, wildcard or self-contradicting entries.
     """
     path = folder / name / APPROVALS_NAME
-    if not path.exists():
-        return ()
-    located = positions.read(read_text(path))
+    return _parse(path, read_text(path)) if path.exists() else ()
+
+
+def _parse(path: Path, text: str) -> tuple[Approval, ...]:
+    located = positions.read(text)
     if located.faults:
         raise _invalid(path, [(line, text) for line, _, text in located.faults])
     try:
@@ -115,26 +117,33 @@ def stale(path: Path, approvals: Sequence[Approval], asked_for: Collection[str],
 
 
 def write_approval(folder: Path, name: str, approval: Approval) -> Path:
-    """Append one approval to a contract's file. Raises ContractsInvalid; what stands there is kept."""
+    """Append one approval to a contract's file; what stands there is kept.
+
+    Raises ContractsInvalid and writes nothing where the file could not be loaded with the new entry.
+    """
     path = folder / name / APPROVALS_NAME
     known = load_approvals(folder, name)
     if any((one.fingerprint, one.old, one.new) == (approval.fingerprint, approval.old, approval.new) for one in known):
         raise _invalid(path, [(0, f"`{approval.fingerprint}` is approved already")])
-    entries = [
-        {
-            "fingerprint": one.fingerprint,
-            "from": one.old,
-            "to": one.new,
-            "reason": one.reason,
-            "by": one.by,
-            "expires": one.expires.isoformat(),
-        }
-        for one in (*known, approval)
-    ]
-    text = yaml.safe_dump({"approvals": entries}, sort_keys=False, width=120, allow_unicode=True)
+    text = "approvals:\n" + "".join(map(_entry, (*known, approval)))
+    _parse(path, text)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".approvals")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
     Path(temporary).chmod(0o644)
     Path(temporary).replace(path)
     return path
+
+
+def _entry(approval: Approval) -> str:
+    """One entry as YAML: every value as a JSON string, so that none of them reads as anything else."""
+    members = {
+        "fingerprint": approval.fingerprint,
+        "from": approval.old,
+        "to": approval.new,
+        "reason": approval.reason,
+        "by": approval.by,
+        "expires": approval.expires.isoformat(),
+    }
+    lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in members.items()]
+    return "- " + "\n  ".join(lines) + "\n"

@@ -22,6 +22,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wiring": BASE | CAPABILITIES | {"pdp", "settings"},
     "web": BASE | {"strict_json", "pdp", "settings", "wiring"},
     "cli": BASE | CAPABILITIES | {"strict_json", "pdp", "proof", "change_check", "settings", "wiring", "web"},
+    "contract_tests": BASE | CAPABILITIES | {"change_check", "cli", "settings", "wiring"},
+    "pytest_plugin": {"contract_tests"},
     "__main__": {"cli"},
     "__init__": set(),
 }
@@ -41,6 +43,7 @@ LIBRARIES = {
     "granian": {"web"},
     "prometheus_client": {"web"},
     "click": {"cli"},
+    "pytest": {"pytest_plugin", "contract_tests"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -101,7 +104,7 @@ def test_verdicts_are_made_in_the_engine_room_only() -> None:
 
 def test_the_environment_is_read_at_the_edges_only() -> None:
     readers = {path.relative_to(PACKAGE).as_posix() for path in FILES if "os.environ" in path.read_text()}
-    assert readers <= {"cli/render.py", "web/serving.py"}
+    assert readers <= {"cli/render.py", "web/serving.py", "contract_tests.py"}
 
 
 def test_certificates_are_always_verified() -> None:

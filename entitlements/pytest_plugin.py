@@ -1,0 +1,32 @@
+"""The hooks of the pytest plugin: they find contract files, and load the rest of the package only where there are some.
+
+`pytest contracts` runs the contract tests; the ini options `entitlements_contracts` and `entitlements_policies` name
+other folders, relative to the root of the project.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+_CONTRACTS, _POLICIES = "entitlements_contracts", "entitlements_policies"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The two folders, for whoever keeps them elsewhere."""
+    parser.addini(_CONTRACTS, "folder of the claim contracts and contracts.lock", default="contracts")
+    parser.addini(_POLICIES, "folder of the Rego policies", default="policies")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """A file of the contracts folder, as its tests."""
+    config = parent.config
+    contracts = (config.rootpath / config.getini(_CONTRACTS)).resolve()
+    if contracts not in (file_path.parent.resolve(), file_path.parent.parent.resolve()):
+        return None
+    from entitlements import contract_tests
+
+    return contract_tests.collector(
+        file_path, parent, contracts=contracts, policies=(config.rootpath / config.getini(_POLICIES)).resolve()
+    )

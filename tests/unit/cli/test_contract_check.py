@@ -1,0 +1,423 @@
+"""`contract check`, `approve`, `usage` and `lock` as their users see them: on the terminal, in files, by exit codes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import jsonschema_rs
+import pytest
+import yaml
+from check_jsonschema import main as check_jsonschema
+from click.testing import CliRunner, Result
+
+from entitlements.cli import main
+
+ROOT = Path(__file__).resolve().parents[3]
+HISTORY = ROOT / "examples" / "history"
+SCHEMA = json.loads((ROOT / "docs" / "contract-check.schema.json").read_text())
+FORMATS = ["text", "json", "markdown", "junit", "sarif", "github"]
+REMOVED = ("tickets@1.1.0", "tickets@2.0.0")
+AUDITOR = ("tickets@2.0.0", "tickets@2.1.0")
+
+
+class Project:
+    """A copy of the example history, in which commands run."""
+
+    def __init__(self, folder: Path) -> None:
+        shutil.copytree(HISTORY, folder, dirs_exist_ok=True)
+        self.folder = folder
+        self.contracts = folder / "contracts"
+        self.approvals = self.contracts / "tickets" / "approvals.yaml"
+        self.use(1)
+
+    def use(self, number: int) -> None:
+        """Make these policies the ones that serve."""
+        shutil.rmtree(self.folder / "policies", ignore_errors=True)
+        shutil.copytree(self.folder / f"policies-{number}", self.folder / "policies")
+
+    def run(self, *arguments: str) -> Result:
+        environment = {
+            "ENTITLEMENTS_CONTRACTS": str(self.contracts),
+            "ENTITLEMENTS_POLICIES": str(self.folder / "policies"),
+        }
+        result = CliRunner().invoke(main, ["contract", *arguments], env=environment)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    def check(self, old: str, new: str, *options: str) -> Result:
+        return self.run("check", old, new, *options)
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.run("check", *arguments, "--format", "json").stdout)
+
+    def between(self, before: int, after: int) -> list[str]:
+        return [
+            "--policies-old",
+            str(self.folder / f"policies-{before}"),
+            "--policies",
+            str(self.folder / f"policies-{after}"),
+        ]
+
+    def copy_as(self, name: str, old: str, new: str) -> str:
+        """A file beside the contracts, made of 1.0.0 with one text replaced."""
+        text = (self.contracts / "tickets/1.0.0.yaml").read_text()
+        assert old in text
+        file = self.folder / name
+        file.write_text(text.replace(old, new))
+        return str(file)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def test_the_history_is_proved_refuted_proved_after_the_fix_and_approved(project: Project) -> None:
+    added = project.json("tickets@1.0.0", "tickets@1.1.0")
+    removed = project.json(*REMOVED)
+    fixed = project.json(*REMOVED, *project.between(1, 2))
+    meant = project.json(*AUDITOR, *project.between(2, 3))
+    told = [(one["access"]["no_new_access"]["answer"], one["passes"]) for one in (added, removed, fixed, meant)]
+    assert told == [("proved", True), ("refuted", False), ("proved", True), ("refuted", True)]
+    assert removed["access"]["no_lost_access"]["answer"] == "proved"
+
+
+def test_a_witness_names_tokens_request_claim_and_rule(project: Project) -> None:
+    (witness,) = project.json(*REMOVED)["access"]["no_new_access"]["witnesses"]
+    assert witness["claims_before"] == {"roles": ["contractor"], "suspended": False}
+    assert witness["claims_after"] == {"roles": [], "suspended": False}
+    assert witness["scopes_before"] == witness["scopes_after"] == ["tickets:read"]
+    assert (witness["request"]["action"], witness["request"]["resource"]["type"]) == ("read", "ticket")
+    assert witness["changed"] == ["roles"]
+    assert witness["rule"] == "no longer denies: tickets/authz/authz.rego:16 reasons"
+    assert witness["reasons_before"] == ["contractors_excluded"]
+    assert witness["confirmed"] is True
+
+
+def test_a_finding_names_file_line_and_readers(project: Project) -> None:
+    findings = project.json(*REMOVED)["findings"]
+    (removed,) = [one for one in findings if one["id"] == "enum_value_removed"]
+    assert removed["file"].endswith("contracts/tickets/1.1.0.yaml")
+    assert removed["line"] == 15
+    assert removed["compatibility"] == "breaking"
+    assert removed["approved"] is True
+    assert any("negated" in reader for reader in removed["readers"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tickets@1.0.0", "tickets@1.1.0"],
+        [*REMOVED],
+        [*AUDITOR],
+        ["tickets@1.0.0", "tickets@1.0.0"],
+        ["tickets@2.1.0", "tickets@1.0.0"],
+        [*AUDITOR, "--budget", "100"],
+        [],
+    ],
+    ids=lambda arguments: " ".join(arguments) or "newest",
+)
+def test_json_is_as_its_schema_says(project: Project, arguments: list[str]) -> None:
+    jsonschema_rs.validator_for(SCHEMA).validate(project.json(*arguments))
+
+
+def test_the_schema_itself_is_one_and_refuses_an_unconfirmed_witness(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as ended:
+        check_jsonschema(["--check-metaschema", str(ROOT / "docs" / "contract-check.schema.json")])
+    assert ended.value.code in (0, None)
+    document = project.json(*REMOVED)
+    document["access"]["no_new_access"]["witnesses"][0]["confirmed"] = False
+    with pytest.raises(jsonschema_rs.ValidationError):
+        jsonschema_rs.validator_for(SCHEMA).validate(document)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_tells_the_witness_and_exits_with_3(project: Project, form: str) -> None:
+    result = project.check(*REMOVED, "--format", form)
+    assert result.exit_code == 3
+    assert "contractors_excluded" in result.stdout
+    assert "tickets/authz/authz.rego:16" in result.stdout
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_no_format_has_colours_where_nobody_looks(project: Project, form: str) -> None:
+    assert "\x1b" not in project.check(*REMOVED, "--format", form).stdout
+
+
+def test_junit_counts_what_fails(project: Project) -> None:
+    suite = ElementTree.fromstring(project.check(*REMOVED, "--format", "junit").stdout).find("testsuite")
+    assert suite is not None
+    failing = [case.get("name") for case in suite if case.find("failure") is not None]
+    assert failing == ["nobody gains access"]
+    assert suite.get("failures") == "1"
+    passing = ElementTree.fromstring(project.check("tickets@1.0.0", "tickets@1.1.0", "--format", "junit").stdout)
+    assert [suite.get("failures") for suite in passing] == ["0"]
+
+
+def test_sarif_is_valid_by_its_shape_and_places_findings(project: Project) -> None:
+    document = json.loads(project.check(*REMOVED, "--format", "sarif").stdout)
+    (run,) = document["runs"]
+    known = {rule["id"] for rule in run["tool"]["driver"]["rules"]}
+    assert document["version"] == "2.1.0"
+    assert {result["ruleId"] for result in run["results"]} <= known
+    levels = {result["ruleId"]: result["level"] for result in run["results"]}
+    assert levels["no_new_access"] == "error"
+    assert levels["enum_value_removed"] == "note"  # it is approved
+    places = [result["locations"][0]["physicalLocation"]["region"]["startLine"] for result in run["results"]]
+    assert min(places) >= 1
+
+
+def test_github_annotations_are_one_line_each(project: Project) -> None:
+    lines = project.check(*REMOVED, "--format", "github").stdout.strip().splitlines()
+    assert all(line.startswith(("::error ", "::notice ", "::warning ")) for line in lines)
+    assert any("line=15,title=enum_value_removed" in line for line in lines)
+
+
+def test_without_a_witness_a_sample_is_unknown_and_exits_with_4(project: Project) -> None:
+    old = project.copy_as(
+        "old.yaml", "suspended:\n", "level: {schema: {type: integer, minimum: 0, maximum: 900}}\n  suspended:\n"
+    )
+    new = project.copy_as(
+        "new.yaml", "suspended:\n", "level: {schema: {type: integer, minimum: 0, maximum: 800}}\n  suspended:\n"
+    )
+    policy = project.folder / "policies/tickets/authz/authz.rego"
+    policy.write_text(policy.read_text() + '\nreasons contains "odd" if input.subject.claims.level * 7 % 11 == 3\n')
+    result = project.check(old, new, "--budget", "100", "--format", "json")
+    answer = json.loads(result.stdout)["access"]["no_new_access"]
+    assert (answer["answer"], answer["approved"]) in (("unknown", False), ("refuted", False))
+    assert answer["coverage"].startswith("sampled ")
+    assert result.exit_code in (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["tickets@9.9.9", "tickets@1.0.0"], "9.9.9"),
+        (["tickets@1.0.0"], "name both OLD and NEW"),
+        ([*REMOVED, "--against", "git:HEAD"], "--against takes no OLD and NEW"),
+        (["--against", "HEAD"], "git:REF"),
+        (["--against", "git:"], "git:REF"),
+        (["--against", "git:HEAD"], "the base cannot be read"),
+        ([*REMOVED, "--decision", "allow"], "package/rule"),
+        ([*REMOVED, "--policies", "/nowhere"], "/nowhere"),
+    ],
+    ids=["no_version", "one_side", "both_ways", "no_kind", "no_ref", "no_repository", "no_rule", "no_folder"],
+)
+def test_what_cannot_be_compared_is_exit_2_and_never_no_changes(
+    project: Project, arguments: list[str], said: str
+) -> None:
+    result = project.run("check", *arguments)
+    assert result.exit_code == 2
+    assert said in result.output
+    assert "passes" not in result.output
+
+
+def test_policies_that_do_not_compile_are_exit_2_with_file_and_line(project: Project) -> None:
+    (project.folder / "policies/tickets/authz/authz.rego").write_text("package tickets.authz\n\nallow if {\n")
+    result = project.check(*REMOVED)
+    assert result.exit_code == 2
+    assert "authz.rego:" in result.output
+
+
+def test_a_decision_that_no_policy_makes_is_no_proof(project: Project) -> None:
+    result = project.check(*REMOVED, "--decision", "tickets.authz/no_such_rule", "--format", "json")
+    assert result.exit_code != 0
+
+
+def test_against_a_commit_compares_contracts_and_policies_with_it(project: Project) -> None:
+    for name in ("2.0.0", "2.1.0"):
+        (project.contracts / f"tickets/{name}.yaml").rename(project.folder / name)
+    project.approvals.unlink()
+    git(project.folder, "init", "-q")
+    git(project.folder, "add", ".")
+    git(project.folder, "commit", "-qm", "first")
+    assert project.run("check", "--against", "git:HEAD").exit_code == 0
+    (project.folder / "2.0.0").rename(project.contracts / "tickets/2.0.0.yaml")
+    widened = project.run("check", "--against", "git:HEAD")
+    assert widened.exit_code == 3
+    assert "tickets 1.1.0 → 2.0.0" in widened.output
+    project.use(2)
+    fixed = project.json("--against", "git:HEAD")
+    assert fixed["access"]["no_new_access"]["answer"] == "proved"
+    assert fixed["policies"]["old"] != fixed["policies"]["new"]
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@example.com", *arguments], cwd=folder, check=True)
+
+
+def approve(project: Project, fingerprint: str, **changed: str) -> Result:
+    options = {
+        "contract": "tickets",
+        "from": "1.1.0",
+        "to": "2.0.0",
+        "reason": "ticket 7: contractors may read",
+        "by": "jane@example.com",
+        "expires": "2099-01-31",
+    } | changed
+    return project.run(
+        "approve", fingerprint, *(part for key, value in options.items() for part in (f"--{key}", value))
+    )
+
+
+def test_an_approval_lets_a_witness_pass_and_is_told(project: Project) -> None:
+    (witness,) = project.json(*REMOVED)["access"]["no_new_access"]["witnesses"]
+    result = approve(project, witness["fingerprint"])
+    assert result.exit_code == 0
+    assert str(project.approvals) in result.output
+    checked = project.check(*REMOVED)
+    assert checked.exit_code == 0
+    assert "refuted, approved" in checked.output
+    assert "[approved]" in checked.output
+    entries = yaml.safe_load(project.approvals.read_text())["approvals"]
+    assert len(entries) == 3  # what stood there is kept
+
+
+@pytest.mark.parametrize("text", ["y", "null", "1e3", "a: b # c", "'", '"\\', "zwei\nZeilen", "日本 😀", "{}", " x "])
+def test_an_approval_keeps_its_words_as_they_were_given(project: Project, text: str) -> None:
+    assert approve(project, "0f3c2a91d4b7e685", reason=text, by=text).exit_code == 0
+    last = yaml.safe_load(project.approvals.read_text())["approvals"][-1]
+    assert (last["reason"], last["by"]) == (text, text)
+    assert approve(project, "0f3c2a91d4b7e686").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("fingerprint", "changed", "said"),
+    [
+        ("28eaa8be76780ec1", {}, "approved already"),
+        ("0f3c2a91d4b7e685", {"contract": "nothing"}, "there is no contract `nothing`"),
+        ("0f3c2a91d4b7e685", {"expires": "2020-01-01"}, "--expires lies in the past"),
+        ("0f3c2a91d4b7e685", {"expires": "soon"}, "soon"),
+    ],
+    ids=["twice", "no_contract", "past", "no_date"],
+)
+def test_an_approval_that_means_nothing_is_not_written(
+    project: Project, fingerprint: str, changed: dict[str, str], said: str
+) -> None:
+    before = project.approvals.read_text()
+    result = approve(project, fingerprint, **changed)
+    assert result.exit_code == 2
+    assert said in result.output
+    assert project.approvals.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("fingerprint", "changed"),
+    [
+        ("*", {}),
+        ("0f3c", {}),
+        ("0f3c2a91d4b7e685", {"from": "1"}),
+        ("0f3c2a91d4b7e685", {"from": "3.0.0"}),
+        ("0f3c2a91d4b7e685", {"reason": ""}),
+    ],
+    ids=["wildcard", "prefix", "no_version", "backwards", "no_reason"],
+)
+def test_an_approval_that_would_not_load_is_not_written(
+    project: Project, fingerprint: str, changed: dict[str, str]
+) -> None:
+    before = project.approvals.read_text()
+    result = approve(project, fingerprint, **changed)
+    assert result.exit_code == 2
+    assert project.approvals.read_text() == before
+    assert project.check("tickets@1.0.0", "tickets@1.1.0").exit_code == 0
+
+
+def test_usage_tells_claim_rule_file_line_and_how(project: Project) -> None:
+    rows = json.loads(project.run("usage", "--format", "json").stdout)
+    assert {"claim": "roles", "rule": "reasons", "how": "membership"}.items() <= next(
+        row for row in rows["reads"] if row["claim"] == "roles" and "negated" not in row["how"]
+    ).items()
+    assert all(":" in row["place"] for row in rows["reads"])
+    assert rows["undeclared"] == []
+
+
+def test_usage_of_one_claim_tells_nothing_of_others(project: Project) -> None:
+    rows = json.loads(project.run("usage", "suspended", "--format", "json").stdout)
+    assert {row["claim"] for row in rows["reads"]} == {"suspended"}
+
+
+def test_a_claim_that_policies_read_and_no_contract_declares_is_an_error(project: Project) -> None:
+    policy = project.folder / "policies/tickets/authz/authz.rego"
+    policy.write_text(policy.read_text() + '\nreasons contains "x" if input.subject.claims.departement == "a"\n')
+    result = project.run("usage")
+    assert result.exit_code == 3
+    assert "the claim `departement` is declared by no contract" in result.output
+
+
+def test_a_claim_that_nobody_reads_is_told(project: Project) -> None:
+    result = project.run("usage")
+    assert result.exit_code == 0
+    assert "no policy reads" in result.output
+
+
+def lock_at(project: Project, version: str, policies: int) -> Result:
+    project.use(policies)
+    return project.run("lock", "--pin", f"tickets={version}", "--policies-old", str(project.folder / "locked"))
+
+
+def remember(project: Project) -> None:
+    """Keep the policies that were locked, as the last release would."""
+    shutil.rmtree(project.folder / "locked", ignore_errors=True)
+    shutil.copytree(project.folder / "policies", project.folder / "locked")
+
+
+@pytest.fixture
+def locked(project: Project) -> Project:
+    """A project whose lock pins 1.1.0 and the first policies."""
+    for name in ("2.0.0", "2.1.0"):
+        (project.contracts / f"tickets/{name}.yaml").rename(project.folder / name)
+    remember(project)
+    assert lock_at(project, "1.1.0", 1).exit_code == 0
+    remember(project)
+    return project
+
+
+def bring(project: Project, name: str) -> None:
+    (project.folder / name).rename(project.contracts / f"tickets/{name}.yaml")
+
+
+def test_lock_writes_a_step_that_is_proved(locked: Project) -> None:
+    bring(locked, "2.0.0")
+    result = lock_at(locked, "2.0.0", 2)
+    assert result.exit_code == 0, result.output
+    pin = yaml.safe_load((locked.contracts / "contracts.lock").read_text())["audiences"]["https://tickets.example.com"]
+    assert (pin["version"], pin["check"], pin["approved"]) == ("2.0.0", "proved", False)
+
+
+def test_lock_writes_an_approved_widening_as_what_it_is(locked: Project) -> None:
+    bring(locked, "2.0.0")
+    assert lock_at(locked, "2.0.0", 2).exit_code == 0
+    remember(locked)
+    bring(locked, "2.1.0")
+    assert lock_at(locked, "2.1.0", 3).exit_code == 0
+    pin = yaml.safe_load((locked.contracts / "contracts.lock").read_text())["audiences"]["https://tickets.example.com"]
+    assert (pin["version"], pin["check"], pin["approved"]) == ("2.1.0", "refuted", True)
+
+
+def test_lock_refuses_a_widening_with_its_witness_and_writes_nothing(locked: Project) -> None:
+    bring(locked, "2.0.0")
+    before = (locked.contracts / "contracts.lock").read_bytes()
+    result = lock_at(locked, "2.0.0", 1)
+    assert result.exit_code == 3
+    assert "contractors_excluded → allowed" in result.output
+    assert (locked.contracts / "contracts.lock").read_bytes() == before
+
+
+def test_lock_refuses_changed_policies_whose_old_ones_cannot_be_found(locked: Project) -> None:
+    shutil.rmtree(locked.folder / "locked")
+    shutil.copytree(locked.folder / "policies-2", locked.folder / "locked")
+    result = lock_at(locked, "1.1.0", 3)
+    assert result.exit_code == 2
+    assert "the policies that were locked last cannot be found" in result.output
+
+
+def test_a_refused_lock_cannot_be_had_in_two_steps(locked: Project) -> None:
+    """What was refused once is compared with the last lock again, not with the files of the refusal."""
+    bring(locked, "2.0.0")
+    assert lock_at(locked, "2.0.0", 1).exit_code == 3
+    assert lock_at(locked, "2.0.0", 1).exit_code == 3
