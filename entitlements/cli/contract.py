@@ -10,6 +10,7 @@ import click
 
 from entitlements.cli import render
 from entitlements.cli.contract_check import approve, check, usage
+from entitlements.cli.contract_init import init
 from entitlements.cli.contract_lock import lock
 from entitlements.contract import Contract, input_schema, lint, load_contract
 from entitlements.contract.lock import load_all, version_key
@@ -151,5 +152,5 @@ def _summary(schema: Mapping[str, object]) -> str:
     return " ".join([kind, *bounds])
 
 
-for command in (check, approve, usage, lock):
+for command in (init, check, approve, usage, lock):
     contract.add_command(command)

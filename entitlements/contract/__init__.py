@@ -14,10 +14,11 @@ from entitlements.contract.document import (
     RequestSpec,
     ScopeSpec,
 )
+from entitlements.contract.draft import DraftHead, draft
 from entitlements.contract.gate import PolicyGate, gate_faults
 from entitlements.contract.input_schema import input_schema
 from entitlements.contract.lint import lint
-from entitlements.contract.loader import load_contract
+from entitlements.contract.loader import load_contract, parse_contract
 from entitlements.contract.lock import (
     FIRST_VERSION,
     LOCK_NAME,
@@ -46,6 +47,7 @@ __all__ = [
     "Consumer",
     "Contract",
     "ContractFile",
+    "DraftHead",
     "Lock",
     "ObjectSpec",
     "Pin",
@@ -57,6 +59,7 @@ __all__ = [
     "at_commit",
     "changes",
     "conforms",
+    "draft",
     "gate_faults",
     "input_schema",
     "lint",
@@ -65,6 +68,7 @@ __all__ = [
     "load_contract",
     "load_file",
     "of_step",
+    "parse_contract",
     "plan_lock",
     "policy_input",
     "read_lock",

@@ -33,7 +33,12 @@ def load_contract(path: Path, *, named: bool = True) -> Contract:
     path: `<folder>/<name>/<version>.yaml`; named: whether it has to be named so. Raises ContractsInvalid with every
     fault at once.
     """
-    located = positions.read(read_text(path))
+    return parse_contract(read_text(path), path, named=named)
+
+
+def parse_contract(text: str, path: Path, *, named: bool = True) -> Contract:
+    """Check the text of one contract document, as `load_contract` does with what stands in the file."""
+    located = positions.read(text)
     found: list[tuple[Place, str]] = []
     if located.faults:
         raise ContractsInvalid(

@@ -1,0 +1,91 @@
+"""`contract init`: a draft on the screen or in a new file, from tokens or claims, and plain refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from entitlements.cli import main
+from entitlements.contract import load_contract, parse_contract
+from entitlements.token import access_token_claims, generate_key, mint
+
+ISSUER, AUDIENCE = "https://login.example.com", "https://documents.example.com"
+
+
+def init(text: str, *arguments: str) -> Result:
+    result = CliRunner().invoke(main, ["contract", "init", "documents", *arguments], input=text)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def line(**claims: Any) -> str:
+    return json.dumps({"iss": ISSUER, "aud": AUDIENCE, "plan": "free", **claims}) + "\n"
+
+
+def test_claims_as_json_lines_become_a_contract_that_loads() -> None:
+    result = init(line(exp=2000, iat=1000) + "\n" + line(aud=[AUDIENCE, "https://other.example.com"]))
+    assert result.exit_code == 0
+    contract = parse_contract(result.stdout, Path("documents/1.0.0.yaml"))
+    assert (contract.profile.issuer, contract.profile.audience) == (ISSUER, AUDIENCE)
+    assert contract.profile.max_lifetime == 1020
+    assert set(contract.claims) == {"plan"}
+
+
+def test_tokens_give_claims_and_algorithms() -> None:
+    keys = [generate_key(algorithm) for algorithm in ("ES256", "EdDSA")]
+    claims = access_token_claims(
+        issuer=ISSUER, audience=AUDIENCE, subject="u_1", client_id="web", lifetime=600, now=1.0
+    )
+    tokens = [mint(key, {**claims, "level": number}) for number, key in enumerate(keys)]
+    contract = parse_contract(init("\n".join(tokens)).stdout, Path("documents/1.0.0.yaml"))
+    assert contract.profile.algorithms == ("ES256", "EdDSA")
+    assert contract.profile.max_lifetime == 600
+    assert contract.claims["level"].schema == {"type": "integer", "minimum": 0, "maximum": 1}
+
+
+def test_a_new_file_is_written_and_an_old_one_never(tmp_path: Path) -> None:
+    file = tmp_path / "contracts" / "documents" / "1.0.0.yaml"
+    assert init(line(), "--out", str(file)).exit_code == 0
+    assert load_contract(file).name == "documents"
+    before = file.read_bytes()
+    again = init(line(plan=1), "--out", str(file))
+    assert again.exit_code == 2
+    assert "exists already" in again.output
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "there is no sample"),
+        ("\n\n", "there is no sample"),
+        (line() + "SECRET.SECRET", "line 2: the token is not three base64url parts"),
+        ('{"a": 1, "a": 2}', "line 1: "),
+        ('{"SECRET": ', "line 1: "),
+        (line(iss="https://a.example.com") + line(), "name it with --issuer"),
+        (line(aud="https://other.example.com") + line(), "name it with --audience"),
+        (line(aud=["a", "b"]), "name it with --audience"),
+        (line(iss=1), "name it with --issuer"),
+    ],
+)
+def test_samples_that_say_too_little_are_refused_without_quoting_them(text: str, said: str) -> None:
+    result = init(text)
+    assert result.exit_code == 2
+    assert said in result.output
+    assert "SECRET" not in result.output
+
+
+def test_issuer_and_audience_can_be_named() -> None:
+    text = line(iss="https://a.example.com", aud=["a", "b"]) + line()
+    result = init(text, "--issuer", ISSUER, "--audience", "b")
+    assert result.exit_code == 0
+
+
+def test_a_draft_that_would_not_load_is_refused_with_the_faults() -> None:
+    result = init(line(iss="http://plain.example.com"))
+    assert result.exit_code == 2
+    assert "must be an absolute https URL" in result.output
