@@ -13,6 +13,17 @@ from typing import TypeAlias
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
 
+def same_json(one: object, other: object) -> bool:
+    """Equality of JSON values: `1` and `1.0` are one number, and `true` is none (to Python it is 1)."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same_json, one, other))
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(same_json(value, other[key]) for key, value in one.items())
+    return bool(one == other)
+
+
 @dataclass(frozen=True, slots=True)
 class ContractRef:
     """Names one version of one contract; `digest` is `sha256:<hex>` of its canonical document."""

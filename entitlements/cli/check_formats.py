@@ -58,9 +58,14 @@ def _witness(witness: Witness) -> Iterator[str]:
     yield f"        after   {_json(document['claims_after'])} scopes {_json(document['scopes_after'])}"
     resource = request["resource"]
     yield f"        request {request['action']} {resource['type']} {_json(resource['properties'])}"
-    before, after = (", ".join(reasons) or "allowed" for reasons in (witness.reasons_before, witness.reasons_after))
-    yield f"        decided {before} → {after}"
+    yield f"        decided {_decided(witness.allows_before, witness.reasons_before)} → " + _decided(
+        not witness.allows_before, witness.reasons_after
+    )
     yield f"        {witness.rule}"
+
+
+def _decided(allows: bool, reasons: Sequence[str]) -> str:
+    return "allowed" if allows else ", ".join(reasons) or "denied"
 
 
 def _json(value: Any) -> str:

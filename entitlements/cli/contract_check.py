@@ -221,7 +221,8 @@ def usage(claim: str | None, form: str) -> None:
         reads = [read for read in read_policies(opa(settings), settings.policies).reads if _claim_of(read)]
     except StartupFault as fault:
         render.fail(fault)
-    rows = [[_claim_of(r), r.rule, f"{settings.policies / r.file}:{r.line}", _how(r)] for r in reads]
+    found = dict.fromkeys((_claim_of(r), r.rule, f"{settings.policies / r.file}:{r.line}", _how(r)) for r in reads)
+    rows = [list(row) for row in found]
     rows = [row for row in rows if claim in (None, row[0], "*" if row[0] == "*" else None)]
     declared = {
         (contract.decision_path.rpartition("/")[0], name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from entitlements.contract.document import Contract
 from entitlements.model import JSON, AccessRequest, Principal
@@ -14,7 +15,7 @@ def policy_input(contract: Contract, principal: Principal, request: AccessReques
         "subject": {
             "type": principal.type,
             "id": principal.id,
-            "claims": dict(principal.claims),
+            "claims": _plain(principal.claims),
             "scopes": list(principal.scopes),
             "client_id": principal.client_id,
         },
@@ -22,12 +23,23 @@ def policy_input(contract: Contract, principal: Principal, request: AccessReques
         "resource": {
             "type": request.resource.type,
             "id": request.resource.id,
-            "properties": dict(request.resource.properties),
+            "properties": _plain(request.resource.properties),
         },
-        "context": dict(request.context),
+        "context": _plain(request.context),
         "contract": {"name": contract.ref.name, "version": contract.ref.version},
     }
 
 
 def _entity(members: dict[str, JSON], properties: Mapping[str, JSON]) -> dict[str, JSON]:
-    return {**members, "properties": dict(properties)} if properties else members
+    return {**members, "properties": _plain(properties)} if properties else members
+
+
+def _plain(value: Any) -> Any:
+    """Each number in one spelling: `1.0` is `1`, which are one value to a contract and could be two to a policy."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: _plain(member) for name, member in value.items()}
+    return value

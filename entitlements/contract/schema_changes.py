@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from entitlements.contract.change_rules import Change
+from entitlements.model import same_json
 
 _LOW = {"minimum": "range", "exclusiveMinimum": "range", "minLength": "length", "minItems": "list"}
 _HIGH = {"maximum": "range", "exclusiveMaximum": "range", "maxLength": "length", "maxItems": "list"}
@@ -13,7 +14,7 @@ _HIGH = {"maximum": "range", "exclusiveMaximum": "range", "maxLength": "length",
 
 def schema_changes(old: Mapping[str, Any], new: Mapping[str, Any], place: str, claim: str) -> Iterator[Change]:
     """What changed between two schemas of the subset; nothing for equal ones."""
-    if old == new:
+    if same_json(old, new):
         return
     kinds = types(old), types(new)
     if kinds[0] != kinds[1]:

@@ -13,6 +13,7 @@ InputPath = tuple[str, ...]
 Constant = tuple[type, JSON]
 _COMPARISONS = frozenset({"equal", "eq", "neq", "lt", "lte", "gt", "gte"})
 _MEMBERSHIP = frozenset({"internal.member_2", "internal.member_3"})
+_CONSTANT_PARTS = ("string", "var")
 _MAX_ALIASES = 8
 
 
@@ -21,7 +22,8 @@ class Read:
     """One place where a policy reads its input.
 
     path: below `input`; whole: everything below the path may be read; how: `membership`, `comparison` or `value`;
-    negated: the read stands under a `not`, of itself or of the rule that it is in.
+    negated: the read stands under a `not`, of itself or of the rule that it is in; as_set: of a list, nothing but
+    whether it holds an item is asked, so its order cannot matter.
     """
 
     path: InputPath
@@ -31,6 +33,7 @@ class Read:
     rule: str
     file: str
     line: int
+    as_set: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class PolicyModule:
         self._module = module
         self._rules = module.get("rules") or []
         self._names = self._aliases()
+        self._heads_seen = 0
         self._negated = {
             term["value"]
             for expression in _expressions(self._rules)
@@ -86,9 +90,14 @@ class PolicyModule:
     def reads(self) -> list[Read]:
         """Every read of the input, in the order of the file."""
         found: list[Read] = []
+        self._heads_seen = 0
         for rule in self._rules:
             name = _rule_name(rule)
             self._walk(rule, name, "value", name in self._negated, found)
+        mentions = sum(term["type"] == "var" and term["value"] == "input" for term in _terms(self._rules))
+        if self._heads_seen < mentions:
+            # Nothing may count as unread that was only not understood.
+            found.append(Read((), True, "value", False, "", self._name, 1))
         return found
 
     def _walk(self, node: Any, rule: str, how: str, negated: bool, found: list[Read]) -> None:
@@ -107,15 +116,18 @@ class PolicyModule:
             self._read(self._member(operands) or {}, rule, how, negated, found)
             self._walk(operands[3:], rule, how, negated, found)
             return
+        if isinstance(operands, list) and _asks_for_an_item(operands):
+            self._walk(operands[1], rule, how, negated, found)
+            self._read(operands[2], rule, how, negated, found, as_set=True)
+            return
         if kind in ("ref", "var"):
             self._read(node, rule, how, negated, found)
         for key, inner in node.items():
-            # A reference is one read; only what is computed inside it is looked into.
-            if key not in ("location", "annotations", "ref", "name") and not (kind == "ref" and key == "value"):
+            # A reference is one read; only what is computed inside it is looked into. So is the name of a rule.
+            if key == "ref" or (kind == "ref" and key == "value"):
+                self._walk([part for part in inner if part["type"] not in _CONSTANT_PARTS], rule, how, negated, found)
+            elif key not in ("location", "annotations", "name"):
                 self._walk(inner, rule, how, negated, found)
-        if kind == "ref" and isinstance(value, list):
-            computed = [part for part in value[1:] if part.get("type") not in ("string", "var")]
-            self._walk(computed, rule, how, negated, found)
 
     def _member(self, operands: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
         """`object.get(input.a, "b", …)` as the reference `input.a.b`, where it is one."""
@@ -125,10 +137,14 @@ class PolicyModule:
         parts = whole["value"] if whole["type"] == "ref" else [whole]
         return {"type": "ref", "value": [*parts, key], "location": whole["location"]}
 
-    def _read(self, node: Mapping[str, Any], rule: str, how: str, negated: bool, found: list[Read]) -> None:
+    def _read(
+        self, node: Mapping[str, Any], rule: str, how: str, negated: bool, found: list[Read], *, as_set: bool = False
+    ) -> None:
         path, whole = self._path(node)
+        head = node["value"][0] if node["type"] == "ref" else node
+        self._heads_seen += head.get("value") == "input"
         if path is not None:
-            found.append(Read(path, whole, how, negated, rule, self._name, node["location"]["row"]))
+            found.append(Read(path, whole, how, negated, rule, self._name, node["location"]["row"], as_set))
 
     def _path(self, node: Mapping[str, Any]) -> tuple[InputPath | None, bool]:
         """The path below `input` that a reference reads, and whether what lies below it may be read too."""
@@ -195,6 +211,26 @@ def _function(term: Mapping[str, Any]) -> str:
 def _operation(term: Mapping[str, Any]) -> str:
     name = _function(term)
     return "membership" if name in _MEMBERSHIP else "comparison" if name in _COMPARISONS else ""
+
+
+def _asks_for_an_item(operands: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a call is `item in list` with a known item and a list that is a plain reference to the input.
+
+    Of `some x in list`, where the variable takes one item after another, the order may matter.
+    """
+    return (
+        _function(operands[0]) == "internal.member_2"
+        and len(operands) == 3
+        and (operands[1].get("type") in ("string", "number", "boolean", "null") or _is_plain_input(operands[1]))
+        and _is_plain_input(operands[2])
+    )
+
+
+def _is_plain_input(term: Mapping[str, Any]) -> bool:
+    if term.get("type") != "ref":
+        return False
+    head, *rest = term["value"]
+    return bool(head.get("value") == "input" and all(part["type"] == "string" for part in rest))
 
 
 def _expressions(node: Any) -> Iterator[Mapping[str, Any]]:

@@ -20,10 +20,12 @@ HOLDS = frozenset({PROVED, WITHIN_BOUNDS})
 class Witness:
     """Tokens of one principal and a request that show a widening (or a narrowing), confirmed by the real engine.
 
-    rule: `file:line` of the rules that granted, or that no longer denied; changed: the claims that differ.
+    rule: `file:line` of the rules that granted, or that no longer denied; changed: the claims that differ;
+    allows_before: whether the request was allowed before, and is not after (a narrowing).
     """
 
     point: Point
+    allows_before: bool
     changed: tuple[str, ...]
     rule: str
     reasons_before: tuple[str, ...]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from entitlements.contract import ClaimSpec, Contract, conforms, renamed
-from entitlements.model import JSON
+from entitlements.model import JSON, same_json
 
 
 class _Absent:
@@ -42,7 +42,7 @@ class ClaimStep:
         """Whether the specification is the same: then so is the value."""
         if self.before is None or self.after is None:
             return False
-        return (self.before.schema, self.before.required) == (self.after.schema, self.after.required)
+        return self.before.required == self.after.required and same_json(self.before.schema, self.after.schema)
 
 
 def in_access_token(claim: ClaimSpec | None) -> ClaimSpec | None:
@@ -75,7 +75,7 @@ def related_claim(step: ClaimStep, before: Value, after: Value, *, released: tup
         # Gone; or added, or newly released by a scope: any permitted value, absent if it may be.
         return True
     if step.same:
-        return same(before, after)
+        return same_json(before, after)
     if before is ABSENT:
         return after is ABSENT or old.required != new.required or not conforms(old.schema, after)
     if after is ABSENT:
@@ -91,31 +91,20 @@ def _holds(claim: ClaimSpec | None, value: Value) -> bool:
     return not claim.required if value is ABSENT else conforms(claim.schema, value)
 
 
-def same(one: Value, other: Value) -> bool:
-    """Equality of JSON values: `1` and `1.0` are one number, `true` is none."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
-    return bool(one == other)
-
-
 def related_value(old: Mapping[str, JSON], new: Mapping[str, JSON], before: Value, after: Value) -> bool:
     """Whether a present value may become another present one. Both conform to their schemas."""
-    if old == new:
-        return same(before, after)
+    if same_json(old, new):
+        return same_json(before, after)
     if isinstance(before, list) and isinstance(after, list) and "items" in old and "items" in new:
         return _related_list(old, new, before, after)
     if isinstance(before, dict) and isinstance(after, dict) and "properties" in old and "properties" in new:
         return _related_object(old, new, before, after)
     # The old value if it is still permitted, any newly permitted one, and any at all where the old one no longer is.
-    return same(before, after) or not conforms(old, after) or not conforms(new, before)
+    return same_json(before, after) or not conforms(old, after) or not conforms(new, before)
 
 
 def _related_list(old: Mapping[str, Any], new: Mapping[str, Any], before: list[Value], after: list[Value]) -> bool:
-    if same(before, after):
+    if same_json(before, after):
         return True
     kept = [item for item in before if conforms(new["items"], item)]
     extra = [item for item in after if not _among(item, before)]
@@ -125,11 +114,13 @@ def _related_list(old: Mapping[str, Any], new: Mapping[str, Any], before: list[V
         return False
     lost = [item for item in kept if not _among(item, after)]
     too_long = len(kept) - new.get("maxItems", len(kept))
-    return bool(len(lost) <= max(too_long, 0) + len(fresh))
+    # As a list may grow beyond the old maximum where that was raised, it may shrink below a minimum that was lowered.
+    shrinks = len(after) < old.get("minItems", 0)
+    return shrinks or bool(len(lost) <= max(too_long, 0) + len(fresh))
 
 
 def _among(item: Value, items: Sequence[Value]) -> bool:
-    return any(same(item, other) for other in items)
+    return any(same_json(item, other) for other in items)
 
 
 def _related_object(

@@ -15,7 +15,7 @@ from typing import Any
 
 from entitlements.contract import Contract, ObjectSpec, RequestSpec, conforms, policy_input
 from entitlements.engine import PolicyReading
-from entitlements.model import JSON, AccessRequest, Action, Principal, Resource
+from entitlements.model import JSON, AccessRequest, Action, Principal, Resource, same_json
 from entitlements.proof.migration import (
     ABSENT,
     ClaimStep,
@@ -24,13 +24,12 @@ from entitlements.proof.migration import (
     related_claim,
     related_scopes,
     released,
-    same,
 )
 from entitlements.proof.values import Pool, pairwise, values
 
 _ALL_SUBSETS = 5
 _MANY_OBJECTS = 2000
-_MANY_PROPERTIES = 12
+MANY_PROPERTIES = 12
 _FEW_TYPES = 8
 _FRESH_ACTION = "fresh-action"
 _FRESH_TYPE = "fresh-type"
@@ -59,7 +58,9 @@ class Point:
     def changed(self) -> tuple[str, ...]:
         """Names of the claims that differ, and `scope` where the scopes do."""
         names = {*self.before.claims, *self.after.claims}
-        differ = sorted(n for n in names if self.before.claims.get(n, ABSENT) != self.after.claims.get(n, ABSENT))
+        differ = sorted(
+            n for n in names if not same_json(self.before.claims.get(n, ABSENT), self.after.claims.get(n, ABSENT))
+        )
         return (*differ, "scope") if self.before.scopes != self.after.scopes else tuple(differ)
 
 
@@ -121,6 +122,17 @@ class Space:
             for read in reading.reads
         )
 
+    def order_matters(self, claim: str) -> bool:
+        """Whether a policy may do anything with a claim but ask whether a list holds an item."""
+        path = ("subject", "claims", claim)
+        reads = [
+            read
+            for reading in self.readings
+            for read in reading.reads
+            if read.path[:3] == path or read.path == path[: len(read.path)]
+        ]
+        return any(not read.as_set or read.path != path for read in reads)
+
     @cached_property
     def layouts(self) -> tuple[Layout, ...]:
         """One layout for each related pair of scope sets."""
@@ -169,13 +181,14 @@ class Space:
                 if spec is None:
                     sides.append(())
                     continue
-                tried = [*values(spec.schema, self._pool)]
-                if other is not None and other.schema != spec.schema:
+                ordered = self.order_matters(spec.name)
+                tried = [*values(spec.schema, self._pool, ordered=ordered)]
+                if other is not None and not same_json(other.schema, spec.schema):
                     # What the other side permits too: a value that is kept has to be on both sides.
                     tried += [
                         value
-                        for value in values(other.schema, self._pool)
-                        if conforms(spec.schema, value) and not any(same(value, known) for known in tried)
+                        for value in values(other.schema, self._pool, ordered=ordered)
+                        if conforms(spec.schema, value) and not any(same_json(value, known) for known in tried)
                     ]
                 sides.append((*tried, *(() if spec.required else (ABSENT,))))
             found[step.name_before, step.name_after] = (sides[0], sides[1])
@@ -230,11 +243,11 @@ class Space:
         """Objects of a typed part, for each contract that types it: the values of properties that a policy may read."""
         found: list[dict[str, JSON]] = []
         for number, spec in enumerate(specs):
-            if spec in specs[:number]:
+            if any(same_json(spec.schema(), earlier.schema()) for earlier in specs[:number]):
                 continue
             choices: list[list[Any]] = []
             for name, schema in spec.properties.items():
-                present: list[Any] = [*values(schema, self._pool, limit=_MANY_PROPERTIES)]
+                present: list[Any] = [*values(schema, self._pool, limit=MANY_PROPERTIES)]
                 optional: list[Any] = [] if name in spec.required else [ABSENT]
                 choices.append(present + optional if self.reads(*place, name) else (optional or present)[:1])
             found += self._objects([*spec.properties], choices)

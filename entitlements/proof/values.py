@@ -8,6 +8,7 @@ policy.
 from __future__ import annotations
 
 import itertools
+import math
 import random
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,11 +18,11 @@ from typing import Any
 import rstr
 
 from entitlements.contract import conforms
-from entitlements.model import JSON
-from entitlements.proof.migration import same
+from entitlements.model import JSON, same_json
 
 _MANY = 24
 _FEW = 6
+_SHORT_RANGE = 12
 _SAMPLES_A_TEXT = 3
 _SAMPLES = {
     "email": ["a@example.com", "b@example.org"],
@@ -93,18 +94,69 @@ def _of_pattern(pattern: str) -> list[str]:
         return []
 
 
-def values(schema: Mapping[str, Any], pool: Pool, *, limit: int = _MANY) -> tuple[JSON, ...]:
-    """Distinct permitted values of a schema, the plainest first, `limit` at most."""
+def values(schema: Mapping[str, Any], pool: Pool, *, limit: int = _MANY, ordered: bool = True) -> tuple[JSON, ...]:
+    """Distinct permitted values of a schema, the plainest first, `limit` at most.
+
+    ordered: whether the order of a list's items may matter; where not, one list stands for all its orders.
+    """
     found: list[JSON] = []
-    for value in _candidates(schema, pool, limit):
+    for value in _candidates(schema, pool, limit, ordered):
         if len(found) >= limit:
             break
-        if conforms(schema, value) and not any(same(value, other) for other in found):
+        if conforms(schema, value) and not any(same_json(value, other) for other in found):
             found.append(value)
     return tuple(found)
 
 
-def _candidates(schema: Mapping[str, Any], pool: Pool, limit: int) -> Iterator[Any]:
+def listed(schema: Mapping[str, Any], *, limit: int = _MANY, ordered: bool = True) -> bool:
+    """Whether `values` gives every permitted value of a schema (up to the order of lists, where that is told)."""
+    number = _count(schema, ordered)
+    return number is not None and number <= limit
+
+
+def _count(schema: Mapping[str, Any], ordered: bool) -> int | None:
+    """How many values there are at most, as `_candidates` lists them; None where they are not all listed."""
+    kind = schema.get("type")
+    if vocabulary := _vocabulary(schema):
+        return len(vocabulary)
+    if kind == "boolean":
+        return 2
+    if kind == "integer":
+        return len(_range(schema)) or None
+    if kind == "array":
+        return _count_lists(schema, ordered)
+    if kind == "object":
+        return _count_objects(schema)
+    return None
+
+
+def _count_lists(schema: Mapping[str, Any], ordered: bool) -> int | None:
+    number = _count(schema["items"], True)
+    if number is None or number > _items_limit(schema) or schema["maxItems"] > _MANY:
+        return None
+    sizes = range(int(schema["maxItems"]) + 1)
+    if not schema.get("uniqueItems"):
+        return sum(int(number**size) for size in sizes)
+    ways = math.perm if ordered else math.comb
+    return sum(ways(number, size) for size in sizes)
+
+
+def _count_objects(schema: Mapping[str, Any]) -> int | None:
+    total = 1
+    for name, inner in schema["properties"].items():
+        number = _count(inner, True)
+        if number is None or number > _FEW:
+            return None
+        total *= number + (name not in schema.get("required", ()))
+    return total
+
+
+def _items_limit(schema: Mapping[str, Any]) -> int:
+    """How many different items are tried in a list."""
+    return max(_FEW, len(_vocabulary(schema["items"])))
+
+
+def _candidates(schema: Mapping[str, Any], pool: Pool, limit: int, ordered: bool) -> Iterator[Any]:
     vocabulary = _vocabulary(schema)
     kind = schema.get("type")
     if vocabulary:
@@ -118,25 +170,40 @@ def _candidates(schema: Mapping[str, Any], pool: Pool, limit: int) -> Iterator[A
         yield from _texts(schema)
         yield from pool.texts
     elif kind == "array":
-        yield from _lists(schema, pool, limit)
+        yield from _lists(schema, pool, limit, ordered)
     elif kind == "object":
         yield from _objects(schema, pool, limit)
+
+
+def _range(schema: Mapping[str, Any]) -> range:
+    """The whole numbers of a short closed range; none of any other."""
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is None or high is None or high - low >= _SHORT_RANGE:
+        return range(0)
+    return range(math.ceil(low), math.floor(high) + 1)
 
 
 def _numbers(schema: Mapping[str, Any], pool: Pool, *, whole: bool) -> Iterator[float]:
     step = schema.get("multipleOf", 1)
     ends = [*_bounds(schema)]
     yield from ends
+    if whole:
+        yield from _range(schema)
     yield from (end + sign * step for end in ends for sign in (1, -1))
     yield 0
     for number in pool.numbers:
         for near in (number, number + 1, number - 1):
             yield int(near) if whole and near == int(near) else near
+    if not whole:
+        # Between any two that somebody names.
+        known = sorted({*ends, *pool.numbers, 0})
+        yield from ((low + high) / 2 for low, high in itertools.pairwise(known))
+        yield from (number + 0.5 for number in known)
     yield step
 
 
-def _lists(schema: Mapping[str, Any], pool: Pool, limit: int) -> Iterator[list[Any]]:
-    items = values(schema["items"], pool, limit=max(_FEW, len(_vocabulary(schema["items"]))))
+def _lists(schema: Mapping[str, Any], pool: Pool, limit: int, ordered: bool) -> Iterator[list[Any]]:
+    items = values(schema["items"], pool, limit=_items_limit(schema))
     longest = min(schema.get("maxItems", len(items)), len(items))
     yield []
     yield from ([item] for item in items)
@@ -145,6 +212,12 @@ def _lists(schema: Mapping[str, Any], pool: Pool, limit: int) -> Iterator[list[A
         yield from (list(chosen) for chosen in itertools.islice(itertools.combinations(items, size), limit))
     if not schema.get("uniqueItems") and items:
         yield [items[0]] * min(max(2, schema.get("minItems", 2)), schema.get("maxItems", 2))
+        if listed(schema, limit=limit, ordered=ordered):
+            for size in range(2, schema["maxItems"] + 1):
+                yield from (list(chosen) for chosen in itertools.product(items, repeat=size))
+    elif ordered:
+        for size in range(2, longest + 1):
+            yield from (list(chosen) for chosen in itertools.islice(itertools.permutations(items, size), limit))
 
 
 def _objects(schema: Mapping[str, Any], pool: Pool, limit: int) -> Iterator[dict[str, Any]]:

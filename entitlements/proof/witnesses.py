@@ -8,6 +8,7 @@ from typing import Any
 
 from entitlements.contract import Contract
 from entitlements.engine import BatchEngine, PolicyReading, RuleLines
+from entitlements.model import same_json
 from entitlements.proof.answer import Witness, fingerprint
 from entitlements.proof.decisions import Decisions, request_permitted
 from entitlements.proof.migration import ABSENT, claim_steps, related
@@ -61,7 +62,7 @@ class Witnesses:
         for step in claim_steps(self._old, self._new):
             one = point.before.claims.get(step.name_before, ABSENT)
             other = point.after.claims.get(step.name_after, ABSENT)
-            if one is not other and one != other:
+            if not same_json(one, other):
                 yield _with(point, step.name_before, one, step.name_after, one)
                 yield _with(point, step.name_before, other, step.name_after, other)
         if point.before.scopes != point.after.scopes:
@@ -95,6 +96,7 @@ class Witnesses:
         names = [f"{word} {rule.file} {rule.name}" for word, rules in parts for rule in rules]
         return Witness(
             point,
+            not self._widening,
             point.changed,
             "; ".join(f"{word}: {', '.join(map(_place, rules))}" for word, rules in parts if rules),
             verdicts[0].reasons if verdicts[0] else ("evaluation_failed",),

@@ -97,6 +97,7 @@ FIXTURES: list[tuple[str, Edit, set[str]]] = [
         ),
         {"claim_renamed"},
     ),
+    ("a number becomes a boolean", put("claims.level.schema", {"enum": [True]}), {"claim_retyped"}),
     ("a claim is retyped", put("claims.level.schema", {"type": "string"}), {"claim_retyped"}),
     ("a list becomes a text", put("claims.roles.schema", {"enum": ["a", "b"]}), {"claim_cardinality_changed"}),
     ("a value comes", put("claims.tier.schema.enum", ["free", "gold", "trial"]), {"enum_value_added"}),
