@@ -49,7 +49,7 @@ fmt: setup ## format Python and Rego
 	@$(BIN)/ruff format .
 	@.tools/opa fmt --write policies
 
-bench: setup ## measure /authorize beside asking OPA directly
+bench: setup ## measure /authorize and the check beside asking OPA directly
 	@$(BIN)/python -m bench
 
 lock: .venv/.installed ## pin the newest versions of the packages into the lock files

@@ -20,13 +20,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from bench import steps
+from bench import check, steps
 from bench.load import Measured, closed_loop, http_request
 from bench.questions import ORDER_BODY, opa_body, order_token, orders
 from demo.service import ALGORITHMS, ROOT, Issuer, environment, free_address, new_issuer, running
 from entitlements.cli.render import table
 from entitlements.engine import OPA_VERSION, find_opa
 
+_PROCESSORS = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 _ALLOWED = b'"decision": true'
 _OPA_ALLOWED = b'"allow":true'
 _QUERY = "?strict-builtin-errors=true&provenance=true"
@@ -49,6 +50,13 @@ def main() -> int:
         print(table(head, rows), "\n")
         taken = steps.measure(issuer, folder, os.environ.get("ENTITLEMENTS_OPA_BIN", ""), os.environ["PATH"])
         print(table(["step of one request", "median ms"], [[step, f"{seconds * 1e3:.3f}"] for step, seconds in taken]))
+    found = find_opa(
+        configured=os.environ.get("ENTITLEMENTS_OPA_BIN", ""), tools=ROOT / ".tools", search_path=os.environ["PATH"]
+    )
+    _unpinned()
+    rates, history = check.measure(found)
+    print("\n" + table(["check of a change", "a second", "ratio"], rates))
+    print("\n" + table(["step of the sample history", "nobody gains access", "coverage", "seconds"], history))
     return 0
 
 
@@ -116,12 +124,18 @@ def _each_once(requests: list[bytes]) -> Callable[[], bytes | None]:
 
 def _pinned() -> list[str]:
     """The command prefix that gives what is measured a processor of its own, where that can be had."""
-    processors = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    processors = sorted(_PROCESSORS)
     if len(processors) < 2 or shutil.which("taskset") is None:
         print("what is measured and the load share processors: only the ratios mean something", file=sys.stderr)
         return []
     os.sched_setaffinity(0, set(processors[:-1]))
     return ["taskset", "--cpu-list", str(processors[-1])]
+
+
+def _unpinned() -> None:
+    """Give this process all processors again: a check uses what there is."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, _PROCESSORS)
 
 
 @contextmanager

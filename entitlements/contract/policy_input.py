@@ -36,10 +36,11 @@ def _entity(members: dict[str, JSON], properties: Mapping[str, JSON]) -> dict[st
 
 def _plain(value: Any) -> Any:
     """Each number in one spelling: `1.0` is `1`, which are one value to a contract and could be two to a policy."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None:
+        return value
+    if kind is float:
+        return int(value) if value.is_integer() else value
+    if kind is list:
         return [_plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return {name: _plain(member) for name, member in value.items()}
-    return value
+    return {name: _plain(member) for name, member in value.items()}

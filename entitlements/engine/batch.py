@@ -6,11 +6,12 @@ found by halving, so that it spoils no other.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from entitlements.engine.policy_files import check_files, digest_of, policy_file
 from entitlements.errors import EngineUnavailable
 from entitlements.model import JSON, Verdict
 
-_CHUNK = 4000
+_CHUNK = 1500
 _SECONDS = 120
 
 
@@ -68,13 +69,19 @@ class BatchEngine:
 
         Raises EngineUnavailable where OPA itself fails.
         """
-        share = max(1, min(_CHUNK, -(-len(inputs) // (os.cpu_count() or 1))))
-        chunks = [inputs[start : start + share] for start in range(0, len(inputs), share)]
-        return [verdict for part in self._threads.map(self._chunk, chunks) for verdict in part]
+        return self.decide_texts(json.dumps(one) for one in inputs)
 
-    def _chunk(self, inputs: Sequence[Mapping[str, JSON]]) -> list[Verdict | None]:
+    def decide_texts(self, inputs: Iterable[str]) -> list[Verdict | None]:
+        """As `decide`, of inputs that are JSON texts already; while some are decided, others may still be made."""
+        source = iter(inputs)
+        under_way = []
+        while chunk := [*itertools.islice(source, _CHUNK)]:
+            under_way.append(self._threads.submit(self._chunk, chunk))
+        return [verdict for one in under_way for verdict in one.result()]
+
+    def _chunk(self, inputs: Sequence[str]) -> list[Verdict | None]:
         query = f'[r | some x in input.inputs; r := {{"d": d | d := {self._rule} with input as x}}]'
-        done = self._run(["--format", "json", query], {"inputs": [dict(one) for one in inputs]})
+        done = self._run(["--format", "json", query], f'{{"inputs": [{",".join(inputs)}]}}')
         if done.returncode == 0:
             (answers,) = _values(done.stdout)
             return [self._verdict(answer) for answer in answers]
@@ -87,7 +94,7 @@ class BatchEngine:
 
     def coverage(self, one: Mapping[str, JSON]) -> Coverage:
         """The lines that the decision of one input ran through."""
-        done = self._run(["--format", "json", "--coverage", self._rule], one)
+        done = self._run(["--format", "json", "--coverage", self._rule], json.dumps(one))
         root = Path(self._work.name)
         found = set()
         for name, file in json.loads(done.stdout or b"{}").get("coverage", {}).get("files", {}).items():
@@ -100,14 +107,16 @@ class BatchEngine:
     def _verdict(self, answer: Mapping[str, Any]) -> Verdict:
         return read_result(answer, "d", self.revision)
 
-    def _run(self, arguments: Sequence[str], document: Mapping[str, Any]) -> subprocess.CompletedProcess[bytes]:
+    def _run(self, arguments: Sequence[str], document: str) -> subprocess.CompletedProcess[bytes]:
         command = [str(self._opa), "eval", "--bundle", ".", "--strict-builtin-errors", "--stdin-input", *arguments]
         try:
             return subprocess.run(
                 command,
-                input=json.dumps(document).encode(),
+                input=document.encode(),
                 capture_output=True,
                 cwd=self._work.name,
+                # The process is short-lived: it need not collect its garbage often.
+                env={"GOGC": "400"},
                 timeout=_SECONDS,
                 check=False,
             )

@@ -10,7 +10,7 @@ from typing import Any
 import rfc8785
 
 from entitlements.model import JSON
-from entitlements.proof.space import Point
+from entitlements.proof.point import Point
 
 PROVED, WITHIN_BOUNDS, REFUTED, UNKNOWN = "proved", "proved_within_bounds", "refuted", "unknown"
 HOLDS = frozenset({PROVED, WITHIN_BOUNDS})

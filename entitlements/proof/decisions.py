@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from entitlements.contract import Contract, request_faults
 from entitlements.engine import BatchEngine
 from entitlements.model import JSON, Action, Verdict
-from entitlements.proof.space import Point, policy_inputs
+from entitlements.proof.point import Point, policy_input_of
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 class Decisions:
@@ -21,6 +22,7 @@ class Decisions:
     def __init__(self, old: Contract, new: Contract, engines: tuple[BatchEngine, BatchEngine]) -> None:
         self._contracts = (old, new)
         self._engines = engines
+        self._requests: dict[tuple[int, str, int, int], tuple[bool, object, object]] = {}
         self._known: tuple[dict[str, Verdict | None], dict[str, Verdict | None]] = ({}, {})
 
     @property
@@ -39,24 +41,43 @@ class Decisions:
 
     def allowed(self, points: Sequence[Point], side: int) -> list[bool]:
         """Whether the service would allow each point on one side (0 before, 1 after): first the request type counts."""
-        contract = self._contracts[side]
-        permitted = [request_permitted(contract, point) for point in points]
-        asked = [point for point, good in zip(points, permitted, strict=True) if good]
-        verdicts = iter(self._ask(side, [policy_inputs(*self._contracts, point)[side] for point in asked]))
+        permitted = [self._permitted(side, point) for point in points]
+        asked = (point for point, good in zip(points, permitted, strict=True) if good)
+        verdicts = iter(self._ask(side, (self.input(point, side) for point in asked)))
         return [good and _allows(next(verdicts)) for good in permitted]
+
+    def _permitted(self, side: int, point: Point) -> bool:
+        # Points share their resources and contexts. What is kept as a key stays alive, so no identity comes twice.
+        key = side, point.action, id(point.resource), id(point.context)
+        if key not in self._requests:
+            good = request_permitted(self._contracts[side], point)
+            self._requests[key] = (good, point.resource, point.context)
+        return self._requests[key][0]
 
     def verdicts(self, point: Point) -> tuple[Verdict | None, Verdict | None]:
         """Both verdicts at one point; None where the evaluation failed."""
-        before, after = policy_inputs(*self._contracts, point)
-        return self._ask(0, [before])[0], self._ask(1, [after])[0]
+        return self._ask(0, [self.input(point, 0)])[0], self._ask(1, [self.input(point, 1)])[0]
 
-    def _ask(self, side: int, inputs: Sequence[Mapping[str, JSON]]) -> list[Verdict | None]:
+    def input(self, point: Point, side: int) -> dict[str, JSON]:
+        """What policy sees on one side (0 before, 1 after)."""
+        return policy_input_of(self._contracts[side], point.after if side else point.before, point)
+
+    def _ask(self, side: int, inputs: Iterable[Mapping[str, JSON]]) -> list[Verdict | None]:
         known = self._known[side]
-        keys = [_key(one) for one in inputs]
-        unknown = {key: one for key, one in zip(keys, inputs, strict=True) if key not in known}
-        if unknown:
-            known.update(zip(unknown, self._engines[side].decide([*unknown.values()]), strict=True))
-        return [known[key] for key in keys]
+        texts: list[str] = []
+        fresh: dict[str, None] = {}
+
+        def unknown() -> Iterator[str]:
+            for one in inputs:
+                text = _ENCODER.encode(one)
+                texts.append(text)
+                if text not in known and text not in fresh:
+                    fresh[text] = None
+                    yield text
+
+        verdicts = self._engines[side].decide_texts(unknown())
+        known.update(zip(fresh, verdicts, strict=True))
+        return [known[text] for text in texts]
 
 
 def _allows(verdict: Verdict | None) -> bool:
@@ -66,7 +87,3 @@ def _allows(verdict: Verdict | None) -> bool:
 def request_permitted(contract: Contract, point: Point) -> bool:
     """Whether the contract's request type lets the request through; always, where it types none."""
     return not request_faults(contract, Action(point.action), point.resource, point.context)
-
-
-def _key(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from entitlements.proof.decisions import Decisions
-from entitlements.proof.space import Layout, Point, Space
+from entitlements.proof.point import Point
+from entitlements.proof.space import Layout, Space
 
 _BATCH = 20_000
 _PAIRWISE_COLUMN = 64

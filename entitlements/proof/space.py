@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from entitlements.contract import Contract, ObjectSpec, RequestSpec, conforms, policy_input
+from entitlements.contract import Contract, ObjectSpec, RequestSpec, conforms
 from entitlements.engine import PolicyReading
-from entitlements.model import JSON, AccessRequest, Action, Principal, Resource, same_json
+from entitlements.model import JSON, Resource, same_json
 from entitlements.proof.migration import (
     ABSENT,
     ClaimStep,
@@ -25,6 +25,7 @@ from entitlements.proof.migration import (
     related_scopes,
     released,
 )
+from entitlements.proof.point import Point, Token
 from entitlements.proof.values import Pool, pairwise, values
 
 _ALL_SUBSETS = 5
@@ -33,46 +34,6 @@ MANY_PROPERTIES = 12
 _FEW_TYPES = 8
 _FRESH_ACTION = "fresh-action"
 _FRESH_TYPE = "fresh-type"
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """What policy sees of a token: its subject, the scopes and the claims."""
-
-    subject: str
-    scopes: frozenset[str]
-    claims: Mapping[str, JSON]
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A token before, the same principal's token after, and a request that both are asked about."""
-
-    before: Token
-    after: Token
-    action: str
-    resource: Resource
-    context: Mapping[str, JSON]
-
-    @property
-    def changed(self) -> tuple[str, ...]:
-        """Names of the claims that differ, and `scope` where the scopes do."""
-        names = {*self.before.claims, *self.after.claims}
-        differ = sorted(
-            n for n in names if not same_json(self.before.claims.get(n, ABSENT), self.after.claims.get(n, ABSENT))
-        )
-        return (*differ, "scope") if self.before.scopes != self.after.scopes else tuple(differ)
-
-
-def policy_inputs(old: Contract, new: Contract, point: Point) -> tuple[dict[str, JSON], dict[str, JSON]]:
-    """What policy sees on either side, made as for a served request."""
-
-    def one(contract: Contract, token: Token) -> dict[str, JSON]:
-        principal = Principal(token.subject, "client", dict(token.claims), tuple(sorted(token.scopes)))
-        request = AccessRequest("", Action(point.action), point.resource, point.context)
-        return policy_input(contract, principal, request)
-
-    return one(old, point.before), one(new, point.after)
 
 
 Column = Sequence[Any]
@@ -267,11 +228,6 @@ class Space:
             self.all_listed = False
             rows = _chosen(choices)
         return [{n: v for n, v in zip(names, row, strict=True) if v is not ABSENT} for row in rows]
-
-    def points(self, layout: Layout, rows: Iterator[Sequence[int]]) -> Iterator[Point]:
-        """The points at rows of indices into a layout's columns."""
-        for row in rows:
-            yield self.point(layout, row)
 
     def point(self, layout: Layout, row: Sequence[int]) -> Point:
         """The point at one row of indices."""

@@ -12,7 +12,7 @@ from entitlements.model import same_json
 from entitlements.proof.answer import Witness, fingerprint
 from entitlements.proof.decisions import Decisions, request_permitted
 from entitlements.proof.migration import ABSENT, claim_steps, related
-from entitlements.proof.space import Point, policy_inputs
+from entitlements.proof.point import Point
 
 _MOST_KINDS = 12
 _MOST_ROUNDS = 60
@@ -106,7 +106,7 @@ class Witnesses:
 
     def _turned(self, point: Point) -> tuple[list[RuleLines], list[RuleLines]]:
         """The rules that hold only where access is allowed, and those that hold only where it is denied."""
-        inputs = policy_inputs(self._old, self._new, point)
+        inputs = [self._decisions.input(point, side) for side in (0, 1)]
         allows = 1 if self._widening else 0
         engine, reading = self._engines[allows], self._readings[allows]
         denied, allowed = engine.coverage(inputs[1 - allows]).lines, engine.coverage(inputs[allows]).lines

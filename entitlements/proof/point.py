@@ -1,0 +1,46 @@
+"""One point that a check looks at: two tokens of one principal and a request, and what policy sees of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from entitlements.contract import Contract, policy_input
+from entitlements.model import JSON, AccessRequest, Action, Principal, Resource, same_json
+from entitlements.proof.migration import ABSENT
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What policy sees of a token: its subject, the scopes and the claims."""
+
+    subject: str
+    scopes: frozenset[str]
+    claims: Mapping[str, JSON]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A token before, the same principal's token after, and a request that both are asked about."""
+
+    before: Token
+    after: Token
+    action: str
+    resource: Resource
+    context: Mapping[str, JSON]
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """Names of the claims that differ, and `scope` where the scopes do."""
+        names = {*self.before.claims, *self.after.claims}
+        differ = sorted(
+            n for n in names if not same_json(self.before.claims.get(n, ABSENT), self.after.claims.get(n, ABSENT))
+        )
+        return (*differ, "scope") if self.before.scopes != self.after.scopes else tuple(differ)
+
+
+def policy_input_of(contract: Contract, token: Token, point: Point) -> dict[str, JSON]:
+    """What policy sees of one of a point's tokens, made as for a served request."""
+    principal = Principal(token.subject, "client", dict(token.claims), tuple(sorted(token.scopes)))
+    request = AccessRequest("", Action(point.action), point.resource, point.context)
+    return policy_input(contract, principal, request)
