@@ -171,14 +171,13 @@ def _accepted(answer: Answer, accepted: set[str]) -> Answer:
 def _finding(change: Change, step: Step, reads: Sequence[Read], accepted: set[str]) -> Finding:
     old, new = step.old.contract, step.new.contract
     mark = change.fingerprint(new.name, old.version, new.version)
-    place = tuple(change.path.split("."))
     gone = change.new is None
     where = step.old if gone else step.new
     return Finding(
         change,
         _message(change),
         where.file,
-        where.lines.line(place),
+        where.lines.line_of(change.path),
         tuple(sorted(c.name for c in old.consumers if change.claim and change.claim in c.relies_on)),
         tuple(dict.fromkeys(_reader(read) for read in reads if change.claim and _reads(read, change.claim))),
         mark,

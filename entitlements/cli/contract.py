@@ -106,7 +106,7 @@ def show(name: str, json_schema: bool, form: str) -> None:
 
 def _show_text(chosen: Contract) -> None:
     profile = chosen.profile
-    click.echo(f"{chosen.name} {chosen.version}  {chosen.description}")
+    click.echo(f"{chosen.name} {chosen.version}  {chosen.description}".rstrip())
     click.echo(f"digest      {chosen.ref.digest}")
     click.echo(f"issuer      {profile.issuer}")
     click.echo(f"audience    {profile.audience}")

@@ -33,6 +33,12 @@ class Located:
             path = path[:-1]
         return self.lines.get(path, 1)
 
+    def line_of(self, dotted: str) -> int:
+        """The line of a place whose parts are joined by dots (which may stand in names too), or around it."""
+        joined = {".".join(map(str, path)): path for path in self.lines}
+        around = [path for name, path in joined.items() if name and f"{dotted}.".startswith(f"{name}.")]
+        return self.line(max(around, key=len, default=()))
+
 
 class _Composer(yaml.SafeLoader):
     """Refuses anchors and aliases before they are composed, so that no alias can multiply a document."""

@@ -16,7 +16,8 @@ SENSITIVITIES = ("public", "internal", "pii", "secret")
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 VERSION = r"\A(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\Z"
 _NAME = validate.Regexp(r"\A[a-z][a-z0-9_-]{0,62}\Z", error="must be lower-case letters, digits, `-` and `_`")
-_CLAIM = validate.Regexp(r"\A[^\x00-\x20\x7f.\[\]]{1,128}\Z", error="must be a plain name")
+# Namespaced names such as `https://example.com/roles` are names like any other (RFC 7519 section 4.2).
+_CLAIM = validate.Regexp(r"\A[^\x00-\x20\x7f\[\]]{1,128}\Z", error="must be a plain name")
 _IDENTIFIER = r"[a-zA-Z_][a-zA-Z0-9_]*"
 _SCOPE = validate.Regexp(r"\A[\x21\x23-\x5b\x5d-\x7e]{1,128}\Z", error="must be a scope token (RFC 6749 section 3.3)")
 

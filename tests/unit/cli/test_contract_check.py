@@ -178,6 +178,19 @@ def test_github_annotations_are_one_line_each(project: Project) -> None:
     assert any("line=15,title=enum_value_removed" in line for line in lines)
 
 
+def test_a_namespaced_claim_is_a_claim_like_any_other(project: Project) -> None:
+    for version in ("1.1.0", "2.0.0"):
+        file = project.contracts / f"tickets/{version}.yaml"
+        file.write_text(file.read_text().replace("roles", "https://example.com/roles"))
+    policy = project.folder / "policies/tickets/authz/authz.rego"
+    policy.write_text(policy.read_text().replace("claims.roles", 'claims["https://example.com/roles"]'))
+    report = project.json(*REMOVED)
+    (witness,) = report["access"]["no_new_access"]["witnesses"]
+    assert witness["changed"] == ["https://example.com/roles"]
+    (removed,) = [one for one in report["findings"] if one["id"] == "enum_value_removed"]
+    assert removed["line"] == 15
+
+
 def test_without_a_witness_a_sample_is_unknown_and_exits_with_4(project: Project) -> None:
     old = project.copy_as(
         "old.yaml", "suspended:\n", "level: {schema: {type: integer, minimum: 0, maximum: 900}}\n  suspended:\n"
