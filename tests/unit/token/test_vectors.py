@@ -1,0 +1,59 @@
+"""Every attack on a token's signature, header and claims that is written down, and beside it what must still pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from entitlements.errors import TokenRejected
+from entitlements.token import Refusal, TokenVerifier
+
+from .vectors import ISSUER, ISSUER_B, NOW, PROFILE, PROFILE_B, Signers, load, payload_of, token_of
+
+VECTORS = [*load("signature_and_header"), *load("claims")]
+# C10 is about scopes, which are the contract's.
+THREATS = {f"J{number}" for number in range(1, 17)} | {f"C{number}" for number in range(1, 16)} - {"C10"}
+
+
+@pytest.fixture(scope="module")
+def signers() -> Signers:
+    return Signers()
+
+
+@pytest.fixture(scope="module")
+def verifier(signers: Signers) -> TokenVerifier:
+    return TokenVerifier(
+        [PROFILE, PROFILE_B], {ISSUER: signers.keys_a, ISSUER_B: signers.keys_b}, leeway=10, monotonic=lambda: 0.0
+    )
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=[f"{vector['threat']}: {vector['name'][:60]}" for vector in VECTORS])
+def test_vector_is_answered_as_expected(vector: dict[str, Any], signers: Signers, verifier: TokenVerifier) -> None:
+    token = token_of(vector, signers)
+    # Twice: what is remembered must not change an answer.
+    for _ in range(2):
+        if vector["expect"] == "accepted":
+            claims = verifier.verify(token, now=NOW)
+            for name in vector.get("same", []):
+                assert claims.values[name] == payload_of(vector)[name]
+            continue
+        with pytest.raises(TokenRejected) as refusal:
+            verifier.verify(token, now=NOW)
+        assert refusal.value.code == vector["expect"]
+        assert token[:40] not in str(refusal.value) or not token
+        assert "eyJ" not in refusal.value.message
+
+
+def test_every_threat_has_a_vector() -> None:
+    assert {vector["threat"] for vector in VECTORS} == THREATS
+
+
+def test_every_refusal_code_has_a_vector() -> None:
+    assert {vector["expect"] for vector in VECTORS} - {"accepted"} == {code.value for code in Refusal}
+
+
+def test_vectors_have_a_source_and_a_name_of_their_own() -> None:
+    names = [(vector["threat"], vector["name"]) for vector in VECTORS]
+    assert len(set(names)) == len(names)
+    assert all(vector["source"] for vector in VECTORS)
