@@ -1,0 +1,291 @@
+"""The real OPA behind the port: what it answers when a policy is odd, when it is killed, attacked or edited."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from entitlements.engine import OpaProcess
+from entitlements.errors import EngineUnavailable
+
+POLICY = """package shop.authz
+
+default decision := false
+
+decision if input.subject.id == input.resource.id
+
+missing if input.nothing
+
+text := "true"
+
+one := 1
+
+listed := [true]
+
+spelt := {"allow": "true"}
+
+counted := {"allow": 1}
+
+capital := {"Allow": true}
+
+fine := {"allow": true}
+
+denied := {"allow": false}
+
+broken if 1 / input.zero == 1
+
+conflict := true if input.subject
+
+conflict := false if input.resource
+
+slow if {
+	count([x | some i in numbers.range(1, 100000); some j in numbers.range(1, 100000); x := i * j]) > 0
+}
+"""
+RULES = ("decision", "missing", "text", "one", "listed", "spelt", "counted", "capital", "fine", "denied")
+FAILING = ("broken", "conflict", "slow")
+SECONDS = 20.0
+STARTS = """
+import sys, time
+from pathlib import Path
+from entitlements.engine import OpaProcess
+engine = OpaProcess(Path(sys.argv[1]), Path(sys.argv[2]), ["shop/authz/decision"])
+print(engine._work, flush=True)
+time.sleep(600)
+"""
+
+
+def question(subject: str, resource: str) -> dict[str, object]:
+    return {"subject": {"id": subject}, "resource": {"id": resource}, "zero": 0}
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def policies(tmp_path: Path) -> Path:
+    folder = tmp_path / "policies" / "shop" / "authz"
+    folder.mkdir(parents=True)
+    (folder / "authz.rego").write_text(POLICY, encoding="utf-8")
+    return tmp_path / "policies"
+
+
+@pytest.fixture
+def engine(opa: Path, policies: Path) -> Iterator[OpaProcess]:
+    running = OpaProcess(opa, policies, [f"shop/authz/{rule}" for rule in (*RULES, *FAILING)])
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+def allows(engine: OpaProcess, rule: str = "decision", subject: str = "a", resource: str = "a") -> bool:
+    return engine.ask(f"shop/authz/{rule}", question(subject, resource), deadline=time.monotonic() + SECONDS).allow
+
+
+def processes_naming(text: str) -> list[int]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (entry / "cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if text in command and int(entry.name) != os.getpid():
+            found.append(int(entry.name))
+    return found
+
+
+def opa_pid(engine: OpaProcess) -> int:
+    """The child OPA: the process under its work folder that is not its guardian."""
+    (pid,) = [
+        pid
+        for pid in processes_naming(str(engine._work))
+        if "guardian" not in Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    ]
+    return pid
+
+
+def test_only_the_literal_true_allows(engine: OpaProcess) -> None:
+    assert allows(engine)
+    assert allows(engine, "fine")
+    assert not allows(engine, subject="b")
+    for rule in ("missing", "text", "one", "listed", "spelt", "counted", "capital", "denied"):
+        assert not allows(engine, rule), rule
+
+
+@pytest.mark.parametrize("rule", ["broken", "conflict"])
+def test_an_error_of_the_policy_is_no_decision(engine: OpaProcess, rule: str) -> None:
+    with pytest.raises(EngineUnavailable):
+        allows(engine, rule)
+
+
+def test_a_policy_that_explodes_ends_at_the_deadline_and_the_next_question_is_answered(engine: OpaProcess) -> None:
+    with pytest.raises(EngineUnavailable) as failure:
+        engine.ask("shop/authz/slow", question("a", "a"), deadline=time.monotonic() + 0.3)
+    assert failure.value.code == "engine_timeout"
+    assert allows(engine)
+
+
+def test_a_killed_child_is_started_again(engine: OpaProcess) -> None:
+    killed = opa_pid(engine)
+    os.kill(killed, signal.SIGKILL)
+
+    def answers() -> bool:
+        try:
+            return allows(engine)
+        except EngineUnavailable:
+            return False
+
+    wait_until(lambda: answers() and opa_pid(engine) != killed)
+    assert not allows(engine, subject="b")
+
+
+def test_a_hanging_child_is_no_decision_and_answers_again_when_it_goes_on(engine: OpaProcess) -> None:
+    pid = opa_pid(engine)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(EngineUnavailable):
+            engine.ask("shop/authz/fine", question("a", "a"), deadline=time.monotonic() + 0.3)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+    def answers() -> bool:
+        try:
+            return allows(engine)
+        except EngineUnavailable:
+            return False
+
+    wait_until(answers)
+
+
+def test_nothing_is_left_behind_when_the_engine_is_closed(opa: Path, policies: Path) -> None:
+    running = OpaProcess(opa, policies, ["shop/authz/decision"])
+    work = str(running._work)
+    assert processes_naming(work)
+    running.close()
+    wait_until(lambda: not processes_naming(work))
+    assert not Path(work).exists()
+
+
+def test_the_child_goes_when_its_owner_is_killed(opa: Path, policies: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTS, str(opa), str(policies)], stdout=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout is not None
+        work = owner.stdout.readline().strip()
+        assert processes_naming(work)
+        owner.kill()
+    wait_until(lambda: not processes_naming(work))
+
+
+def test_an_edit_is_served_without_a_restart_and_a_broken_one_leaves_the_last_good(
+    engine: OpaProcess, policies: Path
+) -> None:
+    file = policies / "shop" / "authz" / "authz.rego"
+    file.write_text(POLICY.replace("==", "!="), encoding="utf-8")
+    wait_until(lambda: allows(engine, subject="b"))
+    assert not allows(engine)
+    file.write_text(POLICY + "\nbroken if {", encoding="utf-8")
+    wait_until(lambda: not engine.health().ready)
+    assert "authz.rego" in engine.health().problem
+    assert allows(engine, subject="b")
+    file.write_text(POLICY, encoding="utf-8")
+    wait_until(lambda: allows(engine) and engine.health().ready)
+
+
+@pytest.mark.parametrize("with_token", [False, True])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", "/v1/policies/evil"),
+        ("GET", "/v1/policies"),
+        ("DELETE", "/v1/policies/x"),
+        ("PUT", "/v1/data/shop"),
+        ("PATCH", "/v1/data"),
+        ("GET", "/v1/data"),
+        ("POST", "/v1/data"),
+        ("POST", "/v1/data/system/authz"),
+        ("POST", "/v1/data/shop"),
+        ("POST", "/v0/data/shop/authz/decision"),
+        ("POST", "/v1/query"),
+        ("POST", "/v1/compile"),
+        ("GET", "/v1/config"),
+        ("POST", "/"),
+    ],
+)
+def test_the_api_of_the_child_gives_decisions_and_nothing_else(
+    opa: Path, method: str, path: str, with_token: bool, shared: OpaProcess
+) -> None:
+    status = _call(shared, method, path, with_token)
+    assert status in (401, 403)
+    assert allows(shared)
+
+
+def test_the_child_answers_its_owner_and_nobody_else(shared: OpaProcess) -> None:
+    assert _call(shared, "POST", "/v1/data/shop/authz/decision", True) == 200
+    assert _call(shared, "POST", "/v1/data/shop/authz/decision", False) in (401, 403)
+
+
+@pytest.fixture(scope="module")
+def shared(opa: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpaProcess]:
+    folder = tmp_path_factory.mktemp("policies")
+    (folder / "shop" / "authz").mkdir(parents=True)
+    (folder / "shop" / "authz" / "authz.rego").write_text(POLICY, encoding="utf-8")
+    running = OpaProcess(opa, folder, [f"shop/authz/{rule}" for rule in (*RULES, *FAILING)])
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+def _call(engine: OpaProcess, method: str, path: str, with_token: bool) -> int:
+    server = engine._server
+    assert server is not None
+    headers = {"Content-Type": "application/json"}
+    if with_token:
+        headers["Authorization"] = f"Bearer {engine._token}"
+    address = f"http://127.0.0.1:{_port(engine)}{path}"
+    request = urllib.request.Request(address, data=b'{"input": {}}', method=method, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def _port(engine: OpaProcess) -> int:
+    command = Path(f"/proc/{opa_pid(engine)}/cmdline").read_bytes().decode().split("\0")
+    (address,) = [part for part in command if "127.0.0.1:" in part]
+    return int(address.rpartition(":")[2])
+
+
+def test_eight_threads_each_get_the_answers_to_their_own_questions(shared: OpaProcess) -> None:
+    wrong: list[str] = []
+
+    def ask(thread: int) -> None:
+        for number in range(100):
+            name = f"{thread}-{number}"
+            other = name if number % 2 else f"{thread}-{number + 1}"
+            if allows(shared, subject=name, resource=other) is not (name == other):
+                wrong.append(name)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
