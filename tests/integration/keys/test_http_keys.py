@@ -1,0 +1,347 @@
+"""The key set of an issuer over real HTTP: rotation, floods, and every way in which an endpoint can fail."""
+
+from __future__ import annotations
+
+import datetime
+import gzip
+import http.server
+import json
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from entitlements.errors import KeysUnavailable, StartupFault, TokenRejected
+from entitlements.token import HttpKeys, generate_key
+from entitlements.token.key_fetch import check_url, fetch
+
+Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
+FIRST, SECOND = generate_key("ES256", "first").public_jwk(), generate_key("ES256", "second").public_jwk()
+TIMEOUT = 5.0
+
+
+def document(*keys: Any) -> bytes:
+    return json.dumps({"keys": list(keys)}).encode()
+
+
+def plain(body: bytes, status: int = 200, **headers: str) -> Answer:
+    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.send_response(status)
+        for name, value in ({"Content-Length": str(len(body))} | headers).items():
+            request.send_header(name.replace("_", "-"), value)
+        request.end_headers()
+        request.wfile.write(body)
+
+    return answer
+
+
+def cut_short(request: http.server.BaseHTTPRequestHandler) -> None:
+    body = document(FIRST)
+    request.send_response(200)
+    request.send_header("Content-Length", str(len(body)))
+    request.end_headers()
+    request.wfile.write(body[:-5])
+
+
+def endless(request: http.server.BaseHTTPRequestHandler) -> None:
+    request.send_response(200)
+    request.send_header("Transfer-Encoding", "chunked")
+    request.end_headers()
+    for _ in range(1000):
+        request.wfile.write(b"1000\r\n" + b" " * 4096 + b"\r\n")
+
+
+def hang_up(request: http.server.BaseHTTPRequestHandler) -> None:
+    request.connection.close()
+
+
+class Endpoint:
+    """A server on loopback that answers as it is told and counts what it was asked."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.answer: Answer = plain(document(FIRST))
+        self.asked: list[str] = []
+        endpoint = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                endpoint.asked.append(self.path)
+                # A client that has had enough hangs up.
+                try:
+                    endpoint.answer(self)
+                except OSError:
+                    self.close_connection = True
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_: object) -> None:
+                """A client that refuses the certificate is no fault."""
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        if tls is not None:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
+        self.port = self.server.server_address[1]
+        self.url = f"{'https' if tls else 'http'}://localhost:{self.port}/jwks"
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    running = Endpoint()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def keys(endpoint: Endpoint) -> Iterator[HttpKeys]:
+    source = HttpKeys(endpoint.url, timeout=TIMEOUT, max_bytes=65536, refresh_after=300, cooldown=10, max_stale=3600)
+    yield source
+    source.close()
+
+
+def settle(source: HttpKeys) -> None:
+    """Wait for the fetch under way, if there is one."""
+    flight = source._flight
+    if flight is not None:
+        flight.join(2 * TIMEOUT)
+
+
+def finds(source: HttpKeys, kid: str, now: float) -> bool:
+    try:
+        return source.find(kid, "ES256", now).kid == kid
+    except TokenRejected:
+        return False
+
+
+def test_first_question_fetches_once_and_the_next_ones_do_not(endpoint: Endpoint, keys: HttpKeys) -> None:
+    assert all(finds(keys, "first", now) for now in (0.0, 1.0, 299.0))
+    assert endpoint.asked == ["/jwks"]
+
+
+def test_new_key_is_found_once_the_cooldown_has_passed_and_the_retired_one_is_refused(
+    endpoint: Endpoint, keys: HttpKeys
+) -> None:
+    assert finds(keys, "first", 0)
+    endpoint.answer = plain(document(SECOND))
+    assert not finds(keys, "second", 9)
+    assert finds(keys, "second", 10)
+    assert not finds(keys, "first", 11)
+    assert keys.generation == 2
+
+
+def test_old_set_is_refreshed_in_the_background_and_a_retired_key_goes(endpoint: Endpoint, keys: HttpKeys) -> None:
+    assert finds(keys, "first", 0)
+    endpoint.answer = plain(document(SECOND))
+    assert finds(keys, "first", 300)
+    settle(keys)
+    assert not finds(keys, "first", 301)
+    assert finds(keys, "second", 301)
+
+
+def test_flood_of_unknown_names_asks_once_a_cooldown(endpoint: Endpoint, keys: HttpKeys) -> None:
+    assert finds(keys, "first", 0)
+    assert not any(finds(keys, f"made-up-{number}", number / 100) for number in range(2000))
+    # Twenty seconds with a cooldown of ten: at 0 by the first question, and at 10.
+    assert len(endpoint.asked) == 2
+    assert finds(keys, "first", 20)
+
+
+def test_parallel_first_questions_share_one_fetch(endpoint: Endpoint, keys: HttpKeys) -> None:
+    together = threading.Barrier(16)
+    found: list[bool] = []
+
+    def ask() -> None:
+        together.wait()
+        found.append(finds(keys, "first", 0))
+
+    threads = [threading.Thread(target=ask) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [True] * 16
+    assert len(endpoint.asked) == 1
+
+
+FAILURES: dict[str, Answer] = {
+    "404": plain(document(SECOND), 404),
+    "500": plain(document(SECOND), 500),
+    "503": plain(b"", 503),
+    "204": plain(b"", 204),
+    "201 with a good body": plain(document(SECOND), 201),
+    "HTML": plain(b"<html><body>sign in</body></html>"),
+    "empty": plain(b""),
+    "no keys": plain(b'{"keys": []}'),
+    "cut short": cut_short,
+    "half a document": plain(document(SECOND)[:-3]),
+    "duplicate members": plain(b'{"keys": [], ' + document(SECOND)[1:]),
+    "too large": plain(document(SECOND) + b" " * 65536),
+    "endless": endless,
+    "gzip": plain(gzip.compress(document(SECOND)), Content_Encoding="gzip"),
+    "said to be gzip": plain(document(SECOND), Content_Encoding="gzip"),
+    "10,000 keys": plain(document(*[{"kid": str(number)} for number in range(2000)])),
+    "length no number": plain(document(SECOND), Content_Length="many"),
+    "hangs up": hang_up,
+    "redirect": plain(b"", 302, Location="/elsewhere"),
+    "permanent redirect": plain(b"", 308, Location="/elsewhere"),
+    "redirect to a file": plain(b"", 302, Location="file:///etc/passwd"),
+    "redirect to metadata": plain(b"", 302, Location="http://169.254.169.254/"),
+    "redirect with a good body": plain(document(SECOND), 302, Location="/elsewhere"),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_failing_endpoint_leaves_the_last_good_set_until_its_hard_maximum_age(
+    endpoint: Endpoint, keys: HttpKeys, name: str
+) -> None:
+    assert finds(keys, "first", 0)
+    endpoint.answer = FAILURES[name]
+    assert finds(keys, "first", 400)
+    settle(keys)
+    assert finds(keys, "first", 401)
+    health = keys.health(402)
+    settle(keys)
+    assert not health.ready
+    assert health.problem
+    assert finds(keys, "first", 3600)
+    settle(keys)
+    with pytest.raises(KeysUnavailable):
+        keys.find("first", "ES256", 3601)
+    assert set(endpoint.asked) == {"/jwks"}
+    endpoint.answer = plain(document(SECOND))
+    assert finds(keys, "second", 3700)
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_failing_endpoint_at_the_first_question_is_no_decision(endpoint: Endpoint, keys: HttpKeys, name: str) -> None:
+    endpoint.answer = FAILURES[name]
+    with pytest.raises(KeysUnavailable):
+        keys.find("second", "ES256", 0)
+    assert not keys.health(1).ready
+
+
+@pytest.mark.parametrize("place", ["head", "body"])
+def test_dripping_endpoint_ends_at_the_deadline(endpoint: Endpoint, place: str) -> None:
+    stop = threading.Event()
+
+    def drip(request: http.server.BaseHTTPRequestHandler) -> None:
+        text = b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n"
+        if place == "body":
+            request.wfile.write(text + b"\r\n")
+            text = b" " * 10000
+        for letter in text * 100:
+            request.wfile.write(bytes([letter]))
+            if stop.wait(0.02):
+                return
+
+    endpoint.answer = drip
+    try:
+        with pytest.raises(KeysUnavailable, match="in time"):
+            fetch(endpoint.url, timeout=0.5, max_bytes=65536, ca_file=None)
+    finally:
+        stop.set()
+
+
+def test_address_where_nobody_listens_is_no_decision() -> None:
+    endpoint = Endpoint()
+    endpoint.close()
+    source = HttpKeys(endpoint.url, timeout=TIMEOUT)
+    with pytest.raises(KeysUnavailable):
+        source.find("first", "ES256", 0)
+    source.close()
+
+
+def test_proxy_of_the_environment_is_not_asked(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy = Endpoint()
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert fetch(endpoint.url, timeout=TIMEOUT, max_bytes=65536, ca_file=None) == document(FIRST)
+    assert not proxy.asked
+    proxy.close()
+
+
+def _certificate(folder: Path, host: str) -> tuple[Path, ssl.SSLContext]:
+    """A self-signed certificate for `host` as a PEM file, and a server's side of TLS with it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    public, private = folder / f"{host}.pem", folder / f"{host}.key"
+    public.write_bytes(certificate.public_bytes(Encoding.PEM))
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(public, private)
+    return public, context
+
+
+def test_only_a_trusted_certificate_for_the_right_host_is_believed(tmp_path: Path) -> None:
+    good, context = _certificate(tmp_path, "localhost")
+    trusted = Endpoint(context)
+    assert fetch(trusted.url, timeout=TIMEOUT, max_bytes=65536, ca_file=str(good)) == document(FIRST)
+    with pytest.raises(KeysUnavailable):
+        fetch(trusted.url, timeout=TIMEOUT, max_bytes=65536, ca_file=None)
+    trusted.close()
+    other, context = _certificate(tmp_path, "other.example")
+    foreign = Endpoint(context)
+    with pytest.raises(KeysUnavailable):
+        fetch(foreign.url, timeout=TIMEOUT, max_bytes=65536, ca_file=str(other))
+    assert not foreign.asked
+    foreign.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "keys.json",
+        "file:///etc/passwd",
+        "ftp://login.example/jwks",
+        "http://login.example/jwks",
+        "http://127.0.0.1.evil.example/jwks",
+        "http://10.0.0.1/jwks",
+        "https://",
+        "https://user:secret@login.example/jwks",
+        "https://login.example/jwks#x",
+        "https://login.example:0/jwks",
+        "https://login.example:99999/jwks",
+        "https://login.example/a b",
+        "https://lоgin.example/jwks",
+    ],
+)
+def test_address_that_is_not_safe_is_refused_without_being_told(url: str) -> None:
+    with pytest.raises(StartupFault) as refusal:
+        check_url(url)
+    assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("url", ["https://login.example/jwks", "http://127.0.0.1:8080/x", "http://[::1]:1/x"])
+def test_address_that_is_safe_is_taken(url: str) -> None:
+    assert check_url(url) == url
