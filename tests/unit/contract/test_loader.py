@@ -1,0 +1,249 @@
+"""A contract file loads as what it says, or is refused with every fault, each at its line and path."""
+
+from __future__ import annotations
+
+import copy
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from entitlements.contract import Contract, load_contract, parse_contract
+from entitlements.errors import ContractsInvalid
+
+ROOT = Path(__file__).resolve().parents[3]
+TEXT = (ROOT / "contracts" / "orders" / "1.0.0.yaml").read_text(encoding="utf-8")
+TREE: dict[str, Any] = yaml.safe_load(TEXT)
+PATH = Path("orders/1.0.0.yaml")
+
+
+def refusal_of(text: str) -> ContractsInvalid:
+    with pytest.raises(ContractsInvalid) as refusal:
+        parse_contract(text, PATH)
+    assert refusal.value.faults
+    assert all(fault.file == str(PATH) and fault.message for fault in refusal.value.faults)
+    return refusal.value
+
+
+def changed(place: str, value: Any) -> str:
+    """The sample with one place set anew; the parts of `place` are joined by slashes."""
+    tree = copy.deepcopy(TREE)
+    part: Any = tree
+    *parents, last = place.split("/")
+    for name in parents:
+        part = part[name]
+    part[last] = value
+    return yaml.safe_dump(tree, sort_keys=False)
+
+
+def test_sample_loads_and_its_digest_is_stable() -> None:
+    contract = parse_contract(TEXT, PATH)
+    assert (contract.name, contract.version) == ("orders", "1.0.0")
+    assert contract.ref.digest == parse_contract(TEXT, PATH).ref.digest
+
+
+ACCESS = "tokens/access_token"
+REFUSED: dict[str, tuple[str, Any, str]] = {
+    "algorithms empty": (f"{ACCESS}/algorithms", [], "tokens.access_token.algorithms"),
+    "algorithms null": (f"{ACCESS}/algorithms", None, "tokens.access_token.algorithms"),
+    "algorithms text": (f"{ACCESS}/algorithms", "RS256", "tokens.access_token.algorithms"),
+    "algorithm none": (f"{ACCESS}/algorithms", ["none"], "tokens.access_token.algorithms[0]"),
+    "algorithm HS256": (f"{ACCESS}/algorithms", ["RS256", "HS256"], "tokens.access_token.algorithms[1]"),
+    "algorithm lower case": (f"{ACCESS}/algorithms", ["rs256"], "tokens.access_token.algorithms[0]"),
+    "profile unknown": (f"{ACCESS}/profile", "any", "tokens.access_token.profile"),
+    "lifetime zero": (f"{ACCESS}/max_lifetime", 0, "tokens.access_token.max_lifetime"),
+    "lifetime text": (f"{ACCESS}/max_lifetime", "3600", "tokens.access_token.max_lifetime"),
+    "lifetime boolean": (f"{ACCESS}/max_lifetime", True, "tokens.access_token.max_lifetime"),
+    "issuer http": ("issuer", "http://login.example.com", "issuer"),
+    "issuer empty": ("issuer", "", "issuer"),
+    "issuer list": ("issuer", ["https://login.example.com"], "issuer"),
+    "audience empty": ("audience", "", "audience"),
+    "audience null": ("audience", None, "audience"),
+    "version short": ("version", "1.0", "version"),
+    "version number": ("version", 1.0, "version"),
+    "undeclared other": ("undeclared_claims", "allow", "undeclared_claims"),
+    "claims empty": ("claims", {}, "claims"),
+    "claims list": ("claims", [], "claims"),
+    "policy without rule": ("policy", {"package": "orders.authz"}, "policy.rule"),
+    "policy traversal": ("policy/package", "orders/../system", "policy.package"),
+    "policy with a query": ("policy/rule", "decision?x", "policy.rule"),
+    "required text": ("claims/tenant/required", "yes", "claims.tenant.required"),
+    "sensitivity unknown": ("claims/tenant/sensitivity", "low", "claims.tenant.sensitivity"),
+    "schema missing": ("claims/tenant", {"required": True}, "claims.tenant.schema"),
+    "schema empty": ("claims/tenant/schema", {}, "claims.tenant.schema"),
+    "schema anyOf": ("claims/tenant/schema", {"type": "string", "anyOf": []}, "claims.tenant.schema.anyOf"),
+    "schema $ref": ("claims/tenant/schema", {"$ref": "https://x.example/"}, "claims.tenant.schema"),
+    "pattern broken": ("claims/tenant/schema/pattern", "(", "claims.tenant.schema.pattern"),
+    "bounds crossed": ("claims/clearance/schema/minimum", 9, "claims.clearance.schema.minimum"),
+    "enum empty": ("claims/roles/schema/items/enum", [], "claims.roles.schema.items.enum"),
+    "tombstone reused": ("removed", ["tenant"], "removed[0]"),
+    "scope of an unknown claim": ("scopes/orders:read/claims", ["tenent"], "scopes.orders:read.claims[0]"),
+    "consumer of an unknown claim": (
+        "consumers",
+        [{"name": "x", "kind": "first-party", "relies_on": ["tenent"]}],
+        "consumers[0].relies_on[0]",
+    ),
+    "unknown member": ("audiences", ["https://x.example"], "audiences"),
+    "unknown member of a claim": ("claims/tenant/optional", True, "claims.tenant.optional"),
+    "other name than the file's": ("contract", "payments", "contract"),
+    "built-in claim declared": ("claims/scope", {"schema": {"type": "string"}}, "claims.scope"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_fault_is_told_at_its_path(name: str) -> None:
+    place, value, path = REFUSED[name]
+    refusal = refusal_of(changed(place, value))
+    assert path in [fault.path for fault in refusal.faults], [str(fault) for fault in refusal.faults]
+
+
+YAML_FAULTS = {
+    "duplicate key": TEXT.replace("audience: https", "issuer: https", 1),
+    "duplicate claim": TEXT + "\nclaims: {}\n",
+    "tag": TEXT.replace("version: 1.0.0", "version: !!python/name:os.system x"),
+    "own tag": TEXT.replace("version: 1.0.0", "version: !secret x"),
+    "anchor and alias": TEXT.replace("[department]", "&x [*x]"),
+    "anchor bomb": "a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\nd: [*c,*c]\n",
+    "two documents": TEXT + "\n---\n" + TEXT,
+    "yes for a boolean": TEXT.replace("required: true", "required: yes", 1),
+    "off for a boolean": TEXT.replace("required: true", "required: off", 1),
+    "not YAML": TEXT.replace("claims:", "claims: [", 1),
+    "tab": TEXT.replace("  tenant:", "\ttenant:", 1),
+    "merge key": TEXT.replace("removed: [department]", "<<: {removed: [x]}"),
+    "NUL": TEXT + "\0",
+    "empty": "",
+    "comment only": "# nothing\n",
+    "null": "null",
+    "list": "[]",
+    "text": "orders",
+    "deep": "[" * 3000,
+    "not a number": TEXT.replace("maximum: 5", "maximum: .nan", 1),
+    "infinite": TEXT.replace("maximum: 5", "maximum: .inf", 1),
+    "date for a version": TEXT.replace("version: 1.0.0", "version: 2026-01-01"),
+}
+
+
+@pytest.mark.parametrize("name", YAML_FAULTS)
+def test_yaml_that_means_more_than_it_shows_is_refused(name: str) -> None:
+    assert YAML_FAULTS[name] != TEXT
+    refusal_of(YAML_FAULTS[name])
+
+
+def test_every_fault_is_told_at_once_in_the_order_of_lines() -> None:
+    text = (
+        TEXT.replace("type: boolean", "type: bool")
+        .replace("minimum: 0", "minimum: nine", 1)
+        .replace("https://login", "http://login")
+    )
+    refusal = refusal_of(text)
+    lines = [fault.line for fault in refusal.faults]
+    assert lines == sorted(lines)
+    for needle, path in (
+        ("http://login", "issuer"),
+        ("minimum: nine", "claims.clearance.schema.minimum"),
+        ("type: bool", "claims.suspended.schema.type"),
+    ):
+        line = next(number for number, row in enumerate(text.splitlines(), 1) if needle in row)
+        assert (line, path) in [(fault.line, fault.path) for fault in refusal.faults]
+
+
+def test_digest_ignores_order_and_prose_and_nothing_else() -> None:
+    digest = parse_contract(TEXT, PATH).ref.digest
+    tree = copy.deepcopy(TREE)
+    tree["claims"] = dict(reversed(tree["claims"].items()))
+    tree["scopes"] = dict(reversed(tree["scopes"].items()))
+    tree["description"] = "Other words."
+    tree["claims"]["tenant"]["description"] = "Other words."
+    tree["tokens"]["access_token"]["algorithms"].reverse()
+    tree["consumers"].reverse()
+    assert parse_contract(yaml.safe_dump(tree), PATH).ref.digest == digest
+    for place, value in (
+        ("audience", "https://other.example.com"),
+        ("undeclared_claims", "reject"),
+        (f"{ACCESS}/max_lifetime", 3601),
+        ("claims/clearance/schema/maximum", 6),
+        ("claims/tenant/required", False),
+        ("claims/email/sensitivity", "internal"),
+        ("removed", []),
+        ("request/actions", ["read"]),
+    ):
+        assert parse_contract(changed(place, value), PATH).ref.digest != digest, place
+
+
+def test_file_that_is_no_plain_readable_text_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "orders"
+    folder.mkdir()
+    good, link = folder / "1.0.0.yaml", folder / "link.yaml"
+    good.write_text(TEXT, encoding="utf-8")
+    assert load_contract(good).name == "orders"
+    link.symlink_to(good)
+    pipe = folder / "pipe.yaml"
+    os.mkfifo(pipe)
+    large, latin = folder / "large.yaml", folder / "latin.yaml"
+    large.write_text(TEXT + "#" * 300_000, encoding="utf-8")
+    latin.write_bytes(TEXT.encode() + b"# \xff\n")
+    for path in (link, pipe, large, latin, folder, folder / "absent.yaml"):
+        with pytest.raises(ContractsInvalid):
+            load_contract(path)
+
+
+TREES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12) | st.dates(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8) | st.integers(), inner, max_size=3),
+    max_leaves=6,
+)
+PLACES: list[tuple[Any, ...]] = []
+
+
+def _walk(value: Any, place: tuple[Any, ...]) -> None:
+    PLACES.append(place)
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        _walk(part, (*place, key))
+
+
+_walk(TREE, ())
+
+
+def outcome(text: str) -> Contract | None:
+    """The contract, or None where it is refused. Any other exception fails the test."""
+    try:
+        return parse_contract(text, PATH, named=False)
+    except ContractsInvalid as refusal:
+        if not refusal.faults:
+            raise AssertionError("a refusal without a fault") from refusal
+        return None
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_refused(text: str) -> None:
+    assert outcome(text) is None
+
+
+@given(TREES)
+def test_any_tree_is_refused(tree: Any) -> None:
+    assert outcome(yaml.safe_dump(tree)) is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(place=st.sampled_from([place for place in PLACES if place]), value=TREES, drop=st.booleans())
+def test_any_change_of_a_good_document_loads_or_is_refused(place: tuple[Any, ...], value: Any, drop: bool) -> None:
+    tree = copy.deepcopy(TREE)
+    part: Any = tree
+    for key in place[:-1]:
+        part = part[key]
+    if drop:
+        del part[place[-1]]
+    else:
+        part[place[-1]] = value
+    text = yaml.safe_dump(tree)
+    contract = outcome(text)
+    if contract is not None:
+        again = outcome(yaml.safe_dump(yaml.safe_load(text), sort_keys=False))
+        assert again is not None
+        assert again.ref.digest == contract.ref.digest
+        assert contract.claims
+        assert contract.profile.algorithms
