@@ -7,6 +7,7 @@ YAML 1.1 would turn into a boolean or a date behind the author's back (`yes`, `o
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,10 @@ from entitlements.model import JSON
 Path = tuple[str | int, ...]
 _MAX_DEPTH = 24
 _AMBIGUOUS = frozenset({"yes", "no", "on", "off", "y", "n"})
+# A number as JSON spells it, and within what a double holds exactly (RFC 7493 section 2.2).
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,15})")
+_FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_MAX_NUMBER = 2**53 - 1
 
 
 @dataclass
@@ -41,12 +46,14 @@ class Located:
 
 
 class _Composer(yaml.SafeLoader):
-    """Refuses anchors and aliases before they are composed, so that no alias can multiply a document."""
+    """Refuses tags, anchors and aliases before they are composed, so that no alias can multiply a document."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise yaml.MarkedYAMLError(problem="anchors and aliases are not accepted", problem_mark=event.start_mark)
+        if getattr(event, "tag", None) is not None:
+            raise yaml.MarkedYAMLError(problem="tags are not accepted", problem_mark=event.start_mark)
         return super().compose_node(parent, index)
 
 
@@ -60,7 +67,8 @@ def read(text: str) -> Located:
         mark = error.problem_mark
         located.faults.append((mark.line + 1 if mark else 1, (), f"not readable as YAML: {error.problem}"))
         return located
-    except (yaml.YAMLError, RecursionError, ValueError):
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError):
+        # OverflowError: an escape such as `\\UFFFFFFFF` that names no character.
         located.faults.append((1, (), "not readable as YAML"))
         return located
     if node is None:
@@ -87,10 +95,13 @@ def _mapping(node: yaml.MappingNode, path: Path, located: Located) -> JSON:
     members: dict[str, JSON] = {}
     for key_node, value_node in node.value:
         if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != "tag:yaml.org,2002:str":
-            text = getattr(key_node, "value", "")
-            _fault(key_node, path, located, f"a key must be plain text, put quotes around `{text}`")
+            cure = f", put quotes around `{key_node.value}`" if isinstance(key_node, yaml.ScalarNode) else ""
+            _fault(key_node, path, located, f"a key must be plain text{cure}")
             continue
         key = key_node.value
+        if not _is_text(key):
+            _fault(key_node, path, located, "a key holds a lone surrogate")
+            continue
         place = (*path, key)
         if key in members:
             _fault(key_node, place, located, f"the key `{key}` stands twice")
@@ -103,21 +114,35 @@ def _mapping(node: yaml.MappingNode, path: Path, located: Located) -> JSON:
 def _scalar(node: yaml.ScalarNode, path: Path, located: Located) -> JSON:
     text, kind = node.value, node.tag.removeprefix("tag:yaml.org,2002:")
     quoted = node.style in ("'", '"', "|", ">")
+    if kind in ("int", "float") or (kind == "str" and not quoted and _FLOAT.fullmatch(text)):
+        # YAML 1.1 takes `1e5` for text; JSON, and whoever wrote it, for a number.
+        return _number(node, path, located)
     if kind == "str":
+        if not _is_text(text):
+            return _fault(node, path, located, "the text holds a lone surrogate")
         return str(text) if quoted or text.lower() not in _AMBIGUOUS else _ambiguous(node, path, located)
     if kind == "bool":
         return text == "true" if text in ("true", "false") else _ambiguous(node, path, located)
     if kind == "null":
         return None
-    if kind == "int" and text.lstrip("-").isdecimal() and (text.lstrip("-") == "0" or text.lstrip("-")[0] != "0"):
-        return int(text) if len(text) < 18 else _fault(node, path, located, "the number is too large")
-    if kind == "float":
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        return number if math.isfinite(number) else _fault(node, path, located, f"`{text}` is not a plain number")
     return _ambiguous(node, path, located)
+
+
+def _number(node: yaml.ScalarNode, path: Path, located: Located) -> JSON:
+    text = node.value
+    if _INTEGER.fullmatch(text):
+        number: int | float = int(text)
+    elif _FLOAT.fullmatch(text):
+        number = float(text)
+    else:
+        return _fault(node, path, located, f"`{text}` is not a plain number")
+    if not (math.isfinite(number) and abs(number) <= _MAX_NUMBER):
+        return _fault(node, path, located, "the number is beyond the exact range of a double")
+    return number
+
+
+def _is_text(text: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _ambiguous(node: yaml.ScalarNode, path: Path, located: Located) -> JSON:

@@ -27,7 +27,14 @@ _ANY_TYPE = {"type", "enum", "const", "description"}
 _COUNTS = {"minLength", "maxLength", "minItems", "maxItems"}
 _NUMBERS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
 _PAIRS = (("minLength", "maxLength"), ("minItems", "maxItems"), ("minimum", "maximum"))
+_OPEN_PAIRS = (
+    ("exclusiveMinimum", "exclusiveMaximum"),
+    ("exclusiveMinimum", "maximum"),
+    ("minimum", "exclusiveMaximum"),
+)
+_KINDS: Mapping[str, tuple[type, ...]] = {"string": (str,), "integer": (int,), "number": (int, float)}
 _MAX_ITEMS = 1000
+_PLAIN_NAME = re.compile(r"[^\x00-\x20\x7f]{1,128}")
 
 
 def faults(schema: Any, path: Path) -> Iterator[Found]:
@@ -38,7 +45,7 @@ def faults(schema: Any, path: Path) -> Iterator[Found]:
     if not {"type", "enum", "const"} & schema.keys():
         yield path, "a schema needs `type`, `enum` or `const`"
     kind = schema.get("type")
-    if kind is not None and (not isinstance(kind, str) or kind not in TYPES):
+    if "type" in schema and (not isinstance(kind, str) or kind not in TYPES):
         yield (*path, "type"), f"`type` must be one of {', '.join(sorted(TYPES))}"
         return
     permitted = _ANY_TYPE | (_BY_TYPE[kind] if kind else set())
@@ -49,13 +56,37 @@ def faults(schema: Any, path: Path) -> Iterator[Found]:
             yield (*path, keyword), f"the keyword `{keyword}` {why}"
         else:
             yield from _keyword(keyword, value, (*path, keyword))
-    for low, high in _PAIRS:
-        if _is_number(schema.get(low)) and _is_number(schema.get(high)) and schema[low] > schema[high]:
-            yield (*path, low), f"`{low}` is greater than `{high}`"
+    yield from _bounds(schema, path)
+    yield from _values(schema, path)
     if kind == "array":
         yield from _array(schema, path)
     if kind == "object":
         yield from _object(schema, path)
+
+
+def _bounds(schema: Mapping[str, Any], path: Path) -> Iterator[Found]:
+    for low, high in (*_PAIRS, *_OPEN_PAIRS):
+        if not (_is_number(schema.get(low)) and _is_number(schema.get(high))):
+            continue
+        if schema[low] > schema[high] or (schema[low] == schema[high] and (low, high) in _OPEN_PAIRS):
+            why = "leaves no number below" if (low, high) in _OPEN_PAIRS else "is greater than"
+            yield (*path, low), f"`{low}` {why} `{high}`"
+
+
+def _values(schema: Mapping[str, Any], path: Path) -> Iterator[Found]:
+    """Values that stand beside a type must be of it: another one could never occur."""
+    listed = schema.get("enum", [])
+    for keyword, values in (("enum", listed), ("const", [schema["const"]] if "const" in schema else [])):
+        if "type" in schema and isinstance(values, list) and not all(_is_of(schema["type"], one) for one in values):
+            yield (*path, keyword), f"`{keyword}` holds a value that is not of the type `{schema['type']}`"
+
+
+def _is_of(kind: str, value: object) -> bool:
+    if isinstance(value, bool) or kind == "boolean":
+        return isinstance(value, bool) and kind == "boolean"
+    if kind == "integer" and isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, _KINDS.get(kind, ()))
 
 
 def _keyword(keyword: str, value: Any, path: Path) -> Iterator[Found]:
@@ -71,7 +102,7 @@ def _keyword(keyword: str, value: Any, path: Path) -> Iterator[Found]:
         yield path, "`const` must be text, a number or a boolean"
     elif keyword == "pattern":
         yield from _pattern(value, path)
-    elif keyword == "format" and value not in FORMATS:
+    elif keyword == "format" and not (isinstance(value, str) and value in FORMATS):
         yield path, f"`format` must be one of {', '.join(sorted(FORMATS))}"
     elif keyword == "uniqueItems" and not isinstance(value, bool):
         yield path, "`uniqueItems` must be true or false"
@@ -118,6 +149,8 @@ def _object(schema: Mapping[str, Any], path: Path) -> Iterator[Found]:
         yield path, "an object needs `properties`"
         return
     for name, inner in properties.items():
+        if not _PLAIN_NAME.fullmatch(name):
+            yield (*path, "properties"), "a property needs a plain name"
         yield from faults(inner, (*path, "properties", name))
     required = schema.get("required", [])
     if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
@@ -159,6 +192,3 @@ def compile_validator(schema: Mapping[str, JSON]) -> jsonschema_rs.Draft202012Va
     return jsonschema_rs.Draft202012Validator(
         dict(schema), validate_formats=True, pattern_options=jsonschema_rs.RegexOptions(size_limit=1_000_000)
     )
-
-
-PLAIN_NAME = re.compile(r"[^\x00-\x20\x7f]{1,128}")

@@ -127,8 +127,8 @@ def test_no_word_of_a_sample_is_misread(word: str) -> None:
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "flag": st.booleans(),
-    "count": st.integers(-(2**53), 2**53),
-    "share": st.floats(allow_nan=False, allow_infinity=False, width=32),
+    "count": st.integers(1 - 2**53, 2**53 - 1),
+    "share": st.floats(-1e15, 1e15),
     "word": st.text(max_size=40).filter(lambda text: text.isprintable()),
     "words": st.lists(st.text(max_size=12).filter(lambda text: text.isprintable()), max_size=6),
     "numbers": st.lists(st.integers(-9, 9), max_size=6),

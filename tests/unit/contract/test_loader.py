@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from entitlements.contract import Contract, load_contract, parse_contract
+from entitlements.contract import Contract, conforms, input_schema, lint, load_contract, parse_contract
 from entitlements.errors import ContractsInvalid
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -124,6 +124,20 @@ YAML_FAULTS = {
     "not a number": TEXT.replace("maximum: 5", "maximum: .nan", 1),
     "infinite": TEXT.replace("maximum: 5", "maximum: .inf", 1),
     "date for a version": TEXT.replace("version: 1.0.0", "version: 2026-01-01"),
+    "tag of an integer": TEXT.replace("maximum: 5", "maximum: !!int '--5'", 1),
+    "tag of a text": TEXT.replace("maximum: 5", "maximum: !!str 5", 1),
+    "wide digits": TEXT.replace("maximum: 5", "maximum: !!int ٣", 1),
+    "digits with an underscore": TEXT.replace("maximum: 5", "maximum: 1_0.5", 1),
+    "octal": TEXT.replace("maximum: 5", "maximum: 010", 1),
+    "sexagesimal": TEXT.replace("maximum: 5", "maximum: 1:30", 1),
+    "number beyond the exact range": TEXT.replace("maximum: 5", f"maximum: {2**53}", 1),
+    "float beyond the exact range": TEXT.replace("maximum: 5", "maximum: 1.0e+300", 1),
+    "number of 5,000 digits": TEXT.replace("maximum: 5", "maximum: " + "9" * 5000, 1),
+    "escape that names no character": TEXT.replace("[department]", '["\\UFFFFFFFF"]'),
+    "lone surrogate": TEXT.replace("[department]", '["\\ud800"]'),
+    "lone surrogate as key": TEXT.replace("  tenant:", '  "\\ud800":', 1),
+    "key that is a list": "[a]: 1\n",
+    "key that is an object": "{a: b}: 1\n",
 }
 
 
@@ -209,13 +223,104 @@ _walk(TREE, ())
 
 
 def outcome(text: str) -> Contract | None:
-    """The contract, or None where it is refused. Any other exception fails the test."""
+    """The contract, used as it is when it serves, or None where it is refused. Any other exception fails the test."""
     try:
-        return parse_contract(text, PATH, named=False)
+        contract = parse_contract(text, PATH, named=False)
     except ContractsInvalid as refusal:
         if not refusal.faults:
             raise AssertionError("a refusal without a fault") from refusal
         return None
+    assert contract.ref.digest
+    input_schema(contract)
+    lint(contract)
+    schemas = [claim.schema for claim in contract.claims.values()]
+    for spec in contract.request.resources.values() if contract.request else ():
+        schemas += spec.properties.values()
+    for schema in schemas:
+        conforms(schema, "x")
+        conforms(schema, 0.5)
+    return contract
+
+
+ODD: list[Any] = [
+    *(None, True, False, 0, -1, 1.0, 0.5, 5e-324, 2**53 - 1, 2**53, -(2**53), 10**30, 1e300),
+    *(float("nan"), float("inf"), "", "x", "(", "\0", "\ud800", "string", "9" * 400),
+    *(
+        [],
+        {},
+        [[]],
+        [{}],
+        [None],
+        [True, 1],
+        [1, 1.0],
+        [float("nan")],
+        ["a", "a"],
+        {"a": None},
+        {"": {"type": "string"}},
+    ),
+]
+KEYWORDS: dict[str, dict[str, Any]] = {
+    **{name: {"type": "string"} for name in ("type", "enum", "const", "description", "pattern", "format")},
+    **{name: {"type": "string"} for name in ("minLength", "maxLength")},
+    **{name: {"type": "integer"} for name in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")},
+    "multipleOf": {"type": "number"},
+    **{
+        name: {"type": "array", "items": {"type": "string"}, "maxItems": 3}
+        for name in ("items", "minItems", "maxItems", "uniqueItems")
+    },
+    **{
+        name: {"type": "object", "properties": {"a": {"type": "string"}}}
+        for name in ("properties", "required", "additionalProperties")
+    },
+}
+
+
+@pytest.mark.parametrize("keyword", KEYWORDS)
+def test_any_value_of_a_keyword_loads_or_is_refused(keyword: str) -> None:
+    for value in ODD:
+        outcome(changed("claims/tenant/schema", {**KEYWORDS[keyword], keyword: value}))
+
+
+CONTRADICTIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "open bounds crossed": ({"type": "number", "exclusiveMinimum": 5, "exclusiveMaximum": 2}, "exclusiveMinimum"),
+    "open bounds that meet": ({"type": "number", "exclusiveMinimum": 2, "exclusiveMaximum": 2}, "exclusiveMinimum"),
+    "open below closed": ({"type": "integer", "exclusiveMinimum": 5, "maximum": 5}, "exclusiveMinimum"),
+    "closed below open": ({"type": "integer", "minimum": 5, "exclusiveMaximum": 5}, "minimum"),
+    "number among texts": ({"type": "string", "enum": ["a", 1]}, "enum"),
+    "boolean among integers": ({"type": "integer", "enum": [1, True]}, "enum"),
+    "fraction among integers": ({"type": "integer", "enum": [1.5]}, "enum"),
+    "number for a boolean": ({"type": "boolean", "const": 1}, "const"),
+    "text for an object": ({"type": "object", "properties": {"a": {"type": "string"}}, "const": "a"}, "const"),
+    "name with a blank": ({"type": "object", "properties": {"a b": {"type": "string"}}}, "properties"),
+    "null for a type": ({"type": None, "enum": ["a"]}, "type"),
+}
+
+
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+def test_schema_that_no_value_can_meet_is_refused(name: str) -> None:
+    schema, keyword = CONTRADICTIONS[name]
+    refusal = refusal_of(changed("claims/clearance/schema", schema))
+    assert f"claims.clearance.schema.{keyword}" in [fault.path for fault in refusal.faults]
+
+
+def test_number_is_read_as_in_json() -> None:
+    for text, value in (("5", 5), ("-0", 0), ("1e1", 10.0), ("2.5E+0", 2.5), ("5e-324", 5e-324)):
+        contract = outcome(TEXT.replace("maximum: 5", f"maximum: {text}", 1))
+        assert contract is not None
+        assert contract.claims["clearance"].schema["maximum"] == value
+    assert outcome(TEXT.replace("maximum: 5", 'maximum: "1e1"', 1)) is None
+
+
+def test_near_misses_of_contradictions_load() -> None:
+    for schema in (
+        {"type": "number", "exclusiveMinimum": 2, "exclusiveMaximum": 5},
+        {"type": "integer", "minimum": 5, "maximum": 5},
+        {"type": "integer", "enum": [1.0, 2]},
+        {"type": "number", "enum": [1, 1.5]},
+        {"type": "boolean", "const": True},
+        {"enum": [1, True, "1"]},
+    ):
+        assert outcome(changed("claims/clearance/schema", schema)) is not None, schema
 
 
 @given(st.text(max_size=300))
@@ -224,12 +329,32 @@ def test_any_text_is_refused(text: str) -> None:
 
 
 @given(TREES)
+@example(None)
+@example({1: 2})
+@example(float("nan"))
 def test_any_tree_is_refused(tree: Any) -> None:
     assert outcome(yaml.safe_dump(tree)) is None
 
 
 @settings(max_examples=100, deadline=None)
 @given(place=st.sampled_from([place for place in PLACES if place]), value=TREES, drop=st.booleans())
+@example(place=("claims", "email", "schema", "format"), value=[], drop=False)
+@example(place=("claims", "email", "schema", "format"), value={}, drop=False)
+@example(place=("claims", "tenant", "schema", "type"), value=None, drop=False)
+@example(place=("claims", "tenant", "schema", "type"), value=[], drop=False)
+@example(place=("claims", "roles", "schema", "items", "enum"), value=[[]], drop=False)
+@example(place=("claims", "roles", "schema", "items", "enum"), value=[2**53], drop=False)
+@example(place=("claims", "roles", "schema", "items", "enum"), value=["\ud800"], drop=False)
+@example(place=("claims", "clearance", "schema", "maximum"), value=2**53, drop=False)
+@example(place=("claims", "clearance", "schema", "maximum"), value=float("nan"), drop=False)
+@example(place=("claims", "clearance", "schema"), value={"type": "integer", "multipleOf": "x"}, drop=False)
+@example(place=("claims", "clearance", "schema"), value={"type": "integer", "multipleOf": None}, drop=False)
+@example(place=("claims", "roles", "schema", "maxItems"), value={}, drop=False)
+@example(place=("policy", "package"), value=[], drop=False)
+@example(place=("tokens", "access_token", "algorithms"), value=[[]], drop=False)
+@example(place=("removed",), value=[{}], drop=False)
+@example(place=("request", "resources"), value={"order": None}, drop=False)
+@example(place=("request", "resources", "order", "properties"), value={"a": []}, drop=False)
 def test_any_change_of_a_good_document_loads_or_is_refused(place: tuple[Any, ...], value: Any, drop: bool) -> None:
     tree = copy.deepcopy(TREE)
     part: Any = tree
