@@ -125,6 +125,9 @@ class _Session:
             if len(answer) > MAX_ANSWER:
                 response.close()
                 raise EngineUnavailable("engine_answer_invalid", "the engine's answer is too large")
+            if response.length_remaining:
+                response.close()
+                raise _cut_short()
             response.release_conn()
             if response.headers.get("Content-Encoding", "identity") != "identity":
                 raise EngineUnavailable("engine_answer_invalid", "the engine's answer has a content encoding")
@@ -132,6 +135,12 @@ class _Session:
             while _TURN.watched:
                 _WATCH.forget(_TURN.watched.pop())
         return Answer(response.status, answer)
+
+
+def _cut_short() -> EngineUnavailable:
+    if time.monotonic() >= _TURN.deadline:
+        return EngineUnavailable("engine_timeout", "the engine took too long")
+    return EngineUnavailable("engine_answer_invalid", "the engine's answer was cut short")
 
 
 class StrictOpaClient(OpaClient):  # type: ignore[misc]
