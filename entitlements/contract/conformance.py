@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from entitlements.contract.schema_subset import compile_validator
 from entitlements.model import JSON, Action, Principal, Resource, VerifiedClaims, Violation
 
 _SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")
+# A token of 8 KiB can break a contract in thousands of places, and an answer is bounded too.
+MAX_VIOLATIONS = 100
 _NO_OBJECT = ObjectSpec({}, ())
 _WORDS = {
     "Type": ("type_mismatch", "is not of the declared type"),
@@ -47,7 +50,7 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The claims break the contract; every violation, at least one."""
+    """The claims break the contract; every violation, at least one and at most `MAX_VIOLATIONS`."""
 
     violations: tuple[Violation, ...]
 
@@ -92,7 +95,7 @@ def admit(contract: Contract, claims: VerifiedClaims) -> Admitted | Refused:
     ]
     violations += _value_violations(contract, present)
     if violations:
-        return Refused(tuple(violations))
+        return Refused(tuple(violations[:MAX_VIOLATIONS]))
     principal = Principal(
         id=str(values["sub"]),
         client_id=str(values["client_id"]),
@@ -203,7 +206,7 @@ def _value_violations(contract: Contract, present: Mapping[str, JSON]) -> list[V
 
 
 def _violations(validator: jsonschema_rs.Draft202012Validator, value: Any, name: str) -> Iterator[Violation]:
-    for error in validator.iter_errors(value):
+    for error in itertools.islice(validator.iter_errors(value), MAX_VIOLATIONS):
         code, words = _WORDS.get(type(error.kind).__name__, ("not_conforming", "does not conform"))
         path = "".join(f"[{part}]" if isinstance(part, int) else f".{_shown(part)}" for part in error.instance_path)
         yield Violation(code, name + path, words)

@@ -6,6 +6,7 @@ the decision log under the decision id.
 
 from __future__ import annotations
 
+import itertools
 import logging
 
 from flask import Flask, Response, json
@@ -17,6 +18,8 @@ from entitlements.web.metrics import Metrics
 
 _LOG = logging.getLogger("entitlements")
 _RETRY_AFTER = "1"
+# A body of 64 KiB can be wrong in thousands of fields, and an answer is bounded too.
+_MAX_DETAILS = 100
 _ERRORS = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large", 415: "unsupported_media_type"}
 
 
@@ -36,7 +39,8 @@ def install(app: Flask, metrics: Metrics) -> None:
     @app.errorhandler(RequestInvalid)
     def _request(error: RequestInvalid) -> Response:
         metrics.failed("invalid_request")
-        details: dict[str, JSON] = {path: list(faults) for path, faults in error.details.items()}
+        first = itertools.islice(error.details.items(), _MAX_DETAILS)
+        details: dict[str, JSON] = {path: list(faults) for path, faults in first}
         return problem(
             400,
             {"error": "invalid_request", "code": error.code, "error_description": error.message, "details": details},
