@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from entitlements import __version__
@@ -13,8 +15,23 @@ from entitlements.cli.contract import contract
 from entitlements.cli.serve import serve
 from entitlements.cli.token import token
 
+_TOKEN = re.compile(r"(?:bearer )?eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*", re.IGNORECASE)
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class _Main(click.Group):
+    """Looks at the arguments before anything can repeat one of them."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See click.Command.parse_args."""
+        if any(_TOKEN.fullmatch(argument.strip()) for argument in args):
+            # Others on the machine can read arguments, and a shell keeps them.
+            raise click.UsageError("a token is read from a file or standard input, never from an argument", ctx)
+        if any("\ud800" <= letter <= "\udfff" for argument in args for letter in argument):
+            raise click.UsageError("an argument is not valid UTF-8", ctx)
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="entitlements")
 def main() -> None:
     """Keep the contract between an authorization server and everyone who reads its tokens.

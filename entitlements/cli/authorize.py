@@ -45,7 +45,7 @@ def _parse_resource(_context: click.Context, _parameter: click.Parameter, value:
     "  entitlements authorize --token-file token.jwt --action read --resource order:42 --property tenant=t_1\n"
     "  cat token.jwt | entitlements authorize --action refund --resource order:42 --format json"
 )
-@click.option("--token-file", type=click.File("r"), default="-", help="The access token; `-` is standard input.")
+@render.token_option
 @click.option("--action", required=True, help="Name of the action.")
 @click.option("--resource", required=True, callback=_parse_resource, help="`type:id` of the resource.")
 @click.option("--property", "properties", multiple=True, callback=parse_members, help="`name=value` of the resource.")
@@ -54,7 +54,7 @@ def _parse_resource(_context: click.Context, _parameter: click.Parameter, value:
 @click.option("--unlocked", is_flag=True, help="Decide by policies that nobody locked.")
 @render.format_option
 def authorize(
-    token_file: IO[str],
+    token_file: IO[bytes],
     action: str,
     resource: Resource,
     properties: dict[str, JSON],
@@ -72,7 +72,7 @@ def authorize(
     if settings.decision_log == "stdout":
         settings = replace(settings, decision_log="/dev/null")
     request = AccessRequest(
-        token_file.read(16_384).strip(), Action(action), replace(resource, properties=properties), context, audience
+        render.read_token(token_file), Action(action), replace(resource, properties=properties), context, audience
     )
     try:
         service = build(settings)

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import click
 
@@ -18,6 +18,14 @@ FAILED, USAGE, NO, NO_ANSWER = 1, 2, 3, 4
 format_option = click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Who reads it."
 )
+token_option = click.option(
+    "--token-file", type=click.File("rb"), default="-", help="The access token; `-` is standard input."
+)
+
+
+def read_token(file: IO[bytes]) -> str:
+    """The token in a file, without what is around it. Octets of no token stay what they are: no token."""
+    return file.read(16_384).decode("latin-1").strip()
 
 
 def settings() -> Settings:

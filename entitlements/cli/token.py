@@ -90,7 +90,7 @@ def mint_command(
     contract = find_contract(_catalog(), name)
     try:
         key = from_jwk(json.load(key_file))
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         raise click.UsageError("--key is no private JWK") from None
     payload = access_token_claims(
         issuer=contract.profile.issuer,
@@ -123,15 +123,15 @@ def find_contract(catalog: Catalog, name: str) -> Contract:
 
 
 @token.command("inspect", epilog="\b\nExample:\n  entitlements token inspect --token-file token.jwt")
-@click.option("--token-file", type=click.File("r"), default="-", help="The token; `-` is standard input.")
+@render.token_option
 @click.option("--contract", "name", default=None, help="Hold it against this contract, not the one of its audience.")
 @render.format_option
-def inspect_command(token_file: IO[str], name: str | None, form: str) -> None:
+def inspect_command(token_file: IO[bytes], name: str | None, form: str) -> None:
     """Show a token's claims against its contract, violation by violation, and the state of its signature apart.
 
     Values of claims marked pii or secret are not shown. Exit code 3: it would not be accepted.
     """
-    text = token_file.read(16_384).strip()
+    text = render.read_token(token_file)
     seen = inspect(text)
     if seen.header is None or seen.payload is None:
         message = seen.refusal.message if seen.refusal else "the token cannot be read"

@@ -76,10 +76,12 @@ def check_address(settings: Settings) -> None:
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((settings.host, settings.port))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        # A name look-up has error numbers of its own; a name that cannot be looked up at all is a UnicodeError.
+        why = (error.strerror if isinstance(error, OSError) else None) or "no such address"
         raise StartupFault(
             "address_unavailable",
-            f"cannot listen on `{settings.host}:{settings.port}`: {os.strerror(error.errno or 0).lower()}, "
+            f"cannot listen on `{settings.host}:{settings.port}`: {why.lower()}, "
             "set ENTITLEMENTS_LISTEN to another address",
         ) from None
 
