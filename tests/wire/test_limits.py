@@ -57,6 +57,16 @@ def test_many_headers_are_refused(service: RunningService, wire: Wire, count: in
     assert len(service.rows()) == before
 
 
+def test_the_faults_of_a_body_full_of_them_are_bounded(service: RunningService, wire: Wire) -> None:
+    """H10, H11: a body of 64 KiB must not be answered with a quarter of a megabyte."""
+    many = {f"k{number}": 0 for number in range(4000)}
+    resource = {"type": "order", "id": "1", "properties": {**many, "tenant": "t_1"}}
+    for body in (wire.body(**many), wire.body(resource=resource)):
+        reply = service.one(wire.ask(body=body))
+        assert reply.status == 400
+        assert len(reply.json()["details"]) == 100
+
+
 def test_an_address_that_is_too_long_is_refused(service: RunningService, wire: Wire) -> None:
     for size, wanted in ((9_000, 200), (70_000, 431)):
         reply = service.one(wire.ask(first=b"POST /authorize?" + b"a" * size + b" HTTP/1.1"))
