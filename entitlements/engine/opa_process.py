@@ -28,6 +28,11 @@ _GUARDIAN = Path(__file__).with_name("guardian.py")
 _START_SECONDS = 15.0
 _POLL_SECONDS = 0.5
 _MAX_BACKOFF = 2.0
+_LOOK_SECONDS = 1.0
+# How long OPA may leave every question unanswered before it is ended and started again.
+_HANGING_SECONDS = 4.0
+# What passes by itself: it is tried again without an edit.
+_PASSING = frozenset({"policy_not_locked", "opa_failed", "opa_not_started"})
 
 
 class OpaProcess:
@@ -48,15 +53,14 @@ class OpaProcess:
         self._executable = executable
         self._policies = policies
         self._paths = tuple(decision_paths)
-        self._work = Path(tempfile.mkdtemp(prefix="entitlements-opa-"))
-        self._bundle = self._work / "policies.tar.gz"
+        self._make_folder()
         self._token = secrets.token_urlsafe(32)
         self._stopping = threading.Event()
         self._guardian: subprocess.Popen[bytes] | None = None
         self._server: OpaServer | None = None
         self._problem = ""
         self._admits = admits
-        self._waits_for_lock = False
+        self._tries_again = False
         try:
             self._revision = self._build()
             self._start()
@@ -102,6 +106,10 @@ class OpaProcess:
         """Process id of the guardian that runs OPA."""
         return self._guardian.pid if self._guardian is not None else 0
 
+    def _make_folder(self) -> None:
+        self._work = Path(tempfile.mkdtemp(prefix="entitlements-opa-"))
+        self._bundle = self._work / "policies.tar.gz"
+
     def _build(self) -> str:
         return policy_files.build_bundle(
             self._policies,
@@ -112,6 +120,11 @@ class OpaProcess:
         )
 
     def _start(self) -> None:
+        if not self._bundle.exists():
+            # Its guardian took it along, or somebody tidied the folder of temporary files.
+            shutil.rmtree(self._work, ignore_errors=True)
+            self._make_folder()
+            self._revision = self._build()
         port = _free_port()
         command = (_GUARDIAN, self._work, self._executable)
         self._guardian = subprocess.Popen(
@@ -151,9 +164,10 @@ class OpaProcess:
 
     def _supervise(self) -> None:
         backoff = 0.1
+        look = _Look()
         while not self._stopping.wait(0.05):
             guardian = self._guardian
-            if guardian is None or guardian.poll() is None:
+            if guardian is not None and guardian.poll() is None and not look.finds_hanging(self._server):
                 continue
             dead, self._server = self._server, None
             if dead is not None:
@@ -161,12 +175,14 @@ class OpaProcess:
             self._stop()
             if self._stopping.wait(backoff):
                 return
-            self._start()
             try:
+                self._start()
                 self._wait_until_served(time.monotonic() + _START_SECONDS)
                 backoff = 0.1
-            except StartupFault:
+            except (StartupFault, OSError):
+                # OSError: no process can be started now. The next turn finds none, and tries again.
                 backoff = min(backoff * 2, _MAX_BACKOFF)
+            look = _Look()
         self._stop()
 
     def _fingerprint(self) -> tuple[tuple[str, int, int, int], ...]:
@@ -182,20 +198,37 @@ class OpaProcess:
     def _watch_policies(self) -> None:
         while not self._stopping.wait(_POLL_SECONDS):
             now = self._fingerprint()
-            if now == self._seen and not self._waits_for_lock:
+            if now == self._seen and not self._tries_again:
                 continue
             self._seen = now
-            self._waits_for_lock = False
+            self._tries_again = False
             try:
                 self._revision = self._build()
                 self._wait_until_served(time.monotonic() + _START_SECONDS)
                 self._problem = ""
             except StartupFault as fault:
-                self._waits_for_lock = fault.code == "policy_not_locked"
+                self._tries_again = fault.code in _PASSING
                 details = "; ".join(map(str, fault.faults))
                 self._problem = f"{fault.message}, the last good policy serves: {details}" if details else fault.message
             except OSError as error:
+                self._tries_again = True
                 self._problem = f"the policies cannot be read: {os.strerror(error.errno or 0)}"
+
+
+class _Look:
+    """Looks at OPA now and then, and knows since when it has not answered."""
+
+    def __init__(self) -> None:
+        self._looked = self._answered = time.monotonic()
+
+    def finds_hanging(self, server: OpaServer | None) -> bool:
+        """Whether OPA has left questions unanswered for too long."""
+        if server is None or time.monotonic() - self._looked < _LOOK_SECONDS:
+            return False
+        if server.health().ready:
+            self._answered = time.monotonic()
+        self._looked = time.monotonic()
+        return self._looked - self._answered >= _HANGING_SECONDS
 
 
 def _arguments(port: int, bundle: Path) -> list[str]:

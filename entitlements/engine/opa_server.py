@@ -12,6 +12,7 @@ import urllib3
 
 from entitlements.engine.answer import read_answer
 from entitlements.engine.opa_client_strict import StrictOpaClient
+from entitlements.engine.policy_files import CONSTANT_PATH
 from entitlements.errors import EngineUnavailable
 from entitlements.model import JSON, PartHealth, Verdict
 
@@ -25,7 +26,7 @@ class OpaServer:
     """Asks the OPA at `url` (`http://` or `https://`, host and port).
 
     token: bearer token for OPA's own authorization, or None; probe: a decision path that `health` asks with an empty
-    input; connections: how many requests may be under way at once.
+    input, for which a policy may fail; connections: how many requests may be under way at once.
     """
 
     def __init__(self, url: str, *, token: str | None, probe: str = "", connections: int = 64) -> None:
@@ -57,10 +58,18 @@ class OpaServer:
             if not self._probe:
                 healthy = self._within(deadline, self._client.check_health)
                 return PartHealth(healthy, "" if healthy else "the engine is not healthy")
-            verdict = self.ask(self._probe, {}, deadline=deadline)
+            verdict = self._probed(deadline)
         except EngineUnavailable as error:
             return PartHealth(False, error.message)
         return PartHealth(True, "", {"revision": verdict.revision})
+
+    def _probed(self, deadline: float) -> Verdict:
+        try:
+            return self.ask(self._probe, {}, deadline=deadline)
+        except EngineUnavailable as error:
+            if error.code != "policy_error":
+                raise
+            return self.ask(CONSTANT_PATH, {}, deadline=deadline)
 
     def close(self) -> None:
         """Close the connections."""

@@ -18,6 +18,8 @@ from entitlements.errors import Fault, StartupFault
 from entitlements.model import JSON
 
 _LOCKDOWN = Path(__file__).with_name("lockdown") / "authz.rego"
+# Constant data beside the lockdown: it has an answer whatever the policies do with an empty input.
+CONSTANT_PATH = "system/decision_paths"
 _DATA = frozenset({"data.json", "data.yaml"})
 # A policy decides by its input alone: no network, no clock, no chance, no look at the process. OPA marks most of what
 # it has of these as nondeterministic; this is what it does not mark: certificates are checked by the clock.
@@ -130,7 +132,10 @@ def _run(opa: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _reduced_capabilities(opa: Path) -> dict[str, Any]:
-    capabilities: dict[str, Any] = json.loads(_run(opa, "capabilities", "--current").stdout)
+    try:
+        capabilities: dict[str, Any] = json.loads(_run(opa, "capabilities", "--current").stdout)
+    except ValueError:
+        raise StartupFault("opa_failed", "the OPA executable could not check the policies") from None
     capabilities["builtins"] = [
         item for item in capabilities["builtins"] if not item.get("nondeterministic") and item["name"] not in _IMPURE
     ]
@@ -188,7 +193,7 @@ def build_bundle(
 
 
 def _system(decision_paths: Sequence[str]) -> dict[str, bytes]:
-    data: dict[str, JSON] = {"decision_paths": [*sorted(decision_paths)]}
+    data: dict[str, JSON] = {"decision_paths": [*sorted({*decision_paths, CONSTANT_PATH})]}
     return {
         "system/authz/authz.rego": _LOCKDOWN.read_bytes(),
         "system/data.json": (json.dumps(data, indent=2) + "\n").encode(),

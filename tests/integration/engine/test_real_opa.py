@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -170,6 +171,72 @@ def test_a_hanging_child_is_no_decision_and_answers_again_when_it_goes_on(engine
             return False
 
     wait_until(answers)
+
+
+def heals(engine: OpaProcess) -> bool:
+    try:
+        return allows(engine) and engine.health().ready
+    except EngineUnavailable:
+        return False
+
+
+def test_a_child_that_hangs_for_good_is_ended_and_started_again(engine: OpaProcess) -> None:
+    """P4: nobody has to wake it."""
+    hanging = opa_pid(engine)
+    os.kill(hanging, signal.SIGSTOP)
+    wait_until(lambda: heals(engine))
+    assert opa_pid(engine) != hanging
+
+
+def test_a_child_whose_folder_was_tidied_away_is_started_again(engine: OpaProcess) -> None:
+    """P10: as a cleaner of temporary files does."""
+    killed, folder = opa_pid(engine), engine._work
+    shutil.rmtree(folder)
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: heals(engine))
+    assert engine._work != folder
+    assert not allows(engine, subject="b")
+
+
+def test_a_child_is_started_again_once_it_can_be(opa: Path, policies: Path, tmp_path: Path) -> None:
+    """P10: the executable is away for a while, as during its own update."""
+    executable, away = tmp_path / "opa", tmp_path / "away"
+    shutil.copy2(opa, executable)
+    running = OpaProcess(executable, policies, ["shop/authz/decision"])
+    try:
+        executable.rename(away)
+        os.kill(opa_pid(running), signal.SIGKILL)
+        wait_until(lambda: not running.health().ready)
+        with pytest.raises(EngineUnavailable):
+            allows(running)
+        away.rename(executable)
+        wait_until(lambda: heals(running))
+    finally:
+        running.close()
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        "default decision := false\n\ndecision if input.subject\n\ndecision := false if not input.subject\n\n"
+        "decision := true if not input.resource\n",
+        'default decision := false\n\ndecision if to_number(object.get(input, "zero", "none")) == 0\n',
+    ],
+    ids=["conflict", "built-in error"],
+)
+def test_a_policy_that_fails_for_an_empty_input_is_served_and_healthy(opa: Path, tmp_path: Path, rules: str) -> None:
+    """Health asks with an empty input: what the policy makes of that says nothing of real questions."""
+    folder = tmp_path / "shop" / "authz"
+    folder.mkdir(parents=True)
+    (folder / "authz.rego").write_text(f"package shop.authz\n\n{rules}", encoding="utf-8")
+    running = OpaProcess(opa, tmp_path, ["shop/authz/decision"])
+    try:
+        assert running.health().ready
+        assert allows(running)
+        with pytest.raises(EngineUnavailable):
+            running.ask("shop/authz/decision", {}, deadline=time.monotonic() + SECONDS)
+    finally:
+        running.close()
 
 
 def test_nothing_is_left_behind_when_the_engine_is_closed(opa: Path, policies: Path) -> None:
