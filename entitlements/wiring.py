@@ -119,7 +119,13 @@ def key_sources(settings: Settings, catalog: Catalog) -> dict[str, KeySource]:
                 Fault("keys_missing", f"no key set is set for the issuer `{issuer}`", path="ENTITLEMENTS_KEYS")
             )
         elif location.startswith(("https://", "http://")):
-            sources[issuer] = HttpKeys(location, cooldown=settings.keys_cooldown, max_stale=settings.keys_max_stale)
+            sources[issuer] = HttpKeys(
+                location,
+                # A request has one budget: half of it is left for the engine.
+                wait=settings.budget / 2,
+                cooldown=settings.keys_cooldown,
+                max_stale=settings.keys_max_stale,
+            )
         else:
             file_keys = FileKeys(Path(location), max_stale=settings.keys_max_stale)
             sources[issuer] = file_keys

@@ -20,7 +20,8 @@ from entitlements.token.signature import VerificationKey
 class HttpKeys:
     """See the module. All times in seconds; every `now` is of `time.monotonic()`.
 
-    url: `https://`, or `http://` on a loopback host; timeout: for one whole fetch; max_bytes: the largest document;
+    url: `https://`, or `http://` on a loopback host; timeout: for one whole fetch; wait: how long a question waits for
+    one, None for as long as it takes; max_bytes: the largest document;
     refresh_after: age from which the set is fetched anew in the background; cooldown: least time between two fetches;
     max_stale: age from which the set serves no more; ca_file: PEM file of the only trusted roots.
     Raises StartupFault key_source_invalid.
@@ -31,6 +32,7 @@ class HttpKeys:
         url: str,
         *,
         timeout: float = 2.0,
+        wait: float | None = None,
         max_bytes: int = MAX_SET_BYTES,
         refresh_after: float = 300.0,
         cooldown: float = 10.0,
@@ -41,6 +43,7 @@ class HttpKeys:
             raise StartupFault("key_source_invalid", "the limits of a key source must be greater than zero")
         self._url = check_url(url)
         self._timeout = timeout
+        self._wait = timeout if wait is None else min(wait, timeout)
         self._max_bytes = max_bytes
         # A short maximum age must not pass before the first refresh: then every set would go stale under traffic.
         self._refresh_after = min(refresh_after, max_stale / 2)
@@ -62,7 +65,7 @@ class HttpKeys:
         return self._generation
 
     def find(self, kid: str | None, algorithm: str, now: float) -> VerificationKey:
-        """See KeySource.find. Waits, for `timeout` at most, only where the key is not known."""
+        """See KeySource.find. Waits, for `wait` at most, only where the key is not known."""
         with self._lock:
             known = self._usable(now)
             if known is not None:
@@ -76,10 +79,12 @@ class HttpKeys:
                         raise
             flight = self._start_flight(now, self._cooldown)
         if flight is not None:
-            flight.join(self._timeout)
+            flight.join(self._wait)
         with self._lock:
             known = self._usable(now)
-        if known is None:
+            under_way = flight is not None and self._flight is flight
+        if known is None or under_way:
+            # Also where other keys are known: the one that is asked for may be on its way.
             raise KeysUnavailable("keys_unavailable", "no usable key set of the issuer is known")
         return known.find(kid, algorithm)
 

@@ -8,6 +8,7 @@ import http.server
 import json
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -233,6 +234,33 @@ def test_failing_endpoint_at_the_first_question_is_no_decision(endpoint: Endpoin
     with pytest.raises(KeysUnavailable):
         keys.find("second", "ES256", 0)
     assert not keys.health(1).ready
+
+
+def test_slow_endpoint_holds_up_a_question_for_its_share_of_the_budget_only(endpoint: Endpoint) -> None:
+    """K3: no answer yet is no refusal; who asks for a key that is known does not wait at all."""
+    go_on = threading.Event()
+
+    def slow(request: http.server.BaseHTTPRequestHandler) -> None:
+        go_on.wait(2 * TIMEOUT)
+        plain(document(FIRST, SECOND))(request)
+
+    source = HttpKeys(endpoint.url, timeout=2 * TIMEOUT, wait=0.1, cooldown=10)
+    try:
+        assert finds(source, "first", 0)
+        endpoint.answer = slow
+        started = time.monotonic()
+        for _ in range(3):
+            with pytest.raises(KeysUnavailable):
+                source.find("second", "ES256", 20)
+            assert finds(source, "first", 20)
+        assert time.monotonic() - started < TIMEOUT
+        go_on.set()
+        settle(source)
+        assert finds(source, "second", 20)
+        assert len(endpoint.asked) == 2
+    finally:
+        go_on.set()
+        source.close()
 
 
 @pytest.mark.parametrize("place", ["head", "body"])
