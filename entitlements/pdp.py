@@ -145,22 +145,25 @@ class PolicyDecisionPoint:
 
 
 def _with_subject(record: DecisionRecord, contract: Contract, claims: VerifiedClaims) -> DecisionRecord:
-    """Name the subject as far as the contract's sensitivity of `sub` allows."""
-    subject = str(claims.values["sub"])
-    specification = contract.claims.get("sub")
-    sensitivity = specification.sensitivity if specification else "internal"
-    if sensitivity == "pii":
-        subject = "sha256:" + hashlib.sha256(subject.encode()).hexdigest()
-    elif sensitivity == "secret":
-        subject = ""
+    """Name subject and client as far as the contract's sensitivity of `sub` and `client_id` allows."""
     return replace(
         record,
-        subject=subject,
-        client_id=str(claims.values["client_id"]),
+        subject=_as_sensitive(contract, claims, "sub"),
+        client_id=_as_sensitive(contract, claims, "client_id"),
         audience=claims.audience,
         contract=f"{contract.ref.name}@{contract.ref.version}",
         contract_digest=contract.ref.digest,
     )
+
+
+def _as_sensitive(contract: Contract, claims: VerifiedClaims, name: str) -> str:
+    """The value of a registered claim, its SHA-256 where the contract marks it as pii, nothing where as secret."""
+    value = str(claims.values[name])
+    specification = contract.claims.get(name)
+    sensitivity = specification.sensitivity if specification else "internal"
+    if sensitivity == "secret":
+        return ""
+    return "sha256:" + hashlib.sha256(value.encode()).hexdigest() if sensitivity == "pii" else value
 
 
 def _with_decision(record: DecisionRecord, decision: Decision, ignored: tuple[str, ...]) -> DecisionRecord:

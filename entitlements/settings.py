@@ -127,7 +127,7 @@ class _Reader:
 
     def listen(self, name: str) -> tuple[str, int]:
         match = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})", self.text(name))
-        if match is None or int(match[2]) > 65535:
+        if match is None or not 1 <= int(match[2]) <= 65535:
             self._fault(name, "must be `host:port`, for example `127.0.0.1:8080`")
             return "", 0
         return match[1].strip("[]"), int(match[2])

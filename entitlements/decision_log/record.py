@@ -1,7 +1,7 @@
 """The record of one decision and the port it is written through.
 
-Fields are an allow-list: no token, no key, no claim value but the subject's id, and that only as its contract's
-sensitivity of `sub` allows.
+Fields are an allow-list: no token, no key, no claim value but the ids of subject and client, and those only as the
+contract's sensitivity of `sub` and `client_id` allows.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ class DecisionRecord:
     """What is kept of one decision. Only what stands here can reach a log.
 
     time: RFC 3339 in UTC; effect: `allow`, `deny` or, for a token that was refused, `reject`; refusal: the exact
-    cause that the caller is not told; subject: the id, its SHA-256 or empty, as the contract's sensitivity of `sub`
-    says; violations: `code:claim` pairs; ignored: names of claims that were stripped; duration_ms: from parsed
-    request to verdict.
+    cause that the caller is not told; subject, client_id: the value, its SHA-256 or empty, as the contract's
+    sensitivity of `sub` and `client_id` says; violations: `code:claim` pairs; ignored: names of claims that were
+    stripped; duration_ms: from parsed request to verdict.
     """
 
     time: str

@@ -245,7 +245,7 @@ def test_the_audience_that_asks_is_held_against_the_token(world: World, token: s
 
 
 @pytest.mark.parametrize("sensitivity", ["public", "internal", "pii", "secret"])
-def test_the_subject_is_logged_as_the_contract_says(
+def test_subject_and_client_are_logged_as_the_contract_says(
     issuer: Issuer, tmp_path: Path, lock_folder: Callable[..., None], sensitivity: str
 ) -> None:
     """A8."""
@@ -253,15 +253,18 @@ def test_the_subject_is_logged_as_the_contract_says(
     shutil.copytree(ROOT / "contracts", folder)
     (folder / "contracts.lock").unlink()
     document = folder / "orders" / "1.0.0.yaml"
-    line = f"\nclaims:\n  sub: {{sensitivity: {sensitivity}, schema: {{type: string}}}}\n"
+    declared = f"{{sensitivity: {sensitivity}, schema: {{type: string}}}}"
+    line = f"\nclaims:\n  sub: {declared}\n  client_id: {declared}\n"
     document.write_text(document.read_text().replace("\nclaims:\n", line))
     lock_folder(folder, policy_digest="sha256:" + "0" * 64)
     world = World(load_catalog(folder), issuer)
     world.pdp.decide(request_of(orders_token(issuer)))
     world.pdp.decide(request_of(orders_token(issuer, claims={**CLAIMS, "suspended": 0})))
-    digest = "sha256:" + hashlib.sha256(b"u_1").hexdigest()
-    wanted = {"public": "u_1", "internal": "u_1", "pii": digest, "secret": ""}[sensitivity]
-    assert [(record.effect, record.subject) for record in world.records] == [("allow", wanted), ("deny", wanted)]
+    assert [record.effect for record in world.records] == ["allow", "deny"]
+    for record in world.records:
+        for value, logged in (("u_1", record.subject), ("web", record.client_id)):
+            digest = "sha256:" + hashlib.sha256(value.encode()).hexdigest()
+            assert logged == {"public": value, "internal": value, "pii": digest, "secret": ""}[sensitivity]
     assert world.asked[0][1]["subject"]["id"] == "u_1"  # type: ignore[index, call-overload]
 
 

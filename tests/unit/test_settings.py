@@ -40,6 +40,52 @@ def test_every_fault_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        (
+            "ENTITLEMENTS_LISTEN",
+            ["127.0.0.1:1", "localhost:65535", "[::1]:8080", "0.0.0.0:80"],
+            [
+                "127.0.0.1",
+                ":80",
+                "127.0.0.1:0",
+                "127.0.0.1:65536",
+                "::1:80",
+                "a b:80",
+                "a:80x",
+                "http://a:80",
+                "a:８０",
+            ],
+        ),
+        ("ENTITLEMENTS_LEEWAY", ["0", "60"], ["-1", "61", "1.0", "1e1", "٣", "0x1", "9" * 5000]),
+        ("ENTITLEMENTS_THREADS", ["1", "64"], ["0", "65"]),
+        ("ENTITLEMENTS_BUDGET_MS", ["20", "10000"], ["19", "10001", "500ms"]),
+        ("ENTITLEMENTS_TOKEN_CACHE", ["0", "1000000"], ["1000001", "yes"]),
+        ("ENTITLEMENTS_KEYS_MAX_STALE", ["10", "86400"], ["9", "86401"]),
+        ("ENTITLEMENTS_KEYS_COOLDOWN", ["1", "3600"], ["0", "3601"]),
+        (
+            "ENTITLEMENTS_OPA_URL",
+            ["http://opa:8181", "https://opa.example", "http://[::1]:8181/"],
+            ["opa:8181", "ftp://opa", "http://", "http://u@opa", "http://opa/v1", "http://opa?x", "http://opa:99999"],
+        ),
+        ("ENTITLEMENTS_OPA_TOKEN", ["x" * 16], ["x" * 15, "x" * 16 + " y", "x" * 16 + "é"]),
+        (
+            "ENTITLEMENTS_KEYS",
+            ["https://a=/k", "https://a=https://a/k http://127.0.0.1=k"],
+            ["https://a", "https://a=", "a=/k", "https://a=/k https://a=/l", "https://a=http://evil.example/k"],
+        ),
+    ],
+)
+def test_each_setting_has_its_limits(name: str, good: list[str], bad: list[str]) -> None:
+    for value in good:
+        load_settings({name: value})
+    for value in bad:
+        with pytest.raises(StartupFault) as caught:
+            load_settings({name: value})
+        assert {fault.path for fault in caught.value.faults} == {name}, value
+
+
+@pytest.mark.parametrize(
     ("text", "keys"),
     [
         ("https://a=/k.json", {"https://a": "/k.json"}),

@@ -5,6 +5,9 @@ import os
 import resource
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -78,6 +81,53 @@ def test_write_that_was_cut_short_is_an_error_and_the_next_line_is_whole(tmp_pat
     subprocess.run([sys.executable, "-c", script, str(path)], check=True, timeout=60)
     assert json.loads(path.read_text().splitlines()[-1])["effect"] == "deny"
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+
+
+LARGE = DecisionRecord(time="t", decision_id="d", request_id="", effect="deny", resource_id="x" * 60_000)
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_reader_that_has_stopped_is_an_error_in_bounded_time_and_heals(blocking: bool) -> None:
+    """A4: nobody waits for ever on a pipe, and no line runs into another one."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, blocking)
+    log = JsonLinesLog(writer, owned=True)
+    log.append(LARGE)
+    started = time.monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        failures = [pool.submit(log.append, LARGE).exception() for _ in range(4)]
+    assert all(isinstance(failure, DecisionLogUnavailable) for failure in failures)
+    assert time.monotonic() - started < 10
+    assert "reader has stopped" in log.health().problem
+    received = []
+    drain = threading.Thread(target=lambda: received.extend(iter(lambda: os.read(reader, 65536), b"")))
+    drain.start()
+    log.append(LARGE)
+    assert log.health().ready
+    log.close()
+    drain.join(30)
+    os.close(reader)
+    lines = [line for line in b"".join(received).split(b"\n") if line]
+    assert [json.loads(line)["effect"] for line in (lines[0], lines[-1])] == ["deny", "deny"]
+    for torn in lines[1:-1]:
+        with pytest.raises(ValueError):
+            json.loads(torn)
+
+
+def test_reader_that_has_gone_is_an_error() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    log = JsonLinesLog(writer, owned=True)
+    with pytest.raises(DecisionLogUnavailable):
+        log.append(RECORD)
+    log.close()
+
+
+def test_pipe_that_nobody_reads_stops_the_start(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log")
+    with pytest.raises(StartupFault) as caught:
+        open_log(str(tmp_path / "log"))
+    assert caught.value.code == "decision_log_unwritable"
 
 
 def test_unwritable_target_stops_the_start(tmp_path: Path) -> None:
