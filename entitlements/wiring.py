@@ -131,7 +131,8 @@ def key_sources(settings: Settings, catalog: Catalog) -> dict[str, KeySource]:
             sources[issuer] = file_keys
             health = file_keys.health(time.monotonic())
             if not health.ready:
-                faults.append(Fault("keys_unusable", health.problem, path="ENTITLEMENTS_KEYS"))
+                text = f"{health.problem} (needed for the issuer `{issuer}`)"
+                faults.append(Fault("keys_unusable", text, location, path="ENTITLEMENTS_KEYS"))
     if faults:
         raise StartupFault("keys_missing", "the key sets cannot be used", faults)
     return sources

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -26,11 +27,11 @@ _MOST_SAMPLES = 100_000
     "    --out contracts/documents/1.0.0.yaml claims.jsonl"
 )
 @click.argument("name")
-@click.argument("samples", type=click.File("r"), default="-")
+@click.argument("samples", type=click.File("rb"), default="-")
 @click.option("--issuer", help="Where the samples name none or several.")
 @click.option("--audience", help="Where the samples name none or several.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A new file, instead of the screen.")
-def init(name: str, samples: IO[str], issuer: str | None, audience: str | None, out: Path | None) -> None:
+def init(name: str, samples: IO[bytes], issuer: str | None, audience: str | None, out: Path | None) -> None:
     """Draft contract NAME from SAMPLES: one access token or one JSON object of claims a line.
 
     Types, choices, limits and what is optional are taken from the samples; personal data is guessed and marked for
@@ -54,13 +55,16 @@ def init(name: str, samples: IO[str], issuer: str | None, audience: str | None, 
     if out is None:
         click.echo(text, nl=False)
         return
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with out.open("x", encoding="utf-8") as file:
-        file.write(text)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with out.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise click.ClickException(f"cannot write `{out}`: {os.strerror(error.errno or 0).lower()}") from None
     click.echo(f"wrote {out}: review it, then `entitlements contract lint`", err=True)
 
 
-def _read(samples: IO[str]) -> tuple[list[Mapping[str, JSON]], list[Mapping[str, JSON]]]:
+def _read(samples: IO[bytes]) -> tuple[list[Mapping[str, JSON]], list[Mapping[str, JSON]]]:
     """The headers (of what was a token) and the claims. No message quotes a line."""
     headers: list[Mapping[str, JSON]] = []
     claims: list[Mapping[str, JSON]] = []
@@ -70,14 +74,14 @@ def _read(samples: IO[str]) -> tuple[list[Mapping[str, JSON]], list[Mapping[str,
             continue
         if len(claims) >= _MOST_SAMPLES:
             raise click.UsageError(f"there are more than {_MOST_SAMPLES} samples")
-        if text.startswith("{"):
+        if text.startswith(b"{"):
             try:
-                found = strict_json.loads(text.encode(), max_depth=16)
+                found = strict_json.loads(text, max_depth=16)
             except JSONRefused as refused:
                 raise click.UsageError(f"line {number}: {refused.message}") from None
             claims.append(found)  # type: ignore[arg-type]
             continue
-        seen = inspect(text)
+        seen = inspect(text.decode("latin-1"))
         if seen.header is None or seen.payload is None:
             raise click.UsageError(f"line {number}: {seen.refusal.message if seen.refusal else 'no token'}")
         headers.append(seen.header)

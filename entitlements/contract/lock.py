@@ -120,7 +120,7 @@ def load_all(folder: Path) -> dict[tuple[str, str], Contract]:
     faults: list[Fault] = []
     found: dict[tuple[str, str], Contract] = {}
     if not folder.is_dir():
-        raise _invalid(folder, [(0, "", "there is no such folder")])
+        raise _invalid(folder, [(0, "", "there is no such folder, see ENTITLEMENTS_CONTRACTS")])
     for path in contract_files(folder):
         try:
             contract = load_contract(path)
@@ -159,8 +159,11 @@ def plan_lock(
     published = {name: dict(versions) for name, versions in old.published.items()}
     for (name, version), contract in contracts.items():
         published.setdefault(name, {}).setdefault(version, contract.ref.digest)
+    names = {name for name, _ in contracts}
+    unknown = sorted({*(pins or {}), *(also or {})} - names)
+    faults += [Fault("version_missing", f"there is no contract `{name}`", str(folder)) for name in unknown]
     planned: dict[str, Pin] = {}
-    for name in sorted({name for name, _ in contracts}):
+    for name in sorted(names):
         newest = max((version for other, version in contracts if other == name), key=version_key)
         version = (pins or {}).get(name, newest)
         accepted = tuple((also or {}).get(name, ()))

@@ -68,7 +68,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _unreadable(path: Path, why: str) -> StartupFault:
-    return StartupFault("policy_unreadable", f"`{path}` {why}")
+    return StartupFault("policy_unreadable", f"the policies cannot be read: `{path}` {why}")
 
 
 def policy_digest(folder: Path) -> str:

@@ -87,7 +87,8 @@ def test_an_absent_lock_is_refused_with_its_cure(world: World) -> None:
 def test_an_unusable_key_set_is_refused_without_its_content(world: World, content: str) -> None:
     (world.folder / "jwks.json").write_text(content)
     printed = world.start()
-    assert "ENTITLEMENTS_KEYS" in printed
+    assert f"{world.folder / 'jwks.json'}: ENTITLEMENTS_KEYS: " in printed
+    assert "needed for the issuer `https://login.example.com`" in printed
     assert "AAAA" not in printed
 
 
@@ -103,7 +104,20 @@ def test_a_contract_without_its_decision_rule_is_refused(world: World) -> None:
 
 def test_an_unreadable_policy_folder_is_refused(world: World) -> None:
     shutil.rmtree(world.folder / "policies")
-    assert "policies" in world.start()
+    assert "the policies cannot be read: `policies` is no folder" in world.start()
+    (world.folder / "policies").mkdir()
+    assert "the policies cannot be read: `policies` holds no policy" in world.start()
+    (world.folder / "policies" / "a.rego").symlink_to("/etc/hostname")
+    assert "is a link out of the policy folder" in world.start()
+    (world.folder / "policies" / "a.rego").unlink()
+    (world.folder / "policies" / "a.rego").mkdir()
+    assert "the policies cannot be read: `policies` holds no policy" in world.start()
+
+
+def test_an_absent_folder_of_contracts_is_refused_with_its_setting(world: World) -> None:
+    assert "nowhere: there is no such folder, see ENTITLEMENTS_CONTRACTS" in world.start(
+        {"ENTITLEMENTS_CONTRACTS": "nowhere"}
+    )
 
 
 def test_a_policy_that_asks_the_network_is_refused(world: World) -> None:

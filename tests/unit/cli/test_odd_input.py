@@ -68,6 +68,23 @@ def test_octets_that_are_no_token_are_a_refusal(world: World, name: str) -> None
         assert "eyJ" not in result.output
 
 
+@pytest.mark.parametrize("sample", [b"\xff", b'{"a": "\xff"}', b"\x00", TOKEN.encode("utf-16"), b"{", b"[]", b'"eyJ"'])
+def test_sample_that_is_no_text_is_a_usage_error(world: World, sample: bytes) -> None:
+    result = world.run("contract", "init", "parcels", sent=sample)
+    assert result.exit_code == 2
+    assert "line 1: " in result.stderr
+    assert "eyJ" not in result.output
+
+
+def test_draft_that_cannot_be_written_is_told(world: World, tmp_path: Path) -> None:
+    sample = b'{"iss": "https://a.example", "aud": "https://b.example", "sub": "u", "x": "\xc3\xa9"}'
+    (tmp_path / "file").write_text("")
+    result = world.run("contract", "init", "parcels", "--out", str(tmp_path / "file" / "1.0.0.yaml"), sent=sample)
+    assert result.exit_code == 1
+    assert "cannot write" in result.stderr
+    assert world.run("contract", "init", "parcels", sent=sample).exit_code == 0
+
+
 def test_token_that_is_too_large_is_a_refusal(world: World) -> None:
     for command in (READ, ("token", "inspect")):
         result = world.run(*command, sent=b"a" * 100_000)

@@ -151,7 +151,12 @@ def test_plan_pins_the_newest_by_number_or_what_is_asked_for(folder: Path) -> No
 
 
 def test_plan_refuses_what_cannot_be_pinned(folder: Path) -> None:
-    for options in ({"pins": {"orders": "3.0.0"}}, {"also": {"orders": ["3.0.0"]}}):
+    for options in (
+        {"pins": {"orders": "3.0.0"}},
+        {"pins": {"order": "1.0.0"}},
+        {"also": {"orders": ["3.0.0"]}},
+        {"also": {"order": ["1.0.0"]}},
+    ):
         with pytest.raises(ContractsInvalid) as refusal:
             plan_lock(folder, policy_digest=POLICY, **options)  # type: ignore[arg-type]
         assert {fault.code for fault in refusal.value.faults} == {"version_missing"}
