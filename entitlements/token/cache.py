@@ -35,16 +35,21 @@ def cache_name(token: str, audience: str | None) -> CacheName:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest(), audience
 
 
+# Most tokens are smaller. The largest ones displace others, so that an issuer of large tokens fills no memory.
+_BYTES_PER_ENTRY = 2048
+
+
 class TokenCache:
     """A bounded map that forgets what was not used for longest. Safe to use from many threads.
 
-    entries: how many tokens are remembered; 0 remembers none.
+    entries: how many tokens are remembered, and of how many times 2 KiB in all; 0 remembers none.
     """
 
     def __init__(self, entries: int) -> None:
         self._entries = entries
         self._lock = threading.Lock()
-        self._remembered: OrderedDict[CacheName, RememberedToken] = OrderedDict()
+        self._remembered: OrderedDict[CacheName, tuple[RememberedToken, int]] = OrderedDict()
+        self._bytes = 0
 
     def __len__(self) -> int:
         return len(self._remembered)
@@ -53,21 +58,25 @@ class TokenCache:
         """What is remembered under `name`. It says nothing about now: times and key are the caller's to check."""
         with self._lock:
             found = self._remembered.get(name)
-            if found is not None:
-                self._remembered.move_to_end(name)
-            return found
-
-    def put(self, name: CacheName, token: RememberedToken) -> None:
-        """Remember `token`, forgetting the one that was not used for longest where the map is full."""
-        if self._entries <= 0:
-            return
-        with self._lock:
-            self._remembered[name] = token
+            if found is None:
+                return None
             self._remembered.move_to_end(name)
-            while len(self._remembered) > self._entries:
-                self._remembered.popitem(last=False)
+            return found[0]
+
+    def put(self, name: CacheName, token: RememberedToken, size: int) -> None:
+        """Remember `token` of `size` bytes, forgetting those not used for longest where the map is full."""
+        with self._lock:
+            self._drop(name)
+            self._remembered[name] = token, size
+            self._bytes += size
+            while len(self._remembered) > self._entries or self._bytes > self._entries * _BYTES_PER_ENTRY:
+                self._drop(next(iter(self._remembered)))
 
     def forget(self, name: CacheName) -> None:
         """Forget one token."""
         with self._lock:
-            self._remembered.pop(name, None)
+            self._drop(name)
+
+    def _drop(self, name: CacheName) -> None:
+        _, size = self._remembered.pop(name, (None, 0))
+        self._bytes -= size

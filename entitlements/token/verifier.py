@@ -70,7 +70,7 @@ class TokenVerifier:
                 return remembered.claims
             self._cache.forget(name)
         verified = self._verify(token, now, audience)
-        self._cache.put(name, verified)
+        self._cache.put(name, verified, len(token))
         return verified.claims
 
     def _still_holds(self, remembered: RememberedToken) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -98,6 +99,37 @@ def test_fifty_slow_clients_hold_up_nobody_and_are_ended(service: RunningService
             else:
                 assert b" 200 " not in received
     assert len(service.rows()) == before + 100
+
+
+def memory(service: RunningService) -> int:
+    """Bytes of the serving processes but OPA that are in memory."""
+    total = 0
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError, KeyError):
+            facts = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+            if str(service.process.pid) in (facts["Pid"].strip(), facts["PPid"].strip()):
+                total += int(facts["VmRSS"].split()[0]) * 1024
+    return total
+
+
+def test_large_requests_leave_memory_as_it_was(service: RunningService, wire: Wire) -> None:
+    """H10, C14: 32 MB at most, whatever is sent."""
+    large = [
+        wire.ask(body=padded(wire, 1_000_000)),
+        wire.ask(body=padded(wire, LIMIT)),
+        wire.ask(*(b"X-%d: 1" % number for number in range(5000))),
+        wire.ask(bearer=b"Authorization: Bearer " + b"." * 200_000),
+        wire.ask(bearer=b"Authorization: Bearer " + b"a" * 8193),
+        wire.ask(body=b"[" * LIMIT),
+        wire.ask(body=wire.body(**{f"k{number}": 0 for number in range(4000)})),
+        wire.raw(b"Host: x", b"Transfer-Encoding: chunked", body=(b"1000\r\n" + b" " * 4096 + b"\r\n") * 100),
+    ]
+    for data in large * 2:
+        service.exchange(data)
+    before = memory(service)
+    for data in large * 15:
+        service.exchange(data)
+    assert memory(service) - before < 32 * 1024 * 1024
 
 
 def read_to_end(connection: socket.socket) -> bytes:

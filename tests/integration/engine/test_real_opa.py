@@ -292,6 +292,18 @@ def test_an_edit_is_served_without_a_restart_and_a_broken_one_leaves_the_last_go
         ("POST", "/v1/compile"),
         ("GET", "/v1/config"),
         ("POST", "/"),
+        ("POST", "/v1/data/shop/authz"),
+        ("POST", "/v1/data/shop/authz/decision/x"),
+        ("POST", "/v1/data/shop/authz/decision?explain=full"),
+        ("POST", "/v1/data/shop/authz/decision?metrics&instrument"),
+        ("GET", "/v1/data/shop/authz/decision"),
+        ("POST", "/v1/batch/data/shop/authz/decision"),
+        ("GET", "/v1/data/system/decision_paths"),
+        ("PUT", "/v1/data/system/decision_paths"),
+        ("GET", "/v1/status"),
+        ("GET", "/debug/pprof/"),
+        ("GET", "/health/live"),
+        ("POST", "/metrics"),
     ],
 )
 def test_the_api_of_the_child_gives_decisions_and_nothing_else(
@@ -305,6 +317,8 @@ def test_the_api_of_the_child_gives_decisions_and_nothing_else(
 def test_the_child_answers_its_owner_and_nobody_else(shared: OpaProcess) -> None:
     assert _call(shared, "POST", "/v1/data/shop/authz/decision", True) == 200
     assert _call(shared, "POST", "/v1/data/shop/authz/decision", False) in (401, 403)
+    assert _call(shared, "POST", "/v1/data/system/decision_paths", True) == 200
+    assert _call(shared, "POST", "/v1/data/system/decision_paths", False) in (401, 403)
 
 
 @pytest.fixture(scope="module")

@@ -125,17 +125,36 @@ def test_cache_is_bounded_and_forgets_what_was_not_used_for_longest() -> None:
     cache = TokenCache(2)
     remembered = _remembered()
     for text in ("a", "b"):
-        cache.put(cache_name(text, None), remembered)
+        cache.put(cache_name(text, None), remembered, 800)
     cache.get(cache_name("a", None))
-    cache.put(cache_name("c", None), remembered)
+    cache.put(cache_name("c", None), remembered, 800)
     assert len(cache) == 2
     assert cache.get(cache_name("a", None)) is remembered
     assert cache.get(cache_name("b", None)) is None
 
 
+def test_large_tokens_displace_others() -> None:
+    """X3: bounded in bytes too."""
+    cache = TokenCache(8)
+    remembered = _remembered()
+    names = [cache_name(str(number), None) for number in range(9)]
+    for name in names[:8]:
+        cache.put(name, remembered, 800)
+    cache.put(names[0], remembered, 8192)
+    assert len(cache) == 8
+    cache.put(names[8], remembered, 8000)
+    assert len(cache) == 2
+    assert cache.get(names[0]) is remembered
+    cache.forget(names[0])
+    cache.forget(names[0])
+    for name in names[1:6]:
+        cache.put(name, remembered, 800)
+    assert len(cache) == 6
+
+
 def test_cache_of_no_entries_remembers_nothing() -> None:
     cache = TokenCache(0)
-    cache.put(cache_name("a", None), _remembered())
+    cache.put(cache_name("a", None), _remembered(), 800)
     assert len(cache) == 0
 
 
