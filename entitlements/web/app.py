@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 
 from flask import Flask, Response, request
@@ -13,8 +12,7 @@ from entitlements.model import PartHealth
 from entitlements.pdp import PolicyDecisionPoint
 from entitlements.web import authorize, problems, status
 from entitlements.web.metrics import Metrics
-
-_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+from entitlements.web.server import REQUEST_ID
 
 
 def create_app(
@@ -38,7 +36,7 @@ def create_app(
     @app.before_request
     def _refuse_unclear_headers() -> None:
         request_id = request.headers.get("X-Request-ID")
-        if request_id is not None and not _REQUEST_ID.fullmatch(request_id):
+        if request_id is not None and not REQUEST_ID.fullmatch(request_id):
             raise RequestInvalid(
                 "request_id_invalid",
                 "the request is malformed",
@@ -50,7 +48,7 @@ def create_app(
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Content-Type-Options"] = "nosniff"
         request_id = request.headers.get("X-Request-ID", "")
-        if _REQUEST_ID.fullmatch(request_id):
+        if REQUEST_ID.fullmatch(request_id):
             response.headers["X-Request-ID"] = request_id
         return response
 

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 _LOG = logging.getLogger("entitlements")
 _SINGLE = ("authorization", "content-length", "content-type", "content-encoding", "x-request-id")
 _LENGTH = re.compile(r"[0-9]{1,9}")
+REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _HEADER_BYTES = 16 * 1024
 _BODY_SECONDS = 5.0
 _WAIT_SECONDS = 1.0
@@ -93,6 +94,7 @@ class Door:
             status, answer_headers, answer = await self._call(_environ(scope, headers, body))
         except Refused as refused:
             status, answer_headers, answer = refused.answer
+            answer_headers = answer_headers + _request_id(scope)
             self._count(refused.error, refused.code)
         except Exception as defect:
             # The class only: a message could quote a token. Raised on, it would be answered without a header of ours.
@@ -168,6 +170,12 @@ def _checked_headers(scope: _Scope) -> dict[str, str]:
     if "," in headers.get("host", "," if scope.http_version == "1.1" else ""):
         raise Refused(400, "invalid_request", "exactly one host header is needed")
     return headers
+
+
+def _request_id(scope: _Scope) -> Headers:
+    """The caller's own name for the request, to be repeated: one that is plain and stands there once, or none."""
+    sent = [value for name, value in scope.headers.items() if name == "x-request-id"]
+    return [("x-request-id", sent[0])] if len(sent) == 1 and REQUEST_ID.fullmatch(sent[0]) else []
 
 
 def _environ(scope: _Scope, headers: dict[str, str], body: bytes) -> dict[str, Any]:

@@ -119,6 +119,24 @@ def test_a_request_id_is_echoed_and_kept(service: RunningService, wire: Wire, va
         assert service.one(data).headers["x-request-id"] == [value]
 
 
+def test_a_request_id_is_echoed_whatever_the_answer_is(service: RunningService, wire: Wire) -> None:
+    """H12: also where the request is refused before it is looked at."""
+    name = b"X-Request-ID: r-2"
+    for status, data in (
+        (200, wire.ask(name)),
+        (400, wire.ask(name, body=b"{")),
+        (400, wire.ask(name, b"Content-Type: text/plain")),
+        (401, wire.ask(name, bearer=b"Authorization: Bearer x")),
+        (404, wire.get("/nothing", name)),
+        (405, wire.get("/authorize", name)),
+        (413, wire.ask(name, body=b" " * 70_000)),
+        (415, wire.ask(name, content_type=b"Content-Type: text/plain")),
+        (431, wire.ask(name, b"X-A: " + b"a" * 17_000)),
+    ):
+        reply = service.one(data)
+        assert (reply.status, reply.headers.get("x-request-id")) == (status, ["r-2"])
+
+
 @pytest.mark.parametrize("value", ["", "a" * 129, "a b", "a\tb", "a" * 10_000, "é"])
 def test_a_request_id_that_cannot_be_kept_is_refused(service: RunningService, wire: Wire, value: str) -> None:
     """H12: too long, or no plain text."""
