@@ -34,7 +34,7 @@ def build(settings: Settings) -> Service:
     catalog = load_catalog(settings.contracts)
     keys = key_sources(settings, catalog)
     log = open_log(settings.decision_log)
-    admits = _gate(settings)
+    admits = _gate(settings, catalog)
     try:
         engine = _engine(settings, catalog, admits)
     except BaseException:
@@ -145,11 +145,11 @@ def _engine(settings: Settings, catalog: Catalog, admits: Callable[[str], bool])
     return OpaProcess(opa(settings), settings.policies, paths, admits=admits)
 
 
-def _gate(settings: Settings) -> Callable[[str], bool]:
+def _gate(settings: Settings, catalog: Catalog) -> Callable[[str], bool]:
     """Whether a policy revision may decide: the locked one, or any for a service that runs unlocked."""
     if settings.unlocked:
         return lambda _revision: True
-    locked = PolicyGate(settings.contracts).admits
+    locked = PolicyGate(settings.contracts, [contract.ref for contract in catalog.contracts]).admits
     if not (settings.opa_url and settings.policies.is_dir()):
         return locked
     mounted = _Mounted(settings.policies)
@@ -186,7 +186,7 @@ def _engine_health(engine: PolicyEngine, admits: Callable[[str], bool]) -> PartH
     health = engine.health()
     if not health.ready or admits(str(health.detail.get("revision", ""))):
         return health
-    problem = "the policies are not the locked ones, run `entitlements contract lock`"
+    problem = "the policies are not the locked ones, run `entitlements contract lock` and start the service again"
     return PartHealth(False, problem, health.detail)
 
 

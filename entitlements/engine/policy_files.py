@@ -176,7 +176,9 @@ def build_bundle(
     revision = digest_of(files)
     if not admits(revision):
         raise StartupFault(
-            "policy_not_locked", "the policies are not the locked ones, run `entitlements contract lock`"
+            "policy_not_locked",
+            "the policies are not those that were locked with the contracts that are served, "
+            "run `entitlements contract lock` and, if it pins other contracts, start the service again",
         )
     check_files(files, folder, decision_paths, opa)
     members = {".manifest": json.dumps(_manifest(files, revision)).encode(), **files, **_system(decision_paths)}

@@ -185,7 +185,7 @@ def test_only_the_locked_policy_of_a_passed_check_may_decide(folder: Path) -> No
     """P5."""
     lock = read_lock(folder)
     locked = lock.pins[ORDERS].policy
-    gate = PolicyGate(folder)
+    gate = PolicyGate(folder, [contract.ref for contract in load_catalog(folder).contracts])
     assert gate_faults(lock, locked, "lock") == []
     assert (gate.admits(locked), gate.admits(OTHER), gate.admits("")) == (True, False, False)
     assert {fault.code for fault in gate_faults(lock, OTHER, "lock")} == {"policy_not_locked"}
@@ -209,6 +209,36 @@ def test_only_the_locked_policy_of_a_passed_check_may_decide(folder: Path) -> No
     assert not gate.admits(locked)
     write_lock(folder, lock)
     assert gate.admits(locked)
+
+
+def test_policies_of_a_new_lock_wait_for_a_process_that_serves_its_contracts(folder: Path) -> None:
+    """P5, X2: a pair of contracts and policies was proved, and no other pair decides."""
+
+    def lock_with(policy: str, **options: Any) -> None:
+        (folder / LOCK_NAME).write_text(yaml.safe_dump(LOCK))
+        lock = plan_lock(folder, policy_digest=policy, **options)
+        write_lock(folder, replace(lock, pins={name: replace(pin, check="proved") for name, pin in lock.pins.items()}))
+
+    def gate() -> PolicyGate:
+        return PolicyGate(folder, [contract.ref for contract in load_catalog(folder).contracts])
+
+    lock_with(POLICY)
+    started = gate()
+    assert (started.admits(POLICY), started.admits(OTHER)) == (True, False)
+    add_version(folder, "1.1.0")
+    lock_with(OTHER)
+    # Nobody asked what the new policies do with tokens of the old contract.
+    assert (started.admits(POLICY), started.admits(OTHER)) == (True, False)
+    assert (gate().admits(POLICY), gate().admits(OTHER)) == (False, True)
+    lock_with(OTHER, also={"orders": ["1.0.0"]})
+    # Here somebody did: the older version is accepted beside the new one.
+    assert (started.admits(POLICY), started.admits(OTHER)) == (False, True)
+    again = gate()
+    lock_with(POLICY, pins={"orders": "1.0.0"})
+    assert (started.admits(POLICY), started.admits(OTHER)) == (True, False)
+    assert (again.admits(POLICY), again.admits(OTHER)) == (False, False), "it was never asked before"
+    (folder / LOCK_NAME).unlink()
+    assert not started.admits(POLICY)
 
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
