@@ -7,6 +7,7 @@ from entitlements.contract.changes import changes, renamed
 from entitlements.contract.conformance import Admitted, Refused, admit, conforms, request_faults
 from entitlements.contract.document import (
     ALWAYS_DECLARED,
+    REGISTERED,
     ClaimSpec,
     Consumer,
     Contract,
@@ -30,6 +31,7 @@ from entitlements.contract.lock import (
     write_lock,
 )
 from entitlements.contract.policy_input import policy_input
+from entitlements.contract.schema_changes import retyped
 from entitlements.contract.steps import ContractFile, at_commit, load_file, versions
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "APPROVALS_NAME",
     "FIRST_VERSION",
     "LOCK_NAME",
+    "REGISTERED",
     "RULES",
     "Admitted",
     "Approval",
@@ -74,6 +77,7 @@ __all__ = [
     "read_lock",
     "renamed",
     "request_faults",
+    "retyped",
     "stale",
     "version_key",
     "versions",

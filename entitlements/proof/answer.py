@@ -10,7 +10,7 @@ from typing import Any
 import rfc8785
 
 from entitlements.model import JSON
-from entitlements.proof.point import Point
+from entitlements.proof.point import Point, Token
 
 PROVED, WITHIN_BOUNDS, REFUTED, UNKNOWN = "proved", "proved_within_bounds", "refuted", "unknown"
 HOLDS = frozenset({PROVED, WITHIN_BOUNDS})
@@ -37,9 +37,9 @@ class Witness:
         """The witness as its documented JSON object."""
         before, after = self.point.before, self.point.after
         return {
-            "claims_before": dict(before.claims),
+            "claims_before": _claims(before, after),
             "scopes_before": [*sorted(before.scopes)],
-            "claims_after": dict(after.claims),
+            "claims_after": _claims(after, before),
             "scopes_after": [*sorted(after.scopes)],
             "request": {
                 "subject": before.subject,
@@ -59,6 +59,12 @@ class Witness:
             "approved": self.approved,
             "confirmed": True,
         }
+
+
+def _claims(token: Token, other: Token) -> dict[str, JSON]:
+    """The claims of a token, with `sub` and `client_id` where those of the other token differ."""
+    registered = {"sub": (token.subject, other.subject), "client_id": (token.client, other.client)}
+    return {**token.claims, **{name: one for name, (one, differs) in registered.items() if one != differs}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from entitlements.proof.migration import (
     ClaimStep,
     Value,
     claim_steps,
+    identity_step,
     related_claim,
     related_scopes,
     released,
@@ -32,6 +33,7 @@ _ALL_SUBSETS = 5
 _MANY_OBJECTS = 2000
 MANY_PROPERTIES = 12
 _FEW_TYPES = 8
+_FEW_NAMES = 6
 _FRESH_ACTION = "fresh-action"
 _FRESH_TYPE = "fresh-type"
 
@@ -83,16 +85,15 @@ class Space:
             for read in reading.reads
         )
 
-    def order_matters(self, claim: str) -> bool:
-        """Whether a policy may do anything with a claim but ask whether a list holds an item."""
-        path = ("subject", "claims", claim)
-        reads = [
-            read
+    def order_matters(self, *claims: str) -> bool:
+        """Whether a policy may do anything with a claim but ask whether a list holds an item. claims: its names."""
+        return any(
+            not read.as_set or read.path != path
+            for path in (("subject", "claims", claim) for claim in claims)
             for reading in self.readings
             for read in reading.reads
             if read.path[:3] == path or read.path == path[: len(read.path)]
-        ]
-        return any(not read.as_set or read.path != path for read in reads)
+        )
 
     @cached_property
     def layouts(self) -> tuple[Layout, ...]:
@@ -130,8 +131,12 @@ class Space:
             for other in (news if there[1] and step.after else (ABSENT,))
             if related_claim(step, one, other, released=there)
         ]
-        read = any(self.reads("subject", "claims", name) for name in (step.name_before, step.name_after))
-        return pairs if read else pairs[:1]
+        if any(self.reads("subject", "claims", name) for name in (step.name_before, step.name_after)):
+            return pairs
+        if not pairs:
+            # One stands for all, and there is none: tokens with these scopes are not looked at.
+            self.all_listed = False
+        return pairs[:1]
 
     @cached_property
     def _claim_values(self) -> Mapping[tuple[str, str], tuple[tuple[Value, ...], tuple[Value, ...]]]:
@@ -142,7 +147,7 @@ class Space:
                 if spec is None:
                     sides.append(())
                     continue
-                ordered = self.order_matters(spec.name)
+                ordered = self.order_matters(step.name_before, step.name_after)
                 tried = [*values(spec.schema, self._pool, ordered=ordered)]
                 if other is not None and not same_json(other.schema, spec.schema):
                     # What the other side permits too: a value that is kept has to be on both sides.
@@ -156,10 +161,33 @@ class Space:
         return found
 
     def _request_columns(self) -> tuple[Column, ...]:
-        return (self._subjects(), self._actions(), self._resources(), self._contexts())
+        return (
+            self._identities("sub", "id", ("u_1", "u_2")),
+            self._identities("client_id", "client_id", ("client",)),
+            self._actions(),
+            self._resources(),
+            self._contexts(),
+        )
 
-    def _subjects(self) -> Column:
-        return ("u_1", "u_2") if self.reads("subject", "id") else ("u_1",)
+    def _identities(self, name: str, place: str, plain: Sequence[str]) -> Column:
+        """Pairs of what `sub` or `client_id` may be before and after."""
+        step = identity_step(self.old, self.new, name)
+        sides = []
+        for spec in (step.before, step.after):
+            schema = spec.schema if spec else {}
+            named = [*plain, *self._pool.texts[:_FEW_NAMES]] if "enum" not in schema else []
+            tried = [*named, *values(schema, self._pool)]
+            sides.append([*dict.fromkeys(text for text in tried if conforms(schema, text))])
+        pairs = [
+            (one, other)
+            for one in sides[0]
+            for other in sides[1]
+            if related_claim(step, one, other, released=(True, True))
+        ]
+        if not pairs:
+            self.all_listed = False
+            pairs = [(plain[0], plain[0])]
+        return pairs if self.reads("subject", place) else pairs[:1]
 
     def _actions(self) -> Column:
         declared = {name for request in self._typed for name in request.actions}
@@ -210,7 +238,9 @@ class Space:
             for name, schema in spec.properties.items():
                 present: list[Any] = [*values(schema, self._pool, limit=MANY_PROPERTIES)]
                 optional: list[Any] = [] if name in spec.required else [ABSENT]
-                choices.append(present + optional if self.reads(*place, name) else (optional or present)[:1])
+                # A property that only one contract permits can turn a refused request into an allowed one.
+                varied = self.reads(*place, name) or not same_typing(specs, name)
+                choices.append(present + optional if varied else (optional or present)[:1])
             found += self._objects([*spec.properties], choices)
         return found
 
@@ -233,10 +263,14 @@ class Space:
         """The point at one row of indices."""
         chosen = [column[index] for column, index in zip(layout.columns, row, strict=True)]
         pairs = list(zip(layout.steps, chosen, strict=False))
-        subject, action, resource, context = chosen[len(layout.steps) :]
+        subject, client, action, resource, context = chosen[len(layout.steps) :]
         return Point(
-            Token(subject, layout.scopes[0], {s.name_before: p[0] for s, p in pairs if p[0] is not ABSENT}),
-            Token(subject, layout.scopes[1], {s.name_after: p[1] for s, p in pairs if p[1] is not ABSENT}),
+            Token(
+                subject[0], layout.scopes[0], {s.name_before: p[0] for s, p in pairs if p[0] is not ABSENT}, client[0]
+            ),
+            Token(
+                subject[1], layout.scopes[1], {s.name_after: p[1] for s, p in pairs if p[1] is not ABSENT}, client[1]
+            ),
             action,
             resource,
             context,
@@ -253,6 +287,12 @@ class Space:
     def random(self, layout: Layout, chance: random.Random) -> Sequence[int]:
         """One row at random."""
         return [chance.randrange(len(column)) for column in layout.columns]
+
+
+def same_typing(specs: Sequence[ObjectSpec], name: str) -> bool:
+    """Whether a property of a request may hold the same in all of these."""
+    first, *rest = ((spec.properties.get(name), name in spec.required) for spec in specs)
+    return all(same_json(first[0], other[0]) and first[1] == other[1] for other in rest)
 
 
 def _subsets(names: Sequence[str]) -> list[frozenset[str]]:

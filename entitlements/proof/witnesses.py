@@ -11,7 +11,7 @@ from entitlements.engine import BatchEngine, PolicyReading, RuleLines
 from entitlements.model import same_json
 from entitlements.proof.answer import Witness, fingerprint
 from entitlements.proof.decisions import Decisions, request_permitted
-from entitlements.proof.migration import ABSENT, claim_steps, related
+from entitlements.proof.migration import ABSENT, claim_steps, identity_step, related, related_claim
 from entitlements.proof.point import Point
 
 _MOST_KINDS = 12
@@ -65,6 +65,7 @@ class Witnesses:
             if not same_json(one, other):
                 yield _with(point, step.name_before, one, step.name_after, one)
                 yield _with(point, step.name_before, other, step.name_after, other)
+        yield from _same_identity(point)
         if point.before.scopes != point.after.scopes:
             yield _scoped(point, point.before.scopes, point.before.scopes)
             yield _scoped(point, point.after.scopes, point.after.scopes)
@@ -81,12 +82,16 @@ class Witnesses:
 
     def _permitted(self, point: Point) -> bool:
         """Whether both tokens are permitted and related, and the side that allows permits the request."""
-        return related(
-            self._old,
-            self._new,
-            (point.before.scopes, point.before.claims),
-            (point.after.scopes, point.after.claims),
-        ) and request_permitted(self._new if self._widening else self._old, point)
+        one, other = point.before, point.after
+        identities = (("sub", one.subject, other.subject), ("client_id", one.client, other.client))
+        return (
+            all(
+                related_claim(identity_step(self._old, self._new, name), *pair, released=(True, True))
+                for name, *pair in identities
+            )
+            and related(self._old, self._new, (one.scopes, one.claims), (other.scopes, other.claims))
+            and request_permitted(self._new if self._widening else self._old, point)
+        )
 
     def _witness(self, point: Point) -> Witness:
         verdicts = self._decisions.verdicts(point)
@@ -138,6 +143,13 @@ def _with(point: Point, name_before: str, before: Any, name_after: str, after: A
 def _set(claims: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
     rest = {key: kept for key, kept in claims.items() if key != name}
     return rest if value is ABSENT else {**rest, name: value}
+
+
+def _same_identity(point: Point) -> Iterator[Point]:
+    one, other = point.before, point.after
+    if (one.subject, one.client) != (other.subject, other.client):
+        yield replace(point, after=replace(other, subject=one.subject, client=one.client))
+        yield replace(point, before=replace(one, subject=other.subject, client=other.client))
 
 
 def _scoped(point: Point, before: frozenset[str], after: frozenset[str]) -> Point:
