@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -434,3 +435,79 @@ def test_a_refused_lock_cannot_be_had_in_two_steps(locked: Project) -> None:
     bring(locked, "2.0.0")
     assert lock_at(locked, "2.0.0", 1).exit_code == 3
     assert lock_at(locked, "2.0.0", 1).exit_code == 3
+
+
+CONTRACTORS = """package tickets.authz
+
+default decision := false
+
+decision if "contractor" in input.subject.claims.roles
+
+decision if "agent" in input.subject.claims.roles
+"""
+
+
+def first_lock(project: Project, version: str, rego: str) -> None:
+    """A first lock of one version under one policy."""
+    for number in (1, 2):
+        (project.folder / f"policies-{number}/tickets/authz/authz.rego").write_text(rego)
+    for other in ("2.1.0", "2.0.0") if version == "1.1.0" else ("2.1.0",):
+        (project.contracts / f"tickets/{other}.yaml").rename(project.folder / other)
+    project.use(1)
+    remember(project)
+    result = lock_at(project, version, 1)
+    assert result.exit_code == 0, result.output
+    remember(project)
+
+
+def test_an_older_version_that_was_not_served_is_checked_before_it_is_accepted(project: Project) -> None:
+    first_lock(project, "2.0.0", CONTRACTORS)
+    locked = (project.contracts / "contracts.lock").read_bytes()
+    result = project.run("lock", "--also", "tickets=1.1.0")
+    assert result.exit_code == 3, result.output
+    assert '"contractor"' in result.output
+    assert (project.contracts / "contracts.lock").read_bytes() == locked
+
+
+def test_an_older_version_that_lets_nobody_in_is_accepted_beside(project: Project) -> None:
+    first_lock(project, "2.0.0", CONTRACTORS.replace("contractor", "customer"))
+    result = project.run("lock", "--also", "tickets=1.1.0")
+    assert result.exit_code == 0, result.output
+    pin = yaml.safe_load((project.contracts / "contracts.lock").read_text())["audiences"]["https://tickets.example.com"]
+    assert pin["also"] == ["1.1.0"]
+
+
+def test_during_a_rollout_changed_policies_are_checked_under_both_versions(project: Project) -> None:
+    first_lock(project, "1.1.0", CONTRACTORS.replace("contractor", "customer"))
+    bring(project, "2.0.0")
+    result = project.run("lock", "--also", "tickets=1.1.0", "--policies-old", str(project.folder / "locked"))
+    assert result.exit_code == 0, result.output
+    project.use(2)
+    policy = project.folder / "policies/tickets/authz/authz.rego"
+    # Only tokens of the older version can name a contractor.
+    policy.write_text(policy.read_text() + '\ndecision if "contractor" in input.subject.claims.roles\n')
+    result = project.run("lock", "--also", "tickets=1.1.0", "--policies-old", str(project.folder / "locked"))
+    assert result.exit_code == 3, result.output
+    assert "tickets 1.1.0 → 1.1.0, with changed policies" in result.output
+
+
+def test_a_version_that_is_not_older_cannot_be_accepted_beside(project: Project) -> None:
+    result = project.run("lock", "--pin", "tickets=1.0.0", "--also", "tickets=2.0.0")
+    assert result.exit_code == 2
+    assert "not older than 1.0.0" in result.output
+
+
+def test_another_audience_does_not_hide_a_change_of_policies(project: Project) -> None:
+    first_lock(project, "1.1.0", CONTRACTORS.replace("contractor", "customer"))
+    text = (project.contracts / "tickets/1.1.0.yaml").read_text()
+    moved = text.replace("version: 1.1.0", "version: 2.0.0").replace("https://tickets.", "https://desk.")
+    (project.contracts / "tickets/2.0.0.yaml").write_text(moved)
+    result = lock_at(project, "2.0.0", 2)
+    (found,) = re.findall(r"audience_changed .*\[([0-9a-f]{16})\]", result.output)
+    assert approve(project, found).exit_code == 0
+    policy = project.folder / "policies/tickets/authz/authz.rego"
+    policy.write_text(CONTRACTORS)
+    result = project.run("lock", "--pin", "tickets=2.0.0", "--policies-old", str(project.folder / "locked"))
+    assert result.exit_code == 3, result.output
+    assert "with changed policies" in result.output
+    assert "refuted" in result.output

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from entitlements.contract import RULES, Change, Contract, changes
+
 from .test_changes import ALWAYS, BASE, FIXTURES, contract, edited, put
 
 PACKAGE = Path(__file__).resolve().parents[3] / "entitlements" / "contract"
