@@ -20,6 +20,7 @@ from entitlements.contract import (
     at_commit,
     load_approvals,
     load_file,
+    pairs,
     versions,
     write_approval,
 )
@@ -86,10 +87,10 @@ def check(
                 reports.append(_checked(step, settings, budget))
     except (StartupFault, EngineUnavailable) as fault:
         render.fail(fault)
-    if reports:
+    if reports or form != "text":
         click.echo(_FORMATS[form](reports))
-    else:
-        click.echo("every contract has one version only: there is nothing to compare", err=True)
+    if not reports:
+        click.echo("no contract has an earlier version: there is nothing to compare", err=True)
     sys.exit(max((report.exit_code for report in reports), key=_worse, default=0))
 
 
@@ -152,11 +153,9 @@ def _steps(
     current = versions(settings.contracts)
     if not current:
         raise ContractsInvalid("contracts_invalid", f"`{settings.contracts}` holds no contract")
-    for name, paths in current.items():
-        earlier = base.get(name, [])[-1:] if base is not None else paths[-2:-1]
-        if earlier:
-            shown = str(settings.contracts / name / earlier[0].name)
-            yield _step(load_file(earlier[0], shown=shown), load_file(paths[-1]), (before, after), decision)
+    for earlier, newest in pairs(current, base):
+        shown = str(newest.with_name(earlier.name))
+        yield _step(load_file(earlier, shown=shown), load_file(newest), (before, after), decision)
 
 
 def _step(old: ContractFile, new: ContractFile, policies: tuple[Path, Path], decision: str | None) -> Step:

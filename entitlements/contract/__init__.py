@@ -32,7 +32,7 @@ from entitlements.contract.lock import (
 )
 from entitlements.contract.policy_input import policy_input
 from entitlements.contract.schema_changes import retyped
-from entitlements.contract.steps import ContractFile, at_commit, load_file, versions
+from entitlements.contract.steps import ContractFile, at_commit, load_file, pairs, versions
 
 __all__ = [
     "ALWAYS_DECLARED",
@@ -71,6 +71,7 @@ __all__ = [
     "load_contract",
     "load_file",
     "of_step",
+    "pairs",
     "parse_contract",
     "plan_lock",
     "policy_input",

@@ -261,6 +261,44 @@ def test_against_a_commit_compares_contracts_and_policies_with_it(project: Proje
     assert fixed["policies"]["old"] != fixed["policies"]["new"]
 
 
+def test_a_contract_that_is_gone_is_not_one_without_changes(project: Project) -> None:
+    git(project.folder, "init", "-q")
+    git(project.folder, "add", ".")
+    git(project.folder, "commit", "-qm", "first")
+    shutil.copytree(project.contracts / "tickets", project.contracts / "desk")
+    for file in (project.contracts / "desk").iterdir():
+        file.write_text(file.read_text().replace("contract: tickets", "contract: desk"))
+    shutil.rmtree(project.contracts / "tickets")
+    result = project.run("check", "--against", "git:HEAD")
+    assert result.exit_code == 2
+    assert "every version of the contract `tickets` is gone" in result.output
+
+
+def test_a_base_that_git_leaves_out_of_an_archive_is_unreadable(project: Project) -> None:
+    (project.folder / ".gitattributes").write_text("contracts/** export-ignore\n")
+    git(project.folder, "init", "-q")
+    git(project.folder, "add", ".")
+    git(project.folder, "commit", "-qm", "first")
+    result = project.run("check", "--against", "git:HEAD")
+    assert result.exit_code == 2
+    assert "the base cannot be read" in result.output
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_where_nothing_can_be_compared_every_format_is_whole(project: Project, form: str) -> None:
+    for version in ("1.1.0", "2.0.0", "2.1.0"):
+        (project.contracts / f"tickets/{version}.yaml").unlink()
+    result = project.run("check", "--format", form)
+    assert result.exit_code == 0
+    assert "there is nothing to compare" in result.stderr
+    if form in ("json", "sarif"):
+        json.loads(result.stdout)
+    if form == "json":
+        jsonschema_rs.validator_for(SCHEMA).validate(json.loads(result.stdout))
+    if form == "junit":
+        ElementTree.fromstring(result.stdout)
+
+
 def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@example.com", *arguments], cwd=folder, check=True)
 
