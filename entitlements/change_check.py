@@ -15,6 +15,7 @@ from entitlements.contract import (
     Change,
     ContractFile,
     changes,
+    misplaced,
     of_step,
     stale,
 )
@@ -74,13 +75,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that was found out about one step. problems: approvals that cannot stand."""
+    """Everything that was found out about one step. problems: approvals that cannot stand; approvals: of this step."""
 
     old: ContractFile
     new: ContractFile
     access: Access
     findings: tuple[Finding, ...]
     problems: tuple[Fault, ...]
+    approvals: tuple[Approval, ...] = ()
 
     @property
     def answers(self) -> dict[str, Answer]:
@@ -159,8 +161,10 @@ def check_step(
     for answer in (access.no_new_access, access.no_lost_access):
         asked_for |= {witness.fingerprint for witness in answer.witnesses}
         asked_for |= {answer.fingerprint} if answer.answer == UNKNOWN else set()
-    problems = stale(contracts / new.name / APPROVALS_NAME, valid, asked_for, today)
-    return Report(step.old, step.new, access, findings, tuple(problems))
+    file = contracts / new.name / APPROVALS_NAME
+    problems = stale(file, valid, asked_for, today)
+    problems += misplaced(file, [one for one in approvals if one not in valid], today)
+    return Report(step.old, step.new, access, findings, tuple(problems), valid)
 
 
 def _accepted(answer: Answer, accepted: set[str]) -> Answer:

@@ -1,6 +1,14 @@
 """What the claims of a token must say: the contract document, its catalog of pins and the conformance of claims."""
 
-from entitlements.contract.approvals import APPROVALS_NAME, Approval, load_approvals, of_step, stale, write_approval
+from entitlements.contract.approvals import (
+    APPROVALS_NAME,
+    Approval,
+    load_approvals,
+    misplaced,
+    of_step,
+    stale,
+    write_approval,
+)
 from entitlements.contract.catalog import Catalog, load_catalog
 from entitlements.contract.change_rules import RULES, Change, ChangeRule
 from entitlements.contract.changes import changes, renamed
@@ -70,6 +78,7 @@ __all__ = [
     "load_catalog",
     "load_contract",
     "load_file",
+    "misplaced",
     "of_step",
     "pairs",
     "parse_contract",

@@ -379,6 +379,58 @@ def test_an_approval_that_would_not_load_is_not_written(
     assert project.check("tickets@1.0.0", "tickets@1.1.0").exit_code == 0
 
 
+def rewrite(project: Project, old: str, new: str) -> None:
+    text = project.approvals.read_text()
+    assert old in text
+    project.approvals.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "said"),
+    [
+        ("expires: '2099-12-31'", "expires: '2020-01-01'", 3, "expired on 2020-01-01"),
+        ("28eaa8be76780ec1", "28eaa8be76780ec0", 3, "matches no finding of this step"),
+        ("to: 2.0.0", "to: 9.9.9", 3, "names the version 9.9.9, which is not there"),
+        ("28eaa8be76780ec1", "'*'", 2, "never a wildcard"),
+        ("28eaa8be76780ec1", "28eaa8be", 2, "never a wildcard"),
+        ("from: 1.1.0", "from: 2.1.0", 2, "does not go forward"),
+        ("reason: contractors", "reason: ' ' #", 2, "must not be blank"),
+        (
+            "approvals:\n",
+            "approvals:\n- {fingerprint: 28eaa8be76780ec1, from: 1.1.0, to: 2.0.0, reason: a, by: b, "
+            "expires: '2099-01-01'}\n",
+            2,
+            "twice",
+        ),
+    ],
+    ids=["expired", "unmatched", "no_version", "wildcard", "prefix", "backwards", "blank", "twice"],
+)
+def test_an_approval_that_cannot_stand_fails_the_check(
+    project: Project, old: str, new: str, code: int, said: str
+) -> None:
+    rewrite(project, old, new)
+    result = project.check(*REMOVED, *project.between(1, 2))
+    assert result.exit_code == code
+    assert said in result.output
+
+
+def test_an_expired_approval_of_another_step_fails_the_check_too(project: Project) -> None:
+    rewrite(project, "2099-12-31", "2020-01-01")
+    result = project.check("tickets@1.0.0", "tickets@1.1.0")
+    assert result.exit_code == 3
+    assert "expired on 2020-01-01" in result.output
+
+
+def test_text_tells_what_each_approval_covers(project: Project) -> None:
+    found = project.check(*REMOVED, *project.between(1, 2)).output
+    assert (
+        "approval  28eaa8be76780ec1 covers enum_value_removed claims.roles.schema.items.enum; "
+        "by security@example.com until 2099-12-31: contractors left; nothing reads the value any more"
+    ) in found
+    meant = project.check(*AUDITOR, *project.between(2, 3)).output
+    assert "covers a witness against `nobody gains access`: roles changes; by security@example.com" in meant
+
+
 def test_usage_tells_claim_rule_file_line_and_how(project: Project) -> None:
     rows = json.loads(project.run("usage", "--format", "json").stdout)
     assert {"claim": "roles", "rule": "reasons", "how": "membership"}.items() <= next(
@@ -422,7 +474,7 @@ def remember(project: Project) -> None:
 def locked(project: Project) -> Project:
     """A project whose lock pins 1.1.0 and the first policies."""
     for name in ("2.0.0", "2.1.0"):
-        (project.contracts / f"tickets/{name}.yaml").rename(project.folder / name)
+        hide(project, name)
     remember(project)
     assert lock_at(project, "1.1.0", 1).exit_code == 0
     remember(project)
@@ -431,6 +483,20 @@ def locked(project: Project) -> Project:
 
 def bring(project: Project, name: str) -> None:
     (project.folder / name).rename(project.contracts / f"tickets/{name}.yaml")
+    approve_what_is_there(project)
+
+
+def hide(project: Project, name: str) -> None:
+    (project.contracts / f"tickets/{name}.yaml").rename(project.folder / name)
+    approve_what_is_there(project)
+
+
+def approve_what_is_there(project: Project) -> None:
+    """The approvals of the history, of steps between versions that are there."""
+    entries = yaml.safe_load((HISTORY / "contracts/tickets/approvals.yaml").read_text())["approvals"]
+    there = {file.stem for file in project.contracts.glob("tickets/*.yaml")}
+    kept = [entry for entry in entries if {entry["from"], entry["to"]} <= there]
+    project.approvals.write_text(yaml.safe_dump({"approvals": kept}))
 
 
 def test_lock_writes_a_step_that_is_proved(locked: Project) -> None:
@@ -490,7 +556,7 @@ def first_lock(project: Project, version: str, rego: str) -> None:
     for number in (1, 2):
         (project.folder / f"policies-{number}/tickets/authz/authz.rego").write_text(rego)
     for other in ("2.1.0", "2.0.0") if version == "1.1.0" else ("2.1.0",):
-        (project.contracts / f"tickets/{other}.yaml").rename(project.folder / other)
+        hide(project, other)
     project.use(1)
     remember(project)
     result = lock_at(project, version, 1)
