@@ -23,7 +23,7 @@ from entitlements.contract.change_rules import BREAKING, REVIEW
 from entitlements.engine import Read, read_policies
 from entitlements.errors import Fault
 from entitlements.model import JSON
-from entitlements.proof import DEFAULT_BUDGET, REFUTED, UNKNOWN, Access, Answer, Side, compare_access
+from entitlements.proof import DEFAULT_BUDGET, REFUTED, Access, Answer, Side, compare_access
 
 HOLDS, NO, NO_ANSWER = 0, 3, 4
 
@@ -160,7 +160,7 @@ def check_step(
     asked_for = {finding.fingerprint for finding in findings}
     for answer in (access.no_new_access, access.no_lost_access):
         asked_for |= {witness.fingerprint for witness in answer.witnesses}
-        asked_for |= {answer.fingerprint} if answer.answer == UNKNOWN else set()
+        asked_for |= {answer.fingerprint} if answer.fingerprint else set()
     file = contracts / new.name / APPROVALS_NAME
     problems = stale(file, valid, asked_for, today)
     problems += misplaced(file, [one for one in approvals if one not in valid], today)
@@ -169,7 +169,7 @@ def check_step(
 
 def _accepted(answer: Answer, accepted: set[str]) -> Answer:
     witnesses = tuple(replace(one, approved=one.fingerprint in accepted) for one in answer.witnesses)
-    return replace(answer, witnesses=witnesses, accepted=answer.answer == UNKNOWN and answer.fingerprint in accepted)
+    return replace(answer, witnesses=witnesses, accepted=bool(answer.fingerprint) and answer.fingerprint in accepted)
 
 
 def _finding(change: Change, step: Step, reads: Sequence[Read], accepted: set[str]) -> Finding:

@@ -41,7 +41,7 @@ def _text(report: Report) -> Iterator[str]:
         approved = ", approved" if answer.approved else ""
         yield f"  {_TITLES[name]}: {paint(answer.answer, colour)}{approved}  ({answer.method}, {answer.coverage})"
         if answer.reason:
-            yield f"      {answer.reason}  [{answer.fingerprint}]"
+            yield f"      {answer.reason}" + (f"  [{answer.fingerprint}]" if answer.fingerprint else "")
         for witness in answer.witnesses:
             yield from _witness(witness)
     yield from _approvals(report)

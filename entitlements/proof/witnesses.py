@@ -11,10 +11,12 @@ from entitlements.engine import BatchEngine, PolicyReading, RuleLines
 from entitlements.model import same_json
 from entitlements.proof.answer import Witness, fingerprint
 from entitlements.proof.decisions import Decisions, request_permitted
+from entitlements.proof.kinds import Difference, differences
+from entitlements.proof.kinds import meaning as kind_meaning
 from entitlements.proof.migration import ABSENT, claim_steps, identity_step, related, related_claim
 from entitlements.proof.point import Point
 
-_MOST_KINDS = 12
+_MOST_KINDS = 24
 _MOST_ROUNDS = 60
 
 
@@ -36,15 +38,25 @@ class Witnesses:
         self._engines = engines
         self._readings = readings
         self._widening = widening
+        self.all_told = True
 
     def of(self, flips: Sequence[Point]) -> tuple[Witness, ...]:
-        """One witness for each kind of flip (what changed, action, type of resource), smallest changes first."""
-        kinds: dict[Any, Point] = {}
-        for point in sorted(flips, key=lambda p: (len(p.changed), len(p.before.claims), len(p.resource.properties))):
-            kinds.setdefault((point.changed, point.action, point.resource.type), point)
+        """One witness for each kind of flip (what it needs, action, type of resource), smallest changes first.
+
+        `all_told` says afterwards whether every flip is of a kind that is shown.
+        """
+        known: list[tuple[tuple[str, str], frozenset[Difference]]] = []
         found: dict[str, Witness] = {}
-        for point in list(kinds.values())[:_MOST_KINDS]:
-            witness = self._witness(self._shrunk(point))
+        for point in sorted(flips, key=lambda p: (len(p.changed), len(p.before.claims), len(p.resource.properties))):
+            place, needs = (point.action, point.resource.type), differences(self._old, self._new, point)
+            if any(place == other and (less <= needs if less else not needs) for other, less in known):
+                continue
+            if len(found) == _MOST_KINDS:
+                self.all_told = False
+                break
+            shrunk = self._shrunk(point)
+            known += [(place, needs), (place, differences(self._old, self._new, shrunk))]
+            witness = self._witness(shrunk)
             found.setdefault(witness.fingerprint, witness)
         return tuple(found.values())
 
@@ -95,10 +107,9 @@ class Witnesses:
 
     def _witness(self, point: Point) -> Witness:
         verdicts = self._decisions.verdicts(point)
-        direction = "widening" if self._widening else "narrowing"
         grants, stopped = self._turned(point)
         parts = [("grants", grants), ("no longer denies", stopped)]
-        names = [f"{word} {rule.file} {rule.name}" for word, rules in parts for rule in rules]
+        turned = [f"{word} {rule.file} {rule.name}" for word, rules in parts for rule in rules]
         return Witness(
             point,
             not self._widening,
@@ -106,8 +117,24 @@ class Witnesses:
             "; ".join(f"{word}: {', '.join(map(_place, rules))}" for word, rules in parts if rules),
             verdicts[0].reasons if verdicts[0] else ("evaluation_failed",),
             verdicts[1].reasons if verdicts[1] else ("evaluation_failed",),
-            fingerprint(direction, self._new.name, (self._old.version, self._new.version), point, names),
+            self._fingerprint(point, turned),
         )
+
+    def _fingerprint(self, point: Point, turned: Sequence[str]) -> str:
+        meaning = {
+            "direction": "widening" if self._widening else "narrowing",
+            "contract": self._new.name,
+            "from": self._old.version,
+            "to": self._new.version,
+            "action": point.action,
+            "resource": point.resource.type,
+            "turned": sorted(turned),
+            **kind_meaning(self._old, self._new, differences(self._old, self._new, point)),
+        }
+        if self._old.version == self._new.version:
+            # It is the policies that change: another change of theirs is another one to approve.
+            meaning["policies"] = [engine.revision for engine in self._engines]
+        return fingerprint(meaning)
 
     def _turned(self, point: Point) -> tuple[list[RuleLines], list[RuleLines]]:
         """The rules that hold only where access is allowed, and those that hold only where it is denied."""
