@@ -17,6 +17,7 @@ from entitlements.contract import (
     changes,
     misplaced,
     of_step,
+    renamed,
     stale,
 )
 from entitlements.contract.change_rules import BREAKING, REVIEW
@@ -183,14 +184,20 @@ def _finding(change: Change, step: Step, reads: Sequence[Read], accepted: set[st
         where.file,
         where.lines.line_of(change.path),
         tuple(sorted(c.name for c in old.consumers if change.claim and change.claim in c.relies_on)),
-        tuple(dict.fromkeys(_reader(read) for read in reads if change.claim and _reads(read, change.claim))),
+        tuple(dict.fromkeys(_reader(read) for read in reads if _reads(read, change, renamed(old, new)))),
         mark,
         mark in accepted,
     )
 
 
-def _reads(read: Read, claim: str) -> bool:
-    return read.path[:3] == ("subject", "claims", claim) or (read.whole and read.path == ("subject", "claims"))
+def _reads(read: Read, change: Change, names: Mapping[str, str]) -> bool:
+    """Whether a policy reads what changed: the claim, under its new name too, or the scopes."""
+    places: list[tuple[str, ...]] = []
+    if change.claim:
+        places = [("subject", "claims", name) for name in {change.claim, names.get(change.claim, change.claim)}]
+    elif change.path.startswith("scopes."):
+        places = [("subject", "scopes")]
+    return any(read.path[: len(p)] == p or (read.whole and p[: len(read.path)] == read.path) for p in places)
 
 
 def _reader(read: Read) -> str:

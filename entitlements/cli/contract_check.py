@@ -13,7 +13,8 @@ from pathlib import Path
 import click
 
 from entitlements.change_check import Report, Step, check_step, report_json
-from entitlements.cli import check_formats, render
+from entitlements.cli import check_formats, claim_usage, render
+from entitlements.cli.claim_usage import claim_of
 from entitlements.contract import (
     Approval,
     ContractFile,
@@ -216,27 +217,22 @@ def usage(claim: str | None, form: str) -> None:
     """
     settings = render.settings()
     try:
-        newest = [load_file(paths[-1]).contract for paths in versions(settings.contracts).values()]
-        reads = [read for read in read_policies(opa(settings), settings.policies).reads if _claim_of(read)]
+        reading = read_policies(opa(settings), settings.policies)
+        amiss = claim_usage.undeclared(reading, claim_usage.served(settings.contracts))
+        declared = {n for one in claim_usage.newest(settings.contracts) for n in claim_usage.declared(one)}
     except StartupFault as fault:
         render.fail(fault)
-    found = dict.fromkeys((_claim_of(r), r.rule, f"{settings.policies / r.file}:{r.line}", _how(r)) for r in reads)
+    reads = [read for read in reading.reads if claim_of(read)]
+    found = dict.fromkeys((claim_of(r), r.rule, f"{settings.policies / r.file}:{r.line}", _how(r)) for r in reads)
     rows = [list(row) for row in found]
     rows = [row for row in rows if claim in (None, row[0], "*" if row[0] == "*" else None)]
-    declared = {
-        (contract.decision_path.rpartition("/")[0], name)
-        for contract in newest
-        for name, spec in contract.claims.items()
-        if "access_token" in spec.tokens
-    }
-    packages = {package for package, _ in declared}
     undeclared = [
-        f"{settings.policies / read.file}:{read.line}: the claim `{_claim_of(read)}` is declared by no contract"
-        for read in reads
-        if _claim_of(read) != "*" and claim in (None, _claim_of(read)) and not _is_declared(read, declared, packages)
+        f"{settings.policies / read.file}:{read.line}: the claim `{claim_of(read)}` is declared by no contract"
+        for read in amiss
+        if claim in (None, claim_of(read))
     ]
-    read_names = {_claim_of(read) for read in reads}
-    unread = sorted({name for _, name in declared} - read_names) if claim is None and "*" not in read_names else []
+    read_names = {claim_of(read) for read in reads}
+    unread = sorted(declared - read_names) if claim is None and "*" not in read_names else []
     if form == "json":
         keys = ("claim", "rule", "place", "how")
         render.as_json(
@@ -249,21 +245,6 @@ def usage(claim: str | None, form: str) -> None:
         for name in unread:
             click.echo(f"unread  no policy reads `{name}`")
     sys.exit(render.NO if undeclared else 0)
-
-
-def _claim_of(read: Read) -> str:
-    """The claim that is read; `*` where any may be; nothing where none is."""
-    if read.path[:2] == ("subject", "claims") and len(read.path) > 2:
-        return read.path[2]
-    return "*" if read.whole and read.path in ((), ("subject",), ("subject", "claims")) else ""
-
-
-def _is_declared(read: Read, declared: set[tuple[str, str]], packages: set[str]) -> bool:
-    """Whether the contract of the package declares the claim; a package of no contract may read what any declares."""
-    folder = read.file.rpartition("/")[0]
-    if folder in packages:
-        return (folder, _claim_of(read)) in declared
-    return _claim_of(read) in {name for _, name in declared}
 
 
 def _how(read: Read) -> str:

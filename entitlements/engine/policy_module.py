@@ -53,7 +53,7 @@ class PolicyModule:
         self._name = name
         self._module = module
         self._rules = module.get("rules") or []
-        self._names = self._aliases()
+        self._global_names = self._names = self._resolved(self._imported(), self._rule_assignments())
         self._heads_seen = 0
         self._negated = {
             term["value"]
@@ -93,6 +93,7 @@ class PolicyModule:
         self._heads_seen = 0
         for rule in self._rules:
             name = _rule_name(rule)
+            self._names = self._names_in(rule)
             self._walk(rule, name, "value", name in self._negated, found)
         mentions = sum(term["type"] == "var" and term["value"] == "input" for term in _terms(self._rules))
         if self._heads_seen < mentions:
@@ -165,37 +166,56 @@ class PolicyModule:
             path.append(part["value"])
         return tuple(path), node["type"] == "var" or len(path) <= 1 or path[-1] in ("claims", "properties", "context")
 
-    def _aliases(self) -> dict[str, InputPath]:
-        """Names that stand for a part of the input: imports, rules and variables that are nothing but a reference."""
+    def _names_in(self, rule: Mapping[str, Any]) -> dict[str, InputPath]:
+        """Names that stand for a part of the input within a rule: its own variables, and what they do not hide."""
+        own = {term["value"] for term in _terms(rule["head"].get("args") or []) if term["type"] == "var"}
+        seen = {name: path for name, path in self._global_names.items() if name not in own}
+        return self._resolved(seen, [*_local_assignments(rule)])
+
+    def _imported(self) -> dict[str, InputPath]:
         names: dict[str, InputPath] = {}
         for imported in self._module.get("imports") or []:
             parts = imported["path"]["value"]
             if parts and parts[0]["value"] == "input":
                 names[imported.get("alias") or parts[-1]["value"]] = tuple(part["value"] for part in parts[1:])
-        self._names = names
+        return names
+
+    def _resolved(
+        self, known: Mapping[str, InputPath], assignments: Sequence[tuple[str, Mapping[str, Any]]]
+    ) -> dict[str, InputPath]:
+        """The known names and those that are nothing but a reference to the input, or to such a name."""
+        names = {name: path for name, path in known.items() if name not in {one for one, _ in assignments}}
+        self._names = {**known, **names}
         for _ in range(_MAX_ALIASES):
             before = len(names)
-            for name, value in self._assignments():
+            for name, value in assignments:
                 if name not in names and value.get("type") in ("ref", "var"):
                     path, _whole = self._path(value)
                     parts = value["value"] if value["type"] == "ref" else [value]
                     if path is not None and all(part["type"] == "string" for part in parts[1:]):
                         names[name] = path
+            self._names = {**known, **names}
             if len(names) == before:
                 break
         return names
 
-    def _assignments(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        for rule in self._rules:
-            head = rule["head"]
-            if not head.get("args") and isinstance(head.get("value"), Mapping) and rule["body"][0].get("generated"):
-                yield _rule_name(rule), head["value"]
-        for expression in _expressions(self._rules):
-            terms = expression.get("terms")
-            if not isinstance(terms, list) or len(terms) != 3 or _function(terms[0]) not in ("assign", "eq"):
-                continue
-            if terms[1].get("type") == "var":
-                yield terms[1]["value"], terms[2]
+    def _rule_assignments(self) -> list[tuple[str, Mapping[str, Any]]]:
+        return [
+            (_rule_name(rule), rule["head"]["value"])
+            for rule in self._rules
+            if not rule["head"].get("args")
+            and isinstance(rule["head"].get("value"), Mapping)
+            and rule["body"][0].get("generated")
+        ]
+
+
+def _local_assignments(rule: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for expression in _expressions(rule):
+        terms = expression.get("terms")
+        if not isinstance(terms, list) or len(terms) != 3 or _function(terms[0]) not in ("assign", "eq"):
+            continue
+        if terms[1].get("type") == "var":
+            yield terms[1]["value"], terms[2]
 
 
 def _rule_name(rule: Mapping[str, Any]) -> str:

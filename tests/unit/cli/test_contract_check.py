@@ -453,6 +453,81 @@ def test_a_claim_that_policies_read_and_no_contract_declares_is_an_error(project
     assert "the claim `departement` is declared by no contract" in result.output
 
 
+def add_rule(project: Project, text: str) -> None:
+    policy = project.folder / "policies/tickets/authz/authz.rego"
+    policy.write_text(f"{policy.read_text()}\n{text}\n")
+
+
+def test_a_registered_claim_is_not_among_the_claims_that_a_policy_may_read(project: Project) -> None:
+    add_rule(project, 'reasons contains "x" if input.subject.claims.sub == "root"')
+    assert "the claim `sub` is declared by no contract" in project.run("usage").output
+
+
+def test_a_name_that_stands_for_something_else_in_another_rule_is_no_claim(project: Project) -> None:
+    add_rule(project, 'reasons contains "a" if {\n\tc := input.subject.claims\n\tc.locale == "xx"\n}')
+    add_rule(project, 'reasons contains "b" if {\n\tc := input.resource.properties\n\tc.nothing == true\n}')
+    add_rule(project, "held := input.subject.claims\n\nis_odd(held) if held.odd == true")
+    add_rule(project, 'reasons contains "c" if is_odd({"odd": true})')
+    result = project.run("usage")
+    assert result.exit_code == 0, result.output
+    assert "locale" in result.output
+    assert "nothing" not in result.output
+    assert "odd" not in result.output.replace("is_odd", "")
+
+
+def test_a_helper_may_read_no_more_than_the_contract_of_its_decision_declares(project: Project) -> None:
+    add_rule(project, 'reasons contains "x" if data.lib.roles.bad')
+    lib = project.folder / "policies/lib/roles"
+    lib.mkdir(parents=True)
+    (lib / "roles.rego").write_text('package lib.roles\n\nbad if input.subject.claims.desk == "x"\n')
+    other = (project.contracts / "tickets/2.1.0.yaml").read_text().replace("contract: tickets", "contract: desk")
+    (project.contracts / "desk").mkdir()
+    text = other.replace("tickets.authz", "desk.authz").replace(
+        "  suspended:", "  desk: {schema: {type: boolean}}\n  suspended:", 1
+    )
+    (project.contracts / "desk/2.1.0.yaml").write_text(text)
+    result = project.run("usage")
+    assert result.exit_code == 3
+    assert "lib/roles/roles.rego:3: the claim `desk` is declared by no contract" in result.output
+
+
+def test_during_a_rollout_a_policy_may_read_what_the_older_version_declares(locked: Project) -> None:
+    for version in ("1.0.0", "1.1.0"):
+        assert version in {file.stem for file in locked.contracts.glob("tickets/*.yaml")}
+    text = (locked.contracts / "tickets/1.1.0.yaml").read_text()
+    newer = text.replace("1.1.0", "2.0.0").replace("locale", "language")
+    (locked.contracts / "tickets/2.0.0.yaml").write_text(newer)
+    add_rule(locked, 'reasons contains "x" if input.subject.claims.locale == "xx"')
+    assert locked.run("usage").exit_code == 0
+    (locked.contracts / "contracts.lock").unlink()
+    assert "the claim `locale` is declared by no contract" in locked.run("usage").output
+
+
+def test_a_renamed_claim_is_told_with_the_rules_that_read_its_new_name(project: Project) -> None:
+    old = project.copy_as("old.yaml", "roles", "groups")
+    new = project.copy_as("new.yaml", "  roles:\n", "  roles:\n    renamed_from: groups\n")
+    findings = project.json(old, new)["findings"]
+    (renamed,) = [one for one in findings if one["id"] == "claim_renamed"]
+    assert any("reasons" in reader for reader in renamed["readers"])
+
+
+def test_a_scope_is_told_with_its_line_and_the_rules_that_read_scopes(project: Project) -> None:
+    new = project.copy_as("new.yaml", "scopes:\n", "scopes:\n  tickets:close: {description: Close., claims: []}\n")
+    findings = project.json("tickets@1.0.0", new)["findings"]
+    (added,) = [one for one in findings if one["id"] == "scope_added"]
+    lines = Path(new).read_text().splitlines()
+    assert "tickets:close" in lines[added["line"] - 1]
+    assert added["readers"]
+
+
+def test_a_rule_that_may_read_everything_is_a_reader_of_every_claim(project: Project) -> None:
+    add_rule(project, 'reasons contains "x" if count(input.subject) == 99')
+    findings = project.json(*REMOVED)["findings"]
+    (removed,) = [one for one in findings if one["id"] == "enum_value_removed"]
+    last = len((project.folder / "policies/tickets/authz/authz.rego").read_text().splitlines())
+    assert any(f"authz.rego:{last} " in reader for reader in removed["readers"])
+
+
 def test_a_claim_that_nobody_reads_is_told(project: Project) -> None:
     result = project.run("usage")
     assert result.exit_code == 0
