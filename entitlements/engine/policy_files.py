@@ -21,7 +21,20 @@ _LOCKDOWN = Path(__file__).with_name("lockdown") / "authz.rego"
 _DATA = frozenset({"data.json", "data.yaml"})
 # A policy decides by its input alone: no network, no clock, no chance, no look at the process.
 _IMPURE = frozenset(
-    {"http.send", "net.lookup_ip_addr", "opa.runtime", "rand.intn", "time.now_ns", "uuid.rfc4122", "trace"}
+    {
+        "crypto.x509.parse_and_verify_certificates",
+        "crypto.x509.parse_and_verify_certificates_with_options",
+        "http.send",
+        "io.jwt.decode_verify",
+        "io.jwt.encode_sign",
+        "io.jwt.encode_sign_raw",
+        "net.lookup_ip_addr",
+        "opa.runtime",
+        "rand.intn",
+        "time.now_ns",
+        "trace",
+        "uuid.rfc4122",
+    }
 )
 _OPA_SECONDS = 60
 

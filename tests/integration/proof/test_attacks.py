@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from entitlements.contract import Contract, parse_contract
+from entitlements.errors import StartupFault
 from entitlements.proof import PROVED, REFUTED, UNKNOWN, Answer, Side, compare_access
 
 BASE: dict[str, Any] = {
@@ -156,3 +157,23 @@ def test_whole_numbers_that_become_numbers_may_become_any(opa: Path, tmp_path: P
     whole, any_number = level(type="integer", minimum=0, maximum=3), level(type="number", minimum=0, maximum=3)
     rule = "allow if input.subject.claims.level == 3"
     assert answer(whole, any_number, tmp_path, opa, rule).answer == REFUTED
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "time.now_ns() > 0",
+        'rand.intn("x", 2) == 1',
+        'io.jwt.decode_verify(input.subject.id, {"secret": "x"})[0]',
+        "crypto.x509.parse_and_verify_certificates(input.subject.id)[0]",
+        "opa.runtime().env.HOME",
+    ],
+)
+def test_a_policy_that_does_not_decide_by_its_input_alone_is_compared_with_nothing(
+    call: str, opa: Path, tmp_path: Path
+) -> None:
+    """A clock or a chance would decide otherwise tomorrow than it did for the proof."""
+    with pytest.raises(StartupFault) as refused:
+        answer(contract(), contract(), tmp_path, opa, f"allow if {call}")
+    assert refused.value.code == "policy_invalid"
+    assert call.partition("(")[0] in str([str(fault) for fault in refused.value.faults])
