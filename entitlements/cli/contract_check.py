@@ -149,8 +149,9 @@ def _steps(
         kind, _, reference = against.partition(":")
         if kind != "git" or not reference:
             raise click.UsageError("--against must be `git:REF`, for example `git:origin/main`")
-        old_contracts, old_policies = stack.enter_context(at_commit(reference, settings.contracts, after))
-        base, before = versions(old_contracts), policies[0] or old_policies
+        wanted = [settings.contracts, *([] if policies[0] else [after])]
+        old_contracts, *old_policies = stack.enter_context(at_commit(reference, *wanted))
+        base, before = versions(old_contracts), policies[0] or old_policies[0]
     current = versions(settings.contracts)
     if not current:
         raise ContractsInvalid("contracts_invalid", f"`{settings.contracts}` holds no contract")

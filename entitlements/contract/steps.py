@@ -77,6 +77,9 @@ def at_commit(reference: str, *folders: Path) -> Iterator[tuple[Path, ...]]:
     Raises ContractsInvalid `base_unreadable` where they cannot be had: an absent base is never an empty one.
     """
     top = Path(_git(folders[0], "rev-parse", "--show-toplevel").decode().strip())
+    foreign = [folder for folder in folders if not folder.resolve().is_relative_to(top.resolve())]
+    if foreign:
+        raise _unreadable(f"`{foreign[0]}` is not in the repository of `{folders[0]}`")
     inside = [folder.resolve().relative_to(top.resolve()).as_posix() for folder in folders]
     archive = _git(top, "archive", "--format=tar", reference, "--", *inside)
     with TemporaryDirectory(prefix="entitlements-base-") as work:

@@ -16,12 +16,12 @@ from typing import Any
 from entitlements.contract import Contract, ObjectSpec, RequestSpec, conforms
 from entitlements.engine import PolicyReading
 from entitlements.model import JSON, Resource, same_json
+from entitlements.proof.identities import identity_pairs
 from entitlements.proof.migration import (
     ABSENT,
     ClaimStep,
     Value,
     claim_steps,
-    identity_step,
     related_claim,
     related_scopes,
     released,
@@ -33,7 +33,6 @@ _ALL_SUBSETS = 5
 _MANY_OBJECTS = 2000
 MANY_PROPERTIES = 12
 _FEW_TYPES = 8
-_FEW_NAMES = 6
 _FRESH_ACTION = "fresh-action"
 _FRESH_TYPE = "fresh-type"
 
@@ -171,22 +170,10 @@ class Space:
 
     def _identities(self, name: str, place: str, plain: Sequence[str]) -> Column:
         """Pairs of what `sub` or `client_id` may be before and after."""
-        step = identity_step(self.old, self.new, name)
-        sides = []
-        for spec in (step.before, step.after):
-            schema = spec.schema if spec else {}
-            named = [*plain, *self._pool.texts[:_FEW_NAMES]] if "enum" not in schema else []
-            tried = [*named, *values(schema, self._pool)]
-            sides.append([*dict.fromkeys(text for text in tried if conforms(schema, text))])
-        pairs = [
-            (one, other)
-            for one in sides[0]
-            for other in sides[1]
-            if related_claim(step, one, other, released=(True, True))
-        ]
+        pairs = identity_pairs(self.old, self.new, name, plain, self._pool)
         if not pairs:
             self.all_listed = False
-            pairs = [(plain[0], plain[0])]
+            return [(plain[0], plain[0])]
         return pairs if self.reads("subject", place) else pairs[:1]
 
     def _actions(self) -> Column:

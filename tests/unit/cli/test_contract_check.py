@@ -284,6 +284,17 @@ def test_a_base_that_git_leaves_out_of_an_archive_is_unreadable(project: Project
     assert "the base cannot be read" in result.output
 
 
+def test_policies_outside_of_the_repository_need_their_old_ones_named(project: Project) -> None:
+    git(project.contracts, "init", "-q")
+    git(project.contracts, "add", ".")
+    git(project.contracts, "commit", "-qm", "first")
+    refused = project.run("check", "--against", "git:HEAD")
+    assert refused.exit_code == 2
+    assert "is not in the repository" in refused.output
+    named = project.run("check", "--against", "git:HEAD", *project.between(1, 1))
+    assert "tickets 2.1.0 → 2.1.0" in named.output
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_where_nothing_can_be_compared_every_format_is_whole(project: Project, form: str) -> None:
     for version in ("1.1.0", "2.0.0", "2.1.0"):

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from entitlements.contract import ClaimSpec, Contract, conforms, parse_contract
@@ -252,6 +252,7 @@ def test_every_list_of_the_table_is_in_the_relation(pairs: Any) -> None:
         assert not refused(one, other), (old, new)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(SCHEMAS), st.sampled_from(SCHEMAS), st.booleans(), st.booleans())
 def test_any_change_of_one_claim_is_read_as_the_table_says(old: Any, new: Any, was: bool, is_now: bool) -> None:
     one, other = spec(old, was), spec(new, is_now)
@@ -263,6 +264,7 @@ def test_any_change_of_one_claim_is_read_as_the_table_says(old: Any, new: Any, w
         assert any(related_claim(step, before, after, released=(True, True)) for after in held(other))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(PLAIN), st.sampled_from(PLAIN), st.booleans(), st.booleans())
 def test_of_scalars_the_relation_is_no_larger_than_the_table(old: Any, new: Any, was: bool, is_now: bool) -> None:
     """What the table does not give is refused, but that an absent claim may gain a new value."""
@@ -276,6 +278,7 @@ def test_of_scalars_the_relation_is_no_larger_than_the_table(old: Any, new: Any,
                 assert any(after is given or same_json(after, given) for given in wanted), (before, after)
 
 
+@settings(deadline=None)
 @given(st.sampled_from([*PLAIN, *OBJECTS]), st.sampled_from([*PLAIN, *OBJECTS]), st.booleans(), st.booleans())
 def test_of_scalars_and_objects_the_way_back_is_the_mirror(old: Any, new: Any, was: bool, is_now: bool) -> None:
     """Law: whoever may get `after` for `before` may get `before` for `after` when the change is taken back."""
@@ -292,6 +295,7 @@ def test_of_scalars_and_objects_the_way_back_is_the_mirror(old: Any, new: Any, w
 NAMES = ["one", "two", "three"]
 
 
+@settings(deadline=None)
 @given(st.sets(st.sampled_from(NAMES)), st.sets(st.sampled_from(NAMES)))
 def test_scopes_are_read_as_a_list_vocabulary(old: set[str], new: set[str]) -> None:
     one = many(words(*sorted(old)), 3, uniqueItems=True) if old else None
