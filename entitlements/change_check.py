@@ -15,14 +15,16 @@ from entitlements.contract import (
     Change,
     ContractFile,
     changes,
+    misplaced,
     of_step,
+    renamed,
     stale,
 )
 from entitlements.contract.change_rules import BREAKING, REVIEW
 from entitlements.engine import Read, read_policies
 from entitlements.errors import Fault
 from entitlements.model import JSON
-from entitlements.proof import DEFAULT_BUDGET, REFUTED, UNKNOWN, Access, Answer, Side, compare_access
+from entitlements.proof import DEFAULT_BUDGET, REFUTED, Access, Answer, Side, compare_access
 
 HOLDS, NO, NO_ANSWER = 0, 3, 4
 
@@ -74,13 +76,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that was found out about one step. problems: approvals that cannot stand."""
+    """Everything that was found out about one step. problems: approvals that cannot stand; approvals: of this step."""
 
     old: ContractFile
     new: ContractFile
     access: Access
     findings: tuple[Finding, ...]
     problems: tuple[Fault, ...]
+    approvals: tuple[Approval, ...] = ()
 
     @property
     def answers(self) -> dict[str, Answer]:
@@ -158,14 +161,16 @@ def check_step(
     asked_for = {finding.fingerprint for finding in findings}
     for answer in (access.no_new_access, access.no_lost_access):
         asked_for |= {witness.fingerprint for witness in answer.witnesses}
-        asked_for |= {answer.fingerprint} if answer.answer == UNKNOWN else set()
-    problems = stale(contracts / new.name / APPROVALS_NAME, valid, asked_for, today)
-    return Report(step.old, step.new, access, findings, tuple(problems))
+        asked_for |= {answer.fingerprint} if answer.fingerprint else set()
+    file = contracts / new.name / APPROVALS_NAME
+    problems = stale(file, valid, asked_for, today)
+    problems += misplaced(file, [one for one in approvals if one not in valid], today)
+    return Report(step.old, step.new, access, findings, tuple(problems), valid)
 
 
 def _accepted(answer: Answer, accepted: set[str]) -> Answer:
     witnesses = tuple(replace(one, approved=one.fingerprint in accepted) for one in answer.witnesses)
-    return replace(answer, witnesses=witnesses, accepted=answer.answer == UNKNOWN and answer.fingerprint in accepted)
+    return replace(answer, witnesses=witnesses, accepted=bool(answer.fingerprint) and answer.fingerprint in accepted)
 
 
 def _finding(change: Change, step: Step, reads: Sequence[Read], accepted: set[str]) -> Finding:
@@ -179,14 +184,20 @@ def _finding(change: Change, step: Step, reads: Sequence[Read], accepted: set[st
         where.file,
         where.lines.line_of(change.path),
         tuple(sorted(c.name for c in old.consumers if change.claim and change.claim in c.relies_on)),
-        tuple(dict.fromkeys(_reader(read) for read in reads if change.claim and _reads(read, change.claim))),
+        tuple(dict.fromkeys(_reader(read) for read in reads if _reads(read, change, renamed(old, new)))),
         mark,
         mark in accepted,
     )
 
 
-def _reads(read: Read, claim: str) -> bool:
-    return read.path[:3] == ("subject", "claims", claim) or (read.whole and read.path == ("subject", "claims"))
+def _reads(read: Read, change: Change, names: Mapping[str, str]) -> bool:
+    """Whether a policy reads what changed: the claim, under its new name too, or the scopes."""
+    places: list[tuple[str, ...]] = []
+    if change.claim:
+        places = [("subject", "claims", name) for name in {change.claim, names.get(change.claim, change.claim)}]
+    elif change.path.startswith("scopes."):
+        places = [("subject", "scopes")]
+    return any(read.path[: len(p)] == p or (read.whole and p[: len(read.path)] == read.path) for p in places)
 
 
 def _reader(read: Read) -> str:

@@ -41,12 +41,27 @@ def _text(report: Report) -> Iterator[str]:
         approved = ", approved" if answer.approved else ""
         yield f"  {_TITLES[name]}: {paint(answer.answer, colour)}{approved}  ({answer.method}, {answer.coverage})"
         if answer.reason:
-            yield f"      {answer.reason}  [{answer.fingerprint}]"
+            yield f"      {answer.reason}" + (f"  [{answer.fingerprint}]" if answer.fingerprint else "")
         for witness in answer.witnesses:
             yield from _witness(witness)
+    yield from _approvals(report)
     yield from (f"  {paint('problem', 'red')}  {problem}" for problem in report.problems)
     verdict = {0: paint("passes", "green"), 3: paint("does not pass", "red"), 4: paint("no answer", "red")}
     yield f"  {verdict[report.exit_code]}"
+
+
+def _approvals(report: Report) -> Iterator[str]:
+    """What each approval of the step covers, who gave it and until when."""
+    covered = {one.fingerprint: f"{one.change.rule} {one.change.path}" for one in report.findings}
+    for name, answer in report.answers.items():
+        covered[answer.fingerprint] = f"that nobody knows whether {_TITLES[name]}"
+        for one in answer.witnesses:
+            changed = ", ".join(one.changed) or "the policy"
+            covered[one.fingerprint] = f"a witness against `{_TITLES[name]}`: {changed} changes"
+    for given in report.approvals:
+        if what := covered.get(given.fingerprint):
+            terms = f"by {given.by} until {given.expires}: {given.reason}"
+            yield safe(f"  approval  {given.fingerprint} covers {what}; {terms}")
 
 
 def _witness(witness: Witness) -> Iterator[str]:

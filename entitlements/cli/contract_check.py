@@ -13,13 +13,15 @@ from pathlib import Path
 import click
 
 from entitlements.change_check import Report, Step, check_step, report_json
-from entitlements.cli import check_formats, render
+from entitlements.cli import check_formats, claim_usage, render
+from entitlements.cli.claim_usage import claim_of
 from entitlements.contract import (
     Approval,
     ContractFile,
     at_commit,
     load_approvals,
     load_file,
+    pairs,
     versions,
     write_approval,
 )
@@ -86,10 +88,10 @@ def check(
                 reports.append(_checked(step, settings, budget))
     except (StartupFault, EngineUnavailable) as fault:
         render.fail(fault)
-    if reports:
+    if reports or form != "text":
         click.echo(_FORMATS[form](reports))
-    else:
-        click.echo("every contract has one version only: there is nothing to compare", err=True)
+    if not reports:
+        click.echo("no contract has an earlier version: there is nothing to compare", err=True)
     sys.exit(max((report.exit_code for report in reports), key=_worse, default=0))
 
 
@@ -147,16 +149,15 @@ def _steps(
         kind, _, reference = against.partition(":")
         if kind != "git" or not reference:
             raise click.UsageError("--against must be `git:REF`, for example `git:origin/main`")
-        old_contracts, old_policies = stack.enter_context(at_commit(reference, settings.contracts, after))
-        base, before = versions(old_contracts), policies[0] or old_policies
+        wanted = [settings.contracts, *([] if policies[0] else [after])]
+        old_contracts, *old_policies = stack.enter_context(at_commit(reference, *wanted))
+        base, before = versions(old_contracts), policies[0] or old_policies[0]
     current = versions(settings.contracts)
     if not current:
         raise ContractsInvalid("contracts_invalid", f"`{settings.contracts}` holds no contract")
-    for name, paths in current.items():
-        earlier = base.get(name, [])[-1:] if base is not None else paths[-2:-1]
-        if earlier:
-            shown = str(settings.contracts / name / earlier[0].name)
-            yield _step(load_file(earlier[0], shown=shown), load_file(paths[-1]), (before, after), decision)
+    for earlier, newest in pairs(current, base):
+        shown = str(newest.with_name(earlier.name))
+        yield _step(load_file(earlier, shown=shown), load_file(newest), (before, after), decision)
 
 
 def _step(old: ContractFile, new: ContractFile, policies: tuple[Path, Path], decision: str | None) -> Step:
@@ -217,27 +218,22 @@ def usage(claim: str | None, form: str) -> None:
     """
     settings = render.settings()
     try:
-        newest = [load_file(paths[-1]).contract for paths in versions(settings.contracts).values()]
-        reads = [read for read in read_policies(opa(settings), settings.policies).reads if _claim_of(read)]
+        reading = read_policies(opa(settings), settings.policies)
+        amiss = claim_usage.undeclared(reading, claim_usage.served(settings.contracts))
+        declared = {n for one in claim_usage.newest(settings.contracts) for n in claim_usage.declared(one)}
     except StartupFault as fault:
         render.fail(fault)
-    found = dict.fromkeys((_claim_of(r), r.rule, f"{settings.policies / r.file}:{r.line}", _how(r)) for r in reads)
+    reads = [read for read in reading.reads if claim_of(read)]
+    found = dict.fromkeys((claim_of(r), r.rule, f"{settings.policies / r.file}:{r.line}", _how(r)) for r in reads)
     rows = [list(row) for row in found]
     rows = [row for row in rows if claim in (None, row[0], "*" if row[0] == "*" else None)]
-    declared = {
-        (contract.decision_path.rpartition("/")[0], name)
-        for contract in newest
-        for name, spec in contract.claims.items()
-        if "access_token" in spec.tokens
-    }
-    packages = {package for package, _ in declared}
     undeclared = [
-        f"{settings.policies / read.file}:{read.line}: the claim `{_claim_of(read)}` is declared by no contract"
-        for read in reads
-        if _claim_of(read) != "*" and claim in (None, _claim_of(read)) and not _is_declared(read, declared, packages)
+        f"{settings.policies / read.file}:{read.line}: the claim `{claim_of(read)}` is declared by no contract"
+        for read in amiss
+        if claim in (None, claim_of(read))
     ]
-    read_names = {_claim_of(read) for read in reads}
-    unread = sorted({name for _, name in declared} - read_names) if claim is None and "*" not in read_names else []
+    read_names = {claim_of(read) for read in reads}
+    unread = sorted(declared - read_names) if claim is None and "*" not in read_names else []
     if form == "json":
         keys = ("claim", "rule", "place", "how")
         render.as_json(
@@ -250,21 +246,6 @@ def usage(claim: str | None, form: str) -> None:
         for name in unread:
             click.echo(f"unread  no policy reads `{name}`")
     sys.exit(render.NO if undeclared else 0)
-
-
-def _claim_of(read: Read) -> str:
-    """The claim that is read; `*` where any may be; nothing where none is."""
-    if read.path[:2] == ("subject", "claims") and len(read.path) > 2:
-        return read.path[2]
-    return "*" if read.whole and read.path in ((), ("subject",), ("subject", "claims")) else ""
-
-
-def _is_declared(read: Read, declared: set[tuple[str, str]], packages: set[str]) -> bool:
-    """Whether the contract of the package declares the claim; a package of no contract may read what any declares."""
-    folder = read.file.rpartition("/")[0]
-    if folder in packages:
-        return (folder, _claim_of(read)) in declared
-    return _claim_of(read) in {name for _, name in declared}
 
 
 def _how(read: Read) -> str:

@@ -111,19 +111,37 @@ class _Base:
 
     def check(self, pin: Pin) -> tuple[Pin, list[Report]]:
         """The pin with its answer, and the reports on what had to be checked."""
-        before = self._pins.get(pin.audience)
-        if before is not None and (before.digest, before.policy) == (pin.digest, pin.policy) and before.passes:
-            return pin, []
+        before = self._before(pin)
         old = self._old_file(pin, before)
         if old is None:
             return replace(pin, check=FIRST_VERSION, approved=False), []
         policies = self._policies(before) if before is not None else self._settings.policies
+        if before is not None and (before.digest, before.policy) == (pin.digest, pin.policy) and before.passes:
+            return pin, self._beside(pin, before, old, policies)
         report = self._report(pin, old, self._file(pin, pin.version), policies)
-        # The versions that are accepted beside it are served by the same policies.
-        beside = [self._file(pin, version) for version in pin.also if policies != self._settings.policies]
         answer = report.access.no_new_access
-        reports = [report, *(self._report(pin, file, file, policies) for file in beside)]
+        reports = [report, *self._beside(pin, before, old, policies)]
         return replace(pin, check=answer.answer, approved=answer.approved), reports
+
+    def _before(self, pin: Pin) -> Pin | None:
+        """What was pinned for the audience, or for the contract under another audience."""
+        of_contract = [one for one in self._pins.values() if one.contract == pin.contract]
+        return self._pins.get(pin.audience) or next(iter(of_contract), None)
+
+    def _beside(self, pin: Pin, before: Pin | None, old: ContractFile, policies: Path) -> list[Report]:
+        """On the versions that are accepted beside the pinned one, which the same policies serve.
+
+        Of one that was not served so far, only what its tokens let in is asked: the way to it may be a way back.
+        """
+        served = {old.contract.version, *(before.also if before is not None else ())}
+        reports = []
+        for version in pin.also:
+            file = self._file(pin, version)
+            if version not in served:
+                reports.append(replace(self._report(pin, old, file, policies), findings=()))
+            elif policies != self._settings.policies:
+                reports.append(self._report(pin, file, file, policies))
+        return reports
 
     def _file(self, pin: Pin, version: str) -> ContractFile:
         return load_file(self._settings.contracts / pin.contract / f"{version}.yaml")

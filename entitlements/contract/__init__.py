@@ -1,12 +1,21 @@
 """What the claims of a token must say: the contract document, its catalog of pins and the conformance of claims."""
 
-from entitlements.contract.approvals import APPROVALS_NAME, Approval, load_approvals, of_step, stale, write_approval
+from entitlements.contract.approvals import (
+    APPROVALS_NAME,
+    Approval,
+    load_approvals,
+    misplaced,
+    of_step,
+    stale,
+    write_approval,
+)
 from entitlements.contract.catalog import Catalog, load_catalog
 from entitlements.contract.change_rules import RULES, Change, ChangeRule
 from entitlements.contract.changes import changes, renamed
 from entitlements.contract.conformance import Admitted, Refused, admit, conforms, request_faults
 from entitlements.contract.document import (
     ALWAYS_DECLARED,
+    REGISTERED,
     ClaimSpec,
     Consumer,
     Contract,
@@ -30,13 +39,15 @@ from entitlements.contract.lock import (
     write_lock,
 )
 from entitlements.contract.policy_input import policy_input
-from entitlements.contract.steps import ContractFile, at_commit, load_file, versions
+from entitlements.contract.schema_changes import retyped
+from entitlements.contract.steps import ContractFile, at_commit, load_file, pairs, versions
 
 __all__ = [
     "ALWAYS_DECLARED",
     "APPROVALS_NAME",
     "FIRST_VERSION",
     "LOCK_NAME",
+    "REGISTERED",
     "RULES",
     "Admitted",
     "Approval",
@@ -67,13 +78,16 @@ __all__ = [
     "load_catalog",
     "load_contract",
     "load_file",
+    "misplaced",
     "of_step",
+    "pairs",
     "parse_contract",
     "plan_lock",
     "policy_input",
     "read_lock",
     "renamed",
     "request_faults",
+    "retyped",
     "stale",
     "version_key",
     "versions",

@@ -22,7 +22,7 @@ APPROVALS_NAME = "approvals.yaml"
 _FINGERPRINT = validate.Regexp(
     r"\A[0-9a-f]{16}\Z", error="must be 16 hexadecimal digits: one finding, never a wildcard"
 )
-_PLAIN = validate.Length(min=1, max=1000)
+_PLAIN = validate.And(validate.Length(min=1, max=1000), validate.Regexp(r"(?s).*\S", error="must not be blank"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +108,30 @@ def stale(path: Path, approvals: Sequence[Approval], asked_for: Collection[str],
     found = []
     for one in approvals:
         if one.expires < today:
-            text = f"the approval of `{one.fingerprint}` expired on {one.expires}"
-            found.append(Fault("approval_expired", text, str(path), one.line))
+            found.append(_expired(path, one))
         elif one.fingerprint not in asked_for:
             text = f"the approval of `{one.fingerprint}` matches no finding of this step, take it out"
             found.append(Fault("approval_unmatched", text, str(path), one.line))
     return found
+
+
+def misplaced(path: Path, approvals: Sequence[Approval], today: datetime.date) -> list[Fault]:
+    """One fault for each approval, of whatever step, that expired or names a version that is not there."""
+    found = []
+    for one in approvals:
+        absent = [version for version in (one.old, one.new) if not path.with_name(f"{version}.yaml").exists()]
+        if one.expires < today:
+            found.append(_expired(path, one))
+        elif absent:
+            text = f"the approval of `{one.fingerprint}` names the version {absent[0]}, which is not there"
+            found.append(Fault("approval_unmatched", text, str(path), one.line))
+    return found
+
+
+def _expired(path: Path, one: Approval) -> Fault:
+    return Fault(
+        "approval_expired", f"the approval of `{one.fingerprint}` expired on {one.expires}", str(path), one.line
+    )
 
 
 def write_approval(folder: Path, name: str, approval: Approval) -> Path:

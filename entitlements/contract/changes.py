@@ -121,8 +121,10 @@ def _claim(old: ClaimSpec, new: ClaimSpec) -> Iterator[Change]:
 
 def _scopes(old: Contract, new: Contract) -> Iterator[Change]:
     before, after = set(old.scopes), set(new.scopes)
-    yield from _members("scope_removed", "scopes", before - after, "", gone=True)
-    yield from _members("scope_added", "scopes", after - before, "", gone=False)
+    for scope in sorted(before - after):
+        yield Change("scope_removed", f"scopes.{scope}", "", scope, None)
+    for scope in sorted(after - before):
+        yield Change("scope_added", f"scopes.{scope}", "", None, scope)
     names = renamed(old, new)
     bound = {
         claim: (bool(old.released_by[before]), bool(new.released_by[claim]))

@@ -171,6 +171,11 @@ def plan_lock(
         if absent:
             faults.append(Fault("version_missing", f"there is no version {absent[0]} of `{name}`", str(folder)))
             continue
+        newer = [wanted for wanted in accepted if version_key(wanted) >= version_key(version)]
+        if newer:
+            text = f"`{name}` {newer[0]} is not older than {version}, so it cannot be accepted beside it"
+            faults.append(Fault("version_not_older", text, str(folder)))
+            continue
         contract = contracts[name, version]
         audience = contract.profile.audience
         if audience in planned:

@@ -16,18 +16,12 @@ def schema_changes(old: Mapping[str, Any], new: Mapping[str, Any], place: str, c
     """What changed between two schemas of the subset; nothing for equal ones."""
     if same_json(old, new):
         return
-    kinds = types(old), types(new)
-    if kinds[0] != kinds[1]:
-        if ("array" in kinds[0]) != ("array" in kinds[1]):
-            rule = "claim_cardinality_changed"
-        elif kinds[0] < kinds[1] or kinds[1] < kinds[0]:
-            # A vocabulary of several types gained or lost one: its values tell.
-            rule = ""
-        else:
-            rule = "claim_retyped"
-        if rule or _values(old) is None or _values(new) is None:
-            yield Change(rule or "claim_retyped", place, claim, dict(old), dict(new))
-            return
+    if retyped(old, new):
+        cardinality = ("array" in types(old)) != ("array" in types(new))
+        yield Change(
+            "claim_cardinality_changed" if cardinality else "claim_retyped", place, claim, dict(old), dict(new)
+        )
+        return
     yield from _vocabulary(old, new, place, claim)
     yield from _bounds(old, new, place, claim)
     yield from _text(old, new, place, claim)
@@ -37,13 +31,26 @@ def schema_changes(old: Mapping[str, Any], new: Mapping[str, Any], place: str, c
         yield from _properties(old, new, place, claim)
 
 
+def retyped(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether values of another type are permitted.
+
+    Of a vocabulary that gained or lost one of several types its values tell.
+    """
+    kinds = types(old), types(new)
+    if _values(old) is not None and _values(new) is not None:
+        return not (kinds[0] <= kinds[1] or kinds[1] <= kinds[0])
+    return kinds[0] != kinds[1]
+
+
 def types(schema: Mapping[str, Any]) -> frozenset[str]:
-    """The JSON types that a schema permits; `integer` counts as `number`, whose bounds and step tell them apart."""
+    """The JSON types that a schema permits; the numbers of a vocabulary are `integer` where all of them are whole."""
     if "type" in schema:
         return frozenset({str(schema["type"])})
     values = _values(schema) or []
+    numbers = [value for value in values if not isinstance(value, (bool, str))]
+    number = "integer" if all(value == int(value) for value in numbers) else "number"
     return frozenset(
-        "boolean" if isinstance(value, bool) else "string" if isinstance(value, str) else "number" for value in values
+        "boolean" if isinstance(value, bool) else "string" if isinstance(value, str) else number for value in values
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +51,25 @@ def _is_version(text: str) -> bool:
     return len(parts) == 3 and all(part.isdecimal() for part in parts)
 
 
+def pairs(current: Mapping[str, Sequence[Path]], base: Mapping[str, Sequence[Path]] | None) -> list[tuple[Path, Path]]:
+    """The newest version of each contract with the one before it, or with the newest of another state.
+
+    A contract of which there is no earlier version has no pair. Raises ContractsInvalid where one is gone.
+    """
+    if base is None:
+        return [(paths[-2], paths[-1]) for paths in current.values() if len(paths) > 1]
+    if not base:
+        raise _unreadable("it holds no contract")
+    faults = [
+        Fault("published_missing", f"every version of the contract `{name}` is gone, bring them back")
+        for name in base
+        if name not in current
+    ]
+    if faults:
+        raise ContractsInvalid("contracts_invalid", "the contracts cannot be compared", faults)
+    return [(base[name][-1], paths[-1]) for name, paths in current.items() if name in base]
+
+
 @contextmanager
 def at_commit(reference: str, *folders: Path) -> Iterator[tuple[Path, ...]]:
     """The folders as they were at a commit of the git repository that they are in, for the time of the context.
@@ -58,12 +77,19 @@ def at_commit(reference: str, *folders: Path) -> Iterator[tuple[Path, ...]]:
     Raises ContractsInvalid `base_unreadable` where they cannot be had: an absent base is never an empty one.
     """
     top = Path(_git(folders[0], "rev-parse", "--show-toplevel").decode().strip())
+    foreign = [folder for folder in folders if not folder.resolve().is_relative_to(top.resolve())]
+    if foreign:
+        raise _unreadable(f"`{foreign[0]}` is not in the repository of `{folders[0]}`")
     inside = [folder.resolve().relative_to(top.resolve()).as_posix() for folder in folders]
     archive = _git(top, "archive", "--format=tar", reference, "--", *inside)
     with TemporaryDirectory(prefix="entitlements-base-") as work:
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             tar.extractall(work, filter="data")
-        yield tuple(Path(work) / name for name in inside)
+        found = tuple(Path(work) / name for name in inside)
+        # What git leaves out of an archive (`export-ignore`) is there all the same.
+        if absent := [folder for folder, one in zip(folders, found, strict=True) if not any(one.rglob("*"))]:
+            raise _unreadable(f"`{absent[0]}` is empty at {reference}")
+        yield found
 
 
 def _git(folder: Path, *arguments: str) -> bytes:

@@ -11,6 +11,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ _LOCKDOWN = Path(__file__).with_name("lockdown") / "authz.rego"
 # Constant data beside the lockdown: it has an answer whatever the policies do with an empty input.
 CONSTANT_PATH = "system/decision_paths"
 _DATA = frozenset({"data.json", "data.yaml"})
+# Tests of policies and invariants over them stand beside them and decide nothing.
+_ASIDE = ("_test.rego", "_invariant.rego")
 # A policy decides by its input alone: no network, no clock, no chance, no look at the process. OPA marks most of what
 # it has of these as nondeterministic; this is what it does not mark: certificates are checked by the clock.
 _IMPURE = frozenset(
@@ -36,12 +39,12 @@ _OPA_SECONDS = 60
 def policy_files(folder: Path) -> dict[str, bytes]:
     """The files that a decision can depend on, by relative path, in order.
 
-    Tests, hidden files and the folder `system` are left out. Raises StartupFault `policy_unreadable`.
+    Tests, invariants, hidden files and the folder `system` are left out. Raises StartupFault `policy_unreadable`.
     """
     found: dict[str, bytes] = {}
     for path in _walk(folder):
         name = path.relative_to(folder).as_posix()
-        if not (name.endswith(".rego") and not name.endswith("_test.rego")) and path.name not in _DATA:
+        if not (name.endswith(".rego") and not name.endswith(_ASIDE)) and path.name not in _DATA:
             continue
         try:
             found[name] = path.read_bytes()
@@ -131,6 +134,7 @@ def _run(opa: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         raise StartupFault("opa_failed", "the OPA executable could not check the policies") from error
 
 
+@lru_cache(maxsize=4)
 def _reduced_capabilities(opa: Path) -> dict[str, Any]:
     try:
         capabilities: dict[str, Any] = json.loads(_run(opa, "capabilities", "--current").stdout)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from entitlements.engine.policy_terms import InputPath, data_paths, expressions, rows, terms
 from entitlements.model import JSON
 
-InputPath = tuple[str, ...]
 Constant = tuple[type, JSON]
 _COMPARISONS = frozenset({"equal", "eq", "neq", "lt", "lte", "gt", "gte"})
 _MEMBERSHIP = frozenset({"internal.member_2", "internal.member_3"})
@@ -53,13 +52,13 @@ class PolicyModule:
         self._name = name
         self._module = module
         self._rules = module.get("rules") or []
-        self._names = self._aliases()
+        self._global_names = self._names = self._resolved(self._imported(), self._rule_assignments())
         self._heads_seen = 0
         self._negated = {
             term["value"]
-            for expression in _expressions(self._rules)
+            for expression in expressions(self._rules)
             if expression.get("negated")
-            for term in _terms(expression)
+            for term in terms(expression)
             if term["type"] == "var"
         }
 
@@ -69,12 +68,12 @@ class PolicyModule:
 
     def references(self) -> frozenset[InputPath]:
         """What is referred to below `data`, as far as it is constant."""
-        return frozenset(_data_paths([self._rules, self._module.get("imports") or []]))
+        return frozenset(data_paths([self._rules, self._module.get("imports") or []]))
 
     def rules(self) -> list[RuleLines]:
         """First and last line of each rule."""
         return [
-            RuleLines(_rule_name(rule), self._name, rule["location"]["row"], max(_rows(rule)))
+            RuleLines(_rule_name(rule), self._name, rule["location"]["row"], max(rows(rule)))
             for rule in self._rules
             if not rule.get("default")
         ]
@@ -83,7 +82,7 @@ class PolicyModule:
         """Every scalar that stands in the rules."""
         return {
             (type(term["value"]), term["value"])
-            for term in _terms(self._rules)
+            for term in terms(self._rules)
             if term["type"] in ("string", "number", "boolean")
         }
 
@@ -93,8 +92,9 @@ class PolicyModule:
         self._heads_seen = 0
         for rule in self._rules:
             name = _rule_name(rule)
+            self._names = self._names_in(rule)
             self._walk(rule, name, "value", name in self._negated, found)
-        mentions = sum(term["type"] == "var" and term["value"] == "input" for term in _terms(self._rules))
+        mentions = sum(term["type"] == "var" and term["value"] == "input" for term in terms(self._rules))
         if self._heads_seen < mentions:
             # Nothing may count as unread that was only not understood.
             found.append(Read((), True, "value", False, "", self._name, 1))
@@ -165,37 +165,56 @@ class PolicyModule:
             path.append(part["value"])
         return tuple(path), node["type"] == "var" or len(path) <= 1 or path[-1] in ("claims", "properties", "context")
 
-    def _aliases(self) -> dict[str, InputPath]:
-        """Names that stand for a part of the input: imports, rules and variables that are nothing but a reference."""
+    def _names_in(self, rule: Mapping[str, Any]) -> dict[str, InputPath]:
+        """Names that stand for a part of the input within a rule: its own variables, and what they do not hide."""
+        own = {term["value"] for term in terms(rule["head"].get("args") or []) if term["type"] == "var"}
+        seen = {name: path for name, path in self._global_names.items() if name not in own}
+        return self._resolved(seen, [*_local_assignments(rule)])
+
+    def _imported(self) -> dict[str, InputPath]:
         names: dict[str, InputPath] = {}
         for imported in self._module.get("imports") or []:
             parts = imported["path"]["value"]
             if parts and parts[0]["value"] == "input":
                 names[imported.get("alias") or parts[-1]["value"]] = tuple(part["value"] for part in parts[1:])
-        self._names = names
+        return names
+
+    def _resolved(
+        self, known: Mapping[str, InputPath], assignments: Sequence[tuple[str, Mapping[str, Any]]]
+    ) -> dict[str, InputPath]:
+        """The known names and those that are nothing but a reference to the input, or to such a name."""
+        names = {name: path for name, path in known.items() if name not in {one for one, _ in assignments}}
+        self._names = {**known, **names}
         for _ in range(_MAX_ALIASES):
             before = len(names)
-            for name, value in self._assignments():
+            for name, value in assignments:
                 if name not in names and value.get("type") in ("ref", "var"):
                     path, _whole = self._path(value)
                     parts = value["value"] if value["type"] == "ref" else [value]
                     if path is not None and all(part["type"] == "string" for part in parts[1:]):
                         names[name] = path
+            self._names = {**known, **names}
             if len(names) == before:
                 break
         return names
 
-    def _assignments(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        for rule in self._rules:
-            head = rule["head"]
-            if not head.get("args") and isinstance(head.get("value"), Mapping) and rule["body"][0].get("generated"):
-                yield _rule_name(rule), head["value"]
-        for expression in _expressions(self._rules):
-            terms = expression.get("terms")
-            if not isinstance(terms, list) or len(terms) != 3 or _function(terms[0]) not in ("assign", "eq"):
-                continue
-            if terms[1].get("type") == "var":
-                yield terms[1]["value"], terms[2]
+    def _rule_assignments(self) -> list[tuple[str, Mapping[str, Any]]]:
+        return [
+            (_rule_name(rule), rule["head"]["value"])
+            for rule in self._rules
+            if not rule["head"].get("args")
+            and isinstance(rule["head"].get("value"), Mapping)
+            and rule["body"][0].get("generated")
+        ]
+
+
+def _local_assignments(rule: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for expression in expressions(rule):
+        terms = expression.get("terms")
+        if not isinstance(terms, list) or len(terms) != 3 or _function(terms[0]) not in ("assign", "eq"):
+            continue
+        if terms[1].get("type") == "var":
+            yield terms[1]["value"], terms[2]
 
 
 def _rule_name(rule: Mapping[str, Any]) -> str:
@@ -231,58 +250,3 @@ def _is_plain_input(term: Mapping[str, Any]) -> bool:
         return False
     head, *rest = term["value"]
     return bool(head.get("value") == "input" and all(part["type"] == "string" for part in rest))
-
-
-def _expressions(node: Any) -> Iterator[Mapping[str, Any]]:
-    if isinstance(node, list):
-        for inner in node:
-            yield from _expressions(inner)
-    elif isinstance(node, Mapping):
-        if "terms" in node:
-            yield node
-        for inner in node.values():
-            yield from _expressions(inner)
-
-
-def _terms(node: Any) -> Iterator[Mapping[str, Any]]:
-    if isinstance(node, list):
-        for inner in node:
-            yield from _terms(inner)
-    elif isinstance(node, Mapping):
-        if "type" in node and "value" in node:
-            yield node
-        for key, inner in node.items():
-            if key not in {"location", "annotations"}:
-                yield from _terms(inner)
-
-
-def _data_paths(node: Any) -> Iterator[InputPath]:
-    """The constant part of every reference to `data`; the empty path where `data` stands alone."""
-    if isinstance(node, list):
-        for inner in node:
-            yield from _data_paths(inner)
-    elif isinstance(node, Mapping):
-        if node.get("type") == "ref":
-            head, *rest = node["value"]
-            if head.get("value") == "data":
-                constant = itertools.takewhile(lambda part: part["type"] == "string", rest)
-                yield tuple(part["value"] for part in constant)
-            yield from _data_paths(rest)
-        elif node.get("type") == "var" and node.get("value") == "data":
-            yield ()
-        else:
-            for key, inner in node.items():
-                if key not in {"location", "annotations"}:
-                    yield from _data_paths(inner)
-
-
-def _rows(node: Any) -> Iterator[int]:
-    if isinstance(node, list):
-        for inner in node:
-            yield from _rows(inner)
-    elif isinstance(node, Mapping):
-        if isinstance(node.get("location"), Mapping):
-            yield node["location"]["row"]
-        for key, inner in node.items():
-            if key != "annotations":
-                yield from _rows(inner)

@@ -17,7 +17,8 @@ from typing import Any
 import yaml
 
 from entitlements.engine.policy_files import policy_files
-from entitlements.engine.policy_module import Constant, InputPath, PolicyModule, Read, RuleLines
+from entitlements.engine.policy_module import Constant, PolicyModule, Read, RuleLines
+from entitlements.engine.policy_terms import InputPath
 from entitlements.errors import Fault, StartupFault
 from entitlements.model import JSON
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import rfc8785
 
 from entitlements.model import JSON
-from entitlements.proof.point import Point
+from entitlements.proof.point import Point, Token
 
 PROVED, WITHIN_BOUNDS, REFUTED, UNKNOWN = "proved", "proved_within_bounds", "refuted", "unknown"
 HOLDS = frozenset({PROVED, WITHIN_BOUNDS})
@@ -37,9 +37,9 @@ class Witness:
         """The witness as its documented JSON object."""
         before, after = self.point.before, self.point.after
         return {
-            "claims_before": dict(before.claims),
+            "claims_before": _claims(before, after),
             "scopes_before": [*sorted(before.scopes)],
-            "claims_after": dict(after.claims),
+            "claims_after": _claims(after, before),
             "scopes_after": [*sorted(after.scopes)],
             "request": {
                 "subject": before.subject,
@@ -61,11 +61,17 @@ class Witness:
         }
 
 
+def _claims(token: Token, other: Token) -> dict[str, JSON]:
+    """The claims of a token, with `sub` and `client_id` where those of the other token differ."""
+    registered = {"sub": (token.subject, other.subject), "client_id": (token.client, other.client)}
+    return {**token.claims, **{name: one for name, (one, differs) in registered.items() if one != differs}}
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The answer in one direction. coverage says what was walked; reason says why an answer is unknown.
 
-    fingerprint: what an approval of an unknown answer accepts; accepted: whether there is one.
+    fingerprint: what an approval accepts of what was not looked at; accepted: whether there is one.
     """
 
     answer: str
@@ -78,9 +84,9 @@ class Answer:
 
     @property
     def approved(self) -> bool:
-        """Whether a person accepted what was found: every witness, or that there is no answer."""
-        if self.answer == UNKNOWN:
-            return self.accepted
+        """Whether a person accepted what was found: every witness, and that not everything was looked at."""
+        if self.answer == UNKNOWN or self.reason:
+            return self.accepted and all(one.approved for one in self.witnesses)
         return self.answer == REFUTED and bool(self.witnesses) and all(one.approved for one in self.witnesses)
 
     @property
@@ -101,20 +107,6 @@ class Answer:
         }
 
 
-def fingerprint(direction: str, contract: str, versions: tuple[str, str], point: Point, turned: Sequence[str]) -> str:
-    """What an approval of a witness accepts: in this version step these claims change, and these rules turn.
-
-    turned: the rules by package and name, without lines. The values in the witness are an example and no part of it:
-    one witness stands for all that agree in the rest.
-    """
-    meaning: dict[str, Any] = {
-        "direction": direction,
-        "contract": contract,
-        "from": versions[0],
-        "to": versions[1],
-        "changed": [*point.changed],
-        "action": point.action,
-        "resource": point.resource.type,
-        "turned": sorted(turned),
-    }
-    return hashlib.sha256(rfc8785.dumps(meaning)).hexdigest()[:16]
+def fingerprint(meaning: Mapping[str, Any]) -> str:
+    """What an approval of a witness accepts: in this step this happens to these claims, and these rules turn."""
+    return hashlib.sha256(rfc8785.dumps(dict(meaning))).hexdigest()[:16]

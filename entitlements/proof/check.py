@@ -109,16 +109,19 @@ def _same_policy(
 
 
 def _answer(space: Space, walked: Walked, maker: Witnesses, mark: str) -> Answer:
-    if walked.exhaustive:
+    whole = walked.exhaustive and complete(space) and walked.points
+    if whole:
         coverage = f"exhaustive: {walked.points} points"
     else:
-        coverage = f"sampled {walked.points} of {_size(space.size)}"
+        # Where every chosen point was walked, those that were not chosen are left.
+        coverage = f"sampled {walked.points} of {'more' if walked.exhaustive else _size(space.size)}"
+    reason = "" if whole else "not every permitted token and request was looked at"
     if walked.flips:
-        return Answer(REFUTED, METHOD, coverage, witnesses=maker.of(walked.flips))
-    if walked.exhaustive and complete(space) and walked.points:
-        return Answer(PROVED, METHOD, coverage)
-    reason = "not every permitted token and request was looked at"
-    return Answer(UNKNOWN, METHOD, coverage, reason, fingerprint=mark)
+        witnesses = maker.of(walked.flips)
+        if not maker.all_told:
+            return Answer(REFUTED, METHOD, coverage, "there are more kinds of witnesses than are shown", witnesses)
+        return Answer(REFUTED, METHOD, coverage, reason, witnesses, "" if whole else mark)
+    return Answer(PROVED, METHOD, coverage) if whole else Answer(UNKNOWN, METHOD, coverage, reason, fingerprint=mark)
 
 
 def _mark(direction: str, old: Side, new: Side, revisions: tuple[str, str]) -> str:

@@ -6,11 +6,11 @@ can raise an alarm that is looked at, a pair too few would hide a widening.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from entitlements.contract import ClaimSpec, Contract, conforms, renamed
+from entitlements.contract import REGISTERED, ClaimSpec, Contract, conforms, renamed, retyped
 from entitlements.model import JSON, same_json
 
 
@@ -23,6 +23,7 @@ class _Absent:
 
 ABSENT: Final = _Absent()
 Value = Any
+_ANY_TEXT: Final[Mapping[str, JSON]] = {"type": "string", "minLength": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def in_access_token(claim: ClaimSpec | None) -> ClaimSpec | None:
 
 
 def claim_steps(old: Contract, new: Contract) -> tuple[ClaimStep, ...]:
-    """Every claim of either contract that policy can see, paired."""
+    """Every claim of either contract that policy can see, paired. Registered claims are none: see `identity_step`."""
     names = renamed(old, new)
     steps = []
     for name, claim in old.claims.items():
@@ -59,7 +60,24 @@ def claim_steps(old: Contract, new: Contract) -> tuple[ClaimStep, ...]:
         steps.append(ClaimStep(name, after, in_access_token(claim), in_access_token(new.claims.get(after))))
     known = {step.name_after for step in steps}
     steps += [ClaimStep(name, name, None, in_access_token(c)) for name, c in new.claims.items() if name not in known]
-    return tuple(step for step in steps if step.before is not None or step.after is not None)
+    return tuple(
+        step
+        for step in steps
+        if step.name_before not in REGISTERED and (step.before is not None or step.after is not None)
+    )
+
+
+def identity_step(old: Contract, new: Contract, name: str) -> ClaimStep:
+    """`sub` or `client_id`, which every token holds: any text, unless a contract narrows it."""
+    return ClaimStep(name, name, _identity(old, name), _identity(new, name))
+
+
+def _identity(contract: Contract, name: str) -> ClaimSpec:
+    declared = in_access_token(contract.claims.get(name))
+    # One that is bound to a scope is held against its schema with that scope only.
+    narrowed = declared is not None and not contract.released_by[name]
+    schema = declared.schema if declared is not None and narrowed else _ANY_TEXT
+    return ClaimSpec(name, schema, True, "internal", ("access_token",), "", "")
 
 
 def related_claim(step: ClaimStep, before: Value, after: Value, *, released: tuple[bool, bool]) -> bool:
@@ -71,8 +89,8 @@ def related_claim(step: ClaimStep, before: Value, after: Value, *, released: tup
     new = step.after if released[1] else None
     if not _holds(old, before) or not _holds(new, after):
         return False
-    if old is None or new is None:
-        # Gone; or added, or newly released by a scope: any permitted value, absent if it may be.
+    if old is None or new is None or _of_another_type(old.schema, new.schema):
+        # Gone; or added, newly released by a scope or of another type: any permitted value, absent if it may be.
         return True
     if step.same:
         return same_json(before, after)
@@ -95,6 +113,8 @@ def related_value(old: Mapping[str, JSON], new: Mapping[str, JSON], before: Valu
     """Whether a present value may become another present one. Both conform to their schemas."""
     if same_json(old, new):
         return same_json(before, after)
+    if _of_another_type(old, new):
+        return True
     if isinstance(before, list) and isinstance(after, list) and "items" in old and "items" in new:
         return _related_list(old, new, before, after)
     if isinstance(before, dict) and isinstance(after, dict) and "properties" in old and "properties" in new:
@@ -103,24 +123,47 @@ def related_value(old: Mapping[str, JSON], new: Mapping[str, JSON], before: Valu
     return same_json(before, after) or not conforms(old, after) or not conforms(new, before)
 
 
+def _of_another_type(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether the type, or the type of a list's items, is another: then any permitted value may come."""
+    if "items" in old and "items" in new:
+        return _of_another_type(old["items"], new["items"])
+    return retyped(old, new)
+
+
 def _related_list(old: Mapping[str, Any], new: Mapping[str, Any], before: list[Value], after: list[Value]) -> bool:
     if same_json(before, after):
         return True
+
+    def stays(item: Value, other: Value) -> bool:
+        """Whether one item is what became of another: itself, or a list or an object whose parts changed."""
+        parts = isinstance(item, (list, dict)) and isinstance(other, type(item))
+        return related_value(old["items"], new["items"], item, other) if parts else same_json(item, other)
+
     kept = [item for item in before if conforms(new["items"], item)]
-    extra = [item for item in after if not _among(item, before)]
-    fresh = [item for item in extra if not conforms(old["items"], item)]
-    grows = len(after) > old.get("maxItems", len(after)) or len(kept) < new.get("minItems", 0)
-    if len(extra) > len(fresh) and not grows:
+    if new.get("uniqueItems"):
+        kept = [item for index, item in enumerate(kept) if not any(same_json(item, one) for one in kept[:index])]
+    fresh = [item for item in after if not conforms(old["items"], item)]
+    known = [item for item in after if conforms(old["items"], item)]
+    added = sum(not any(stays(one, item) for one in before) for item in known)
+    if added and not _grows(old, new, (len(before), len(kept), len(after)), added):
         return False
-    lost = [item for item in kept if not _among(item, after)]
-    too_long = len(kept) - new.get("maxItems", len(kept))
+    lost = [item for item in kept if not any(stays(item, other) for other in after)]
+    too_long = max(len(before) - new["maxItems"], 0)
+    # Several items may be replaced by the same new one, which a list without repetitions holds once.
+    replaced = len(kept) if fresh and new.get("uniqueItems") else len(fresh)
     # As a list may grow beyond the old maximum where that was raised, it may shrink below a minimum that was lowered.
     shrinks = len(after) < old.get("minItems", 0)
-    return shrinks or bool(len(lost) <= max(too_long, 0) + len(fresh))
+    return bool(shrinks or len(lost) <= too_long + replaced)
 
 
-def _among(item: Value, items: Sequence[Value]) -> bool:
-    return any(same_json(item, other) for other in items)
+def _grows(old: Mapping[str, Any], new: Mapping[str, Any], lengths: tuple[int, int, int], added: int) -> bool:
+    """Whether values that were permitted before may come: beyond the old maximum, or where too few are left.
+
+    lengths: of the list before, of what is still permitted of it, and of the list after.
+    """
+    before, kept, after = lengths
+    raised = new["maxItems"] > old["maxItems"]
+    return bool(kept < new.get("minItems", 0) or (raised and max(before + added, after) > old["maxItems"]))
 
 
 def _related_object(
@@ -147,7 +190,8 @@ def related_scopes(old: Contract, new: Contract, before: frozenset[str], after: 
         return False
     fresh = {scope for scope in after if scope not in old.scopes}
     lost = {scope for scope in before if scope in new.scopes} - after
-    return after - before <= fresh and len(lost) <= len(fresh)
+    # Several may be replaced by one: a token holds each scope once.
+    return after - before <= fresh and (not lost or bool(fresh))
 
 
 def released(contract: Contract, claim: str, scopes: frozenset[str]) -> bool:

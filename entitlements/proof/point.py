@@ -12,11 +12,12 @@ from entitlements.proof.migration import ABSENT
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What policy sees of a token: its subject, the scopes and the claims."""
+    """What policy sees of a token: its subject, the scopes, the claims and the client."""
 
     subject: str
     scopes: frozenset[str]
     claims: Mapping[str, JSON]
+    client: str = "client"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +32,16 @@ class Point:
 
     @property
     def changed(self) -> tuple[str, ...]:
-        """Names of the claims that differ, and `scope` where the scopes do."""
-        names = {*self.before.claims, *self.after.claims}
-        differ = sorted(
-            n for n in names if not same_json(self.before.claims.get(n, ABSENT), self.after.claims.get(n, ABSENT))
+        """Names of the claims that differ, registered ones too, and `scope` where the scopes do."""
+        one, other = (
+            {**token.claims, "sub": token.subject, "client_id": token.client} for token in (self.before, self.after)
         )
+        differ = sorted(n for n in {*one, *other} if not same_json(one.get(n, ABSENT), other.get(n, ABSENT)))
         return (*differ, "scope") if self.before.scopes != self.after.scopes else tuple(differ)
 
 
 def policy_input_of(contract: Contract, token: Token, point: Point) -> dict[str, JSON]:
     """What policy sees of one of a point's tokens, made as for a served request."""
-    principal = Principal(token.subject, "client", dict(token.claims), tuple(sorted(token.scopes)))
+    principal = Principal(token.subject, token.client, dict(token.claims), tuple(sorted(token.scopes)))
     request = AccessRequest("", Action(point.action), point.resource, point.context)
     return policy_input(contract, principal, request)

@@ -16,6 +16,7 @@ from typing import Any
 from entitlements.contract import Contract, ObjectSpec, RequestSpec, conforms
 from entitlements.engine import PolicyReading
 from entitlements.model import JSON, Resource, same_json
+from entitlements.proof.identities import identity_pairs
 from entitlements.proof.migration import (
     ABSENT,
     ClaimStep,
@@ -83,16 +84,15 @@ class Space:
             for read in reading.reads
         )
 
-    def order_matters(self, claim: str) -> bool:
-        """Whether a policy may do anything with a claim but ask whether a list holds an item."""
-        path = ("subject", "claims", claim)
-        reads = [
-            read
+    def order_matters(self, *claims: str) -> bool:
+        """Whether a policy may do anything with a claim but ask whether a list holds an item. claims: its names."""
+        return any(
+            not read.as_set or read.path != path
+            for path in (("subject", "claims", claim) for claim in claims)
             for reading in self.readings
             for read in reading.reads
             if read.path[:3] == path or read.path == path[: len(read.path)]
-        ]
-        return any(not read.as_set or read.path != path for read in reads)
+        )
 
     @cached_property
     def layouts(self) -> tuple[Layout, ...]:
@@ -130,8 +130,12 @@ class Space:
             for other in (news if there[1] and step.after else (ABSENT,))
             if related_claim(step, one, other, released=there)
         ]
-        read = any(self.reads("subject", "claims", name) for name in (step.name_before, step.name_after))
-        return pairs if read else pairs[:1]
+        if any(self.reads("subject", "claims", name) for name in (step.name_before, step.name_after)):
+            return pairs
+        if not pairs:
+            # One stands for all, and there is none: tokens with these scopes are not looked at.
+            self.all_listed = False
+        return pairs[:1]
 
     @cached_property
     def _claim_values(self) -> Mapping[tuple[str, str], tuple[tuple[Value, ...], tuple[Value, ...]]]:
@@ -142,7 +146,7 @@ class Space:
                 if spec is None:
                     sides.append(())
                     continue
-                ordered = self.order_matters(spec.name)
+                ordered = self.order_matters(step.name_before, step.name_after)
                 tried = [*values(spec.schema, self._pool, ordered=ordered)]
                 if other is not None and not same_json(other.schema, spec.schema):
                     # What the other side permits too: a value that is kept has to be on both sides.
@@ -156,10 +160,21 @@ class Space:
         return found
 
     def _request_columns(self) -> tuple[Column, ...]:
-        return (self._subjects(), self._actions(), self._resources(), self._contexts())
+        return (
+            self._identities("sub", "id", ("u_1", "u_2")),
+            self._identities("client_id", "client_id", ("client",)),
+            self._actions(),
+            self._resources(),
+            self._contexts(),
+        )
 
-    def _subjects(self) -> Column:
-        return ("u_1", "u_2") if self.reads("subject", "id") else ("u_1",)
+    def _identities(self, name: str, place: str, plain: Sequence[str]) -> Column:
+        """Pairs of what `sub` or `client_id` may be before and after."""
+        pairs = identity_pairs(self.old, self.new, name, plain, self._pool)
+        if not pairs:
+            self.all_listed = False
+            return [(plain[0], plain[0])]
+        return pairs if self.reads("subject", place) else pairs[:1]
 
     def _actions(self) -> Column:
         declared = {name for request in self._typed for name in request.actions}
@@ -210,7 +225,9 @@ class Space:
             for name, schema in spec.properties.items():
                 present: list[Any] = [*values(schema, self._pool, limit=MANY_PROPERTIES)]
                 optional: list[Any] = [] if name in spec.required else [ABSENT]
-                choices.append(present + optional if self.reads(*place, name) else (optional or present)[:1])
+                # A property that only one contract permits can turn a refused request into an allowed one.
+                varied = self.reads(*place, name) or not same_typing(specs, name)
+                choices.append(present + optional if varied else (optional or present)[:1])
             found += self._objects([*spec.properties], choices)
         return found
 
@@ -233,10 +250,14 @@ class Space:
         """The point at one row of indices."""
         chosen = [column[index] for column, index in zip(layout.columns, row, strict=True)]
         pairs = list(zip(layout.steps, chosen, strict=False))
-        subject, action, resource, context = chosen[len(layout.steps) :]
+        subject, client, action, resource, context = chosen[len(layout.steps) :]
         return Point(
-            Token(subject, layout.scopes[0], {s.name_before: p[0] for s, p in pairs if p[0] is not ABSENT}),
-            Token(subject, layout.scopes[1], {s.name_after: p[1] for s, p in pairs if p[1] is not ABSENT}),
+            Token(
+                subject[0], layout.scopes[0], {s.name_before: p[0] for s, p in pairs if p[0] is not ABSENT}, client[0]
+            ),
+            Token(
+                subject[1], layout.scopes[1], {s.name_after: p[1] for s, p in pairs if p[1] is not ABSENT}, client[1]
+            ),
             action,
             resource,
             context,
@@ -253,6 +274,12 @@ class Space:
     def random(self, layout: Layout, chance: random.Random) -> Sequence[int]:
         """One row at random."""
         return [chance.randrange(len(column)) for column in layout.columns]
+
+
+def same_typing(specs: Sequence[ObjectSpec], name: str) -> bool:
+    """Whether a property of a request may hold the same in all of these."""
+    first, *rest = ((spec.properties.get(name), name in spec.required) for spec in specs)
+    return all(same_json(first[0], other[0]) and first[1] == other[1] for other in rest)
 
 
 def _subsets(names: Sequence[str]) -> list[frozenset[str]]:

@@ -11,10 +11,12 @@ from entitlements.engine import BatchEngine, PolicyReading, RuleLines
 from entitlements.model import same_json
 from entitlements.proof.answer import Witness, fingerprint
 from entitlements.proof.decisions import Decisions, request_permitted
-from entitlements.proof.migration import ABSENT, claim_steps, related
+from entitlements.proof.kinds import Difference, differences
+from entitlements.proof.kinds import meaning as kind_meaning
+from entitlements.proof.migration import ABSENT, claim_steps, identity_step, related, related_claim
 from entitlements.proof.point import Point
 
-_MOST_KINDS = 12
+_MOST_KINDS = 24
 _MOST_ROUNDS = 60
 
 
@@ -36,15 +38,25 @@ class Witnesses:
         self._engines = engines
         self._readings = readings
         self._widening = widening
+        self.all_told = True
 
     def of(self, flips: Sequence[Point]) -> tuple[Witness, ...]:
-        """One witness for each kind of flip (what changed, action, type of resource), smallest changes first."""
-        kinds: dict[Any, Point] = {}
-        for point in sorted(flips, key=lambda p: (len(p.changed), len(p.before.claims), len(p.resource.properties))):
-            kinds.setdefault((point.changed, point.action, point.resource.type), point)
+        """One witness for each kind of flip (what it needs, action, type of resource), smallest changes first.
+
+        `all_told` says afterwards whether every flip is of a kind that is shown.
+        """
+        known: list[tuple[tuple[str, str], frozenset[Difference]]] = []
         found: dict[str, Witness] = {}
-        for point in list(kinds.values())[:_MOST_KINDS]:
-            witness = self._witness(self._shrunk(point))
+        for point in sorted(flips, key=lambda p: (len(p.changed), len(p.before.claims), len(p.resource.properties))):
+            place, needs = (point.action, point.resource.type), differences(self._old, self._new, point)
+            if any(place == other and (less <= needs if less else not needs) for other, less in known):
+                continue
+            if len(found) == _MOST_KINDS:
+                self.all_told = False
+                break
+            shrunk = self._shrunk(point)
+            known += [(place, needs), (place, differences(self._old, self._new, shrunk))]
+            witness = self._witness(shrunk)
             found.setdefault(witness.fingerprint, witness)
         return tuple(found.values())
 
@@ -65,6 +77,7 @@ class Witnesses:
             if not same_json(one, other):
                 yield _with(point, step.name_before, one, step.name_after, one)
                 yield _with(point, step.name_before, other, step.name_after, other)
+        yield from _same_identity(point)
         if point.before.scopes != point.after.scopes:
             yield _scoped(point, point.before.scopes, point.before.scopes)
             yield _scoped(point, point.after.scopes, point.after.scopes)
@@ -81,19 +94,22 @@ class Witnesses:
 
     def _permitted(self, point: Point) -> bool:
         """Whether both tokens are permitted and related, and the side that allows permits the request."""
-        return related(
-            self._old,
-            self._new,
-            (point.before.scopes, point.before.claims),
-            (point.after.scopes, point.after.claims),
-        ) and request_permitted(self._new if self._widening else self._old, point)
+        one, other = point.before, point.after
+        identities = (("sub", one.subject, other.subject), ("client_id", one.client, other.client))
+        return (
+            all(
+                related_claim(identity_step(self._old, self._new, name), *pair, released=(True, True))
+                for name, *pair in identities
+            )
+            and related(self._old, self._new, (one.scopes, one.claims), (other.scopes, other.claims))
+            and request_permitted(self._new if self._widening else self._old, point)
+        )
 
     def _witness(self, point: Point) -> Witness:
         verdicts = self._decisions.verdicts(point)
-        direction = "widening" if self._widening else "narrowing"
         grants, stopped = self._turned(point)
         parts = [("grants", grants), ("no longer denies", stopped)]
-        names = [f"{word} {rule.file} {rule.name}" for word, rules in parts for rule in rules]
+        turned = [f"{word} {rule.file} {rule.name}" for word, rules in parts for rule in rules]
         return Witness(
             point,
             not self._widening,
@@ -101,8 +117,24 @@ class Witnesses:
             "; ".join(f"{word}: {', '.join(map(_place, rules))}" for word, rules in parts if rules),
             verdicts[0].reasons if verdicts[0] else ("evaluation_failed",),
             verdicts[1].reasons if verdicts[1] else ("evaluation_failed",),
-            fingerprint(direction, self._new.name, (self._old.version, self._new.version), point, names),
+            self._fingerprint(point, turned),
         )
+
+    def _fingerprint(self, point: Point, turned: Sequence[str]) -> str:
+        meaning = {
+            "direction": "widening" if self._widening else "narrowing",
+            "contract": self._new.name,
+            "from": self._old.version,
+            "to": self._new.version,
+            "action": point.action,
+            "resource": point.resource.type,
+            "turned": sorted(turned),
+            **kind_meaning(self._old, self._new, differences(self._old, self._new, point)),
+        }
+        if self._old.version == self._new.version:
+            # It is the policies that change: another change of theirs is another one to approve.
+            meaning["policies"] = [engine.revision for engine in self._engines]
+        return fingerprint(meaning)
 
     def _turned(self, point: Point) -> tuple[list[RuleLines], list[RuleLines]]:
         """The rules that hold only where access is allowed, and those that hold only where it is denied."""
@@ -138,6 +170,13 @@ def _with(point: Point, name_before: str, before: Any, name_after: str, after: A
 def _set(claims: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
     rest = {key: kept for key, kept in claims.items() if key != name}
     return rest if value is ABSENT else {**rest, name: value}
+
+
+def _same_identity(point: Point) -> Iterator[Point]:
+    one, other = point.before, point.after
+    if (one.subject, one.client) != (other.subject, other.client):
+        yield replace(point, after=replace(other, subject=one.subject, client=one.client))
+        yield replace(point, before=replace(one, subject=other.subject, client=other.client))
 
 
 def _scoped(point: Point, before: frozenset[str], after: frozenset[str]) -> Point:

@@ -113,6 +113,14 @@ def test_without_a_commit_the_action_compares_with_the_version_before(project: P
     assert run_action(project).returncode == 3
 
 
+def test_the_action_refuses_a_policy_that_reads_what_no_contract_declares(project: Path) -> None:
+    policy = project / "policies/tickets/authz/authz.rego"
+    policy.write_text(policy.read_text() + '\nreasons contains "x" if input.subject.claims.rolles == "a"\n')
+    done = run_action(project)
+    assert done.returncode == 3
+    assert "the claim `rolles` is declared by no contract" in done.stdout
+
+
 def test_the_action_refuses_a_base_that_cannot_be_read(project: Path) -> None:
     done = run_action(project, against="no-such-branch")
     assert done.returncode == 2

@@ -58,7 +58,7 @@ def test_every_contract_step_and_approval_is_a_test_that_passes(project: Path, o
         "tickets/2.1.0.yaml::contract": "PASSED",
         "tickets/2.1.0.yaml::step[2.0.0-2.1.0]": "PASSED",
         "tickets/approvals.yaml::approval[28eaa8be76780ec1-1.1.0-2.0.0]": "PASSED",
-        "tickets/approvals.yaml::approval[e25ba50ed3de90f8-2.0.0-2.1.0]": "PASSED",
+        "tickets/approvals.yaml::approval[a8ce8ea7d1ac7546-2.0.0-2.1.0]": "PASSED",
     }
     assert done.returncode == 0
 
@@ -80,7 +80,7 @@ def test_a_step_that_widens_access_fails_with_its_witness(project: Path, opa: Pa
         assert line in done.stdout
     assert "Traceback" not in done.stdout
     assert "entitlements/contract_tests.py" not in done.stdout
-    assert found["tickets/approvals.yaml::approval[e25ba50ed3de90f8-2.0.0-2.1.0]"] == "FAILED"
+    assert found["tickets/approvals.yaml::approval[a8ce8ea7d1ac7546-2.0.0-2.1.0]"] == "FAILED"
     assert "matches no finding of this step" in done.stdout
 
 
@@ -88,7 +88,7 @@ def test_a_step_without_its_approval_fails_and_says_what_to_approve(project: Pat
     (project / "contracts/tickets/approvals.yaml").unlink()
     done = run(project, opa)
     assert outcomes(done)["tickets/2.1.0.yaml::step[2.0.0-2.1.0]"] == "FAILED"
-    assert "[e25ba50ed3de90f8]" in done.stdout
+    assert "[a8ce8ea7d1ac7546]" in done.stdout
 
 
 def edit(text: str, old: str, new: str) -> str:

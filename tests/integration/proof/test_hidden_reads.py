@@ -63,6 +63,28 @@ READS = {
     "template": 'allow if sprintf("%v", [input.subject.claims.role]) == "x"',
     "json": 'allow if contains(json.marshal(input), `"role":"x"`)',
     "union": 'allow if object.union({}, input.subject.claims).role == "x"',
+    "alias of the input": 'allow if {\n\ti := input\n\tc := i.subject.claims\n\tc.role == "x"\n}',
+    "computed path": 'allow if {\n\tsome a, b\n\tinput.subject[a][b] == "x"\n}',
+    "computed from the top": 'allow if {\n\tk := "sub"\n\tinput[concat("", [k, "ject"])].claims.role == "x"\n}',
+    "pattern of the whole": 'allow if {\n\t{"subject": s} := object.filter(input, ["subject"])\n'
+    '\ts.claims.role == "x"\n}',
+    "destructured": 'allow if {\n\tobject.get(input.subject.claims, "role", null) = r\n\tr == "x"\n}',
+    "filtered": 'allow if object.filter(input.subject, ["claims"]).claims.role == "x"',
+    "patched": 'allow if json.filter(input, ["subject/claims/role"]).subject.claims.role == "x"',
+    "walk of a part": 'allow if {\n\twalk(input.subject, [_, value])\n\tvalue == "x"\n}',
+    "count": 'allow if {\n\tcount({v | some v in input.subject.claims; v == "x"}) > 0\n}',
+    "partial object": 'held[name] := value if some name, value in input.subject.claims\n\nallow if held.role == "x"',
+    "partial override": 'held if input.subject.claims.other == "x"\n\n'
+    "allow if held with input.subject.claims.other as input.subject.claims.role",
+    "data override": "held if data.shop.authz.now == true\n\nnow := false\n\n"
+    'allow if held with data.shop.authz.now as input.subject.claims.role == "x"',
+    "default function": 'default level(_) := 0\n\nlevel(role) := 1 if role == "x"\n\n'
+    "allow if level(input.subject.claims.role) == 1",
+    "shadowing argument": 'is_x(input_role) if input_role == "x"\n\nallow if is_x(input.subject.claims.role)',
+    "own package by data": 'held := input.subject.claims.role\n\nallow if data.shop.authz.held == "x"',
+    "object of all": 'allow if input.subject.claims == object.union(input.subject.claims, {"role": "x"})',
+    "regex": 'allow if regex.match("^x$", input.subject.claims.role)',
+    "interpolated": 'allow if $"{input.subject.claims.role}!" == "x!"',
     "negation": 'other if input.subject.claims.role in {"user", "guest"}\n\nallow if not other',
 }
 ORDERS = {
@@ -115,6 +137,52 @@ def test_an_order_that_a_rule_grants_is_found(text: str, opa: Path, tmp_path: Pa
     ).no_new_access
     assert answer.answer == REFUTED
     assert answer.witnesses[0].point.after.claims["roles"] == ["user", "guest"]
+
+
+def test_a_rule_that_reads_in_another_package_or_by_data_is_found(opa: Path, tmp_path: Path) -> None:
+    """Each folder decides by a helper elsewhere, or by a document beside the rules."""
+    old, new = contract(), contract(role={"required": True, "schema": {"enum": ["user", "guest", "x"]}})
+    helpers = {
+        "lib": 'package lib.roles\n\nis_x if input.subject.claims.role == "x"\n',
+        "dashed": 'package lib["my-roles"]\n\nis_x if input.subject.claims.role == "x"\n',
+    }
+    calls = {"lib": "data.lib.roles.is_x", "dashed": 'data.lib["my-roles"].is_x'}
+    for name, text in helpers.items():
+        folder = policy(tmp_path / name, f"allow if {calls[name]}")
+        (folder / "elsewhere.rego").write_text(text)
+        answer = compare_access(
+            Side(old, folder, old.decision_path), Side(new, folder, new.decision_path), opa=opa
+        ).no_new_access
+        assert answer.answer == REFUTED, name
+
+
+@pytest.mark.parametrize("file", ["data.json", "grants/data.json", "shop/authz/data.yaml"])
+def test_a_document_that_grants_more_is_a_change_of_the_policies(file: str, opa: Path, tmp_path: Path) -> None:
+    place = {"data.json": "data.grants", "grants/data.json": "data.grants", "shop/authz/data.yaml": "data.shop.authz"}
+    document = {"data.json": '{"grants": {"roles": %s}}'}.get(file, '{"roles": %s}')
+    folders = []
+    for name, roles in (("before", '["nobody"]'), ("after", '["nobody", "guest"]')):
+        folder = policy(tmp_path / name, f"allow if input.subject.claims.role in {place[file]}.roles")
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(document % roles)
+        folders.append(folder)
+    one = contract()
+    answers = compare_access(
+        Side(one, folders[0], one.decision_path), Side(one, folders[1], one.decision_path), opa=opa
+    )
+    assert answers.no_new_access.answer == REFUTED
+    assert answers.no_new_access.witnesses[0].point.after.claims["role"] == "guest"
+    assert answers.no_lost_access.answer == PROVED
+
+
+def test_a_rule_that_waits_for_a_version_is_found(opa: Path, tmp_path: Path) -> None:
+    folder = policy(tmp_path, 'allow if input.contract.version == "1.1.0"')
+    old = contract()
+    new = parse_contract(yaml.safe_dump(copy.deepcopy(BASE) | {"version": "1.1.0"}), Path("shop.yaml"), named=False)
+    answer = compare_access(
+        Side(old, folder, old.decision_path), Side(new, folder, new.decision_path), opa=opa
+    ).no_new_access
+    assert answer.answer == REFUTED
 
 
 def test_where_only_membership_is_asked_one_order_stands_for_all(opa: Path, tmp_path: Path) -> None:

@@ -198,3 +198,21 @@ def test_what_one_way_gains_the_way_back_loses(seed: int, opa: Path, tmp_path: P
     there, back = compared(one, one, (before, after), opa), compared(one, one, (after, before), opa)
     assert there.no_new_access.answer == back.no_lost_access.answer != UNKNOWN
     assert there.no_lost_access.answer == back.no_new_access.answer != UNKNOWN
+
+
+def without_lists(chance: random.Random, version: str) -> Contract:
+    """Claims that are no lists, and no scopes: of these the relation of a change taken back is the mirror."""
+    while True:
+        one = contract(chance, version)
+        if not one.scopes and all(claim.schema.get("type") != "array" for claim in one.claims.values()):
+            return one
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_change_and_its_reverse_mirror_each_other(seed: int, opa: Path, tmp_path: Path) -> None:
+    chance = random.Random(3000 + seed)
+    old, new = without_lists(chance, "1.0.0"), without_lists(chance, "2.0.0")
+    before, after = policy(chance, tmp_path / "before"), policy(chance, tmp_path / "after")
+    there, back = compared(old, new, (before, after), opa), compared(new, old, (after, before), opa)
+    assert there.no_new_access.answer == back.no_lost_access.answer != UNKNOWN
+    assert there.no_lost_access.answer == back.no_new_access.answer != UNKNOWN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -260,6 +261,55 @@ def test_against_a_commit_compares_contracts_and_policies_with_it(project: Proje
     assert fixed["policies"]["old"] != fixed["policies"]["new"]
 
 
+def test_a_contract_that_is_gone_is_not_one_without_changes(project: Project) -> None:
+    git(project.folder, "init", "-q")
+    git(project.folder, "add", ".")
+    git(project.folder, "commit", "-qm", "first")
+    shutil.copytree(project.contracts / "tickets", project.contracts / "desk")
+    for file in (project.contracts / "desk").iterdir():
+        file.write_text(file.read_text().replace("contract: tickets", "contract: desk"))
+    shutil.rmtree(project.contracts / "tickets")
+    result = project.run("check", "--against", "git:HEAD")
+    assert result.exit_code == 2
+    assert "every version of the contract `tickets` is gone" in result.output
+
+
+def test_a_base_that_git_leaves_out_of_an_archive_is_unreadable(project: Project) -> None:
+    (project.folder / ".gitattributes").write_text("contracts/** export-ignore\n")
+    git(project.folder, "init", "-q")
+    git(project.folder, "add", ".")
+    git(project.folder, "commit", "-qm", "first")
+    result = project.run("check", "--against", "git:HEAD")
+    assert result.exit_code == 2
+    assert "the base cannot be read" in result.output
+
+
+def test_policies_outside_of_the_repository_need_their_old_ones_named(project: Project) -> None:
+    git(project.contracts, "init", "-q")
+    git(project.contracts, "add", ".")
+    git(project.contracts, "commit", "-qm", "first")
+    refused = project.run("check", "--against", "git:HEAD")
+    assert refused.exit_code == 2
+    assert "is not in the repository" in refused.output
+    named = project.run("check", "--against", "git:HEAD", *project.between(1, 1))
+    assert "tickets 2.1.0 → 2.1.0" in named.output
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_where_nothing_can_be_compared_every_format_is_whole(project: Project, form: str) -> None:
+    for version in ("1.1.0", "2.0.0", "2.1.0"):
+        (project.contracts / f"tickets/{version}.yaml").unlink()
+    result = project.run("check", "--format", form)
+    assert result.exit_code == 0
+    assert "there is nothing to compare" in result.stderr
+    if form in ("json", "sarif"):
+        json.loads(result.stdout)
+    if form == "json":
+        jsonschema_rs.validator_for(SCHEMA).validate(json.loads(result.stdout))
+    if form == "junit":
+        ElementTree.fromstring(result.stdout)
+
+
 def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@example.com", *arguments], cwd=folder, check=True)
 
@@ -340,6 +390,58 @@ def test_an_approval_that_would_not_load_is_not_written(
     assert project.check("tickets@1.0.0", "tickets@1.1.0").exit_code == 0
 
 
+def rewrite(project: Project, old: str, new: str) -> None:
+    text = project.approvals.read_text()
+    assert old in text
+    project.approvals.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "said"),
+    [
+        ("expires: '2099-12-31'", "expires: '2020-01-01'", 3, "expired on 2020-01-01"),
+        ("28eaa8be76780ec1", "28eaa8be76780ec0", 3, "matches no finding of this step"),
+        ("to: 2.0.0", "to: 9.9.9", 3, "names the version 9.9.9, which is not there"),
+        ("28eaa8be76780ec1", "'*'", 2, "never a wildcard"),
+        ("28eaa8be76780ec1", "28eaa8be", 2, "never a wildcard"),
+        ("from: 1.1.0", "from: 2.1.0", 2, "does not go forward"),
+        ("reason: contractors", "reason: ' ' #", 2, "must not be blank"),
+        (
+            "approvals:\n",
+            "approvals:\n- {fingerprint: 28eaa8be76780ec1, from: 1.1.0, to: 2.0.0, reason: a, by: b, "
+            "expires: '2099-01-01'}\n",
+            2,
+            "twice",
+        ),
+    ],
+    ids=["expired", "unmatched", "no_version", "wildcard", "prefix", "backwards", "blank", "twice"],
+)
+def test_an_approval_that_cannot_stand_fails_the_check(
+    project: Project, old: str, new: str, code: int, said: str
+) -> None:
+    rewrite(project, old, new)
+    result = project.check(*REMOVED, *project.between(1, 2))
+    assert result.exit_code == code
+    assert said in result.output
+
+
+def test_an_expired_approval_of_another_step_fails_the_check_too(project: Project) -> None:
+    rewrite(project, "2099-12-31", "2020-01-01")
+    result = project.check("tickets@1.0.0", "tickets@1.1.0")
+    assert result.exit_code == 3
+    assert "expired on 2020-01-01" in result.output
+
+
+def test_text_tells_what_each_approval_covers(project: Project) -> None:
+    found = project.check(*REMOVED, *project.between(1, 2)).output
+    assert (
+        "approval  28eaa8be76780ec1 covers enum_value_removed claims.roles.schema.items.enum; "
+        "by security@example.com until 2099-12-31: contractors left; nothing reads the value any more"
+    ) in found
+    meant = project.check(*AUDITOR, *project.between(2, 3)).output
+    assert "covers a witness against `nobody gains access`: roles changes; by security@example.com" in meant
+
+
 def test_usage_tells_claim_rule_file_line_and_how(project: Project) -> None:
     rows = json.loads(project.run("usage", "--format", "json").stdout)
     assert {"claim": "roles", "rule": "reasons", "how": "membership"}.items() <= next(
@@ -360,6 +462,81 @@ def test_a_claim_that_policies_read_and_no_contract_declares_is_an_error(project
     result = project.run("usage")
     assert result.exit_code == 3
     assert "the claim `departement` is declared by no contract" in result.output
+
+
+def add_rule(project: Project, text: str) -> None:
+    policy = project.folder / "policies/tickets/authz/authz.rego"
+    policy.write_text(f"{policy.read_text()}\n{text}\n")
+
+
+def test_a_registered_claim_is_not_among_the_claims_that_a_policy_may_read(project: Project) -> None:
+    add_rule(project, 'reasons contains "x" if input.subject.claims.sub == "root"')
+    assert "the claim `sub` is declared by no contract" in project.run("usage").output
+
+
+def test_a_name_that_stands_for_something_else_in_another_rule_is_no_claim(project: Project) -> None:
+    add_rule(project, 'reasons contains "a" if {\n\tc := input.subject.claims\n\tc.locale == "xx"\n}')
+    add_rule(project, 'reasons contains "b" if {\n\tc := input.resource.properties\n\tc.nothing == true\n}')
+    add_rule(project, "held := input.subject.claims\n\nis_odd(held) if held.odd == true")
+    add_rule(project, 'reasons contains "c" if is_odd({"odd": true})')
+    result = project.run("usage")
+    assert result.exit_code == 0, result.output
+    assert "locale" in result.output
+    assert "nothing" not in result.output
+    assert "odd" not in result.output.replace("is_odd", "")
+
+
+def test_a_helper_may_read_no_more_than_the_contract_of_its_decision_declares(project: Project) -> None:
+    add_rule(project, 'reasons contains "x" if data.lib.roles.bad')
+    lib = project.folder / "policies/lib/roles"
+    lib.mkdir(parents=True)
+    (lib / "roles.rego").write_text('package lib.roles\n\nbad if input.subject.claims.desk == "x"\n')
+    other = (project.contracts / "tickets/2.1.0.yaml").read_text().replace("contract: tickets", "contract: desk")
+    (project.contracts / "desk").mkdir()
+    text = other.replace("tickets.authz", "desk.authz").replace(
+        "  suspended:", "  desk: {schema: {type: boolean}}\n  suspended:", 1
+    )
+    (project.contracts / "desk/2.1.0.yaml").write_text(text)
+    result = project.run("usage")
+    assert result.exit_code == 3
+    assert "lib/roles/roles.rego:3: the claim `desk` is declared by no contract" in result.output
+
+
+def test_during_a_rollout_a_policy_may_read_what_the_older_version_declares(locked: Project) -> None:
+    for version in ("1.0.0", "1.1.0"):
+        assert version in {file.stem for file in locked.contracts.glob("tickets/*.yaml")}
+    text = (locked.contracts / "tickets/1.1.0.yaml").read_text()
+    newer = text.replace("1.1.0", "2.0.0").replace("locale", "language")
+    (locked.contracts / "tickets/2.0.0.yaml").write_text(newer)
+    add_rule(locked, 'reasons contains "x" if input.subject.claims.locale == "xx"')
+    assert locked.run("usage").exit_code == 0
+    (locked.contracts / "contracts.lock").unlink()
+    assert "the claim `locale` is declared by no contract" in locked.run("usage").output
+
+
+def test_a_renamed_claim_is_told_with_the_rules_that_read_its_new_name(project: Project) -> None:
+    old = project.copy_as("old.yaml", "roles", "groups")
+    new = project.copy_as("new.yaml", "  roles:\n", "  roles:\n    renamed_from: groups\n")
+    findings = project.json(old, new)["findings"]
+    (renamed,) = [one for one in findings if one["id"] == "claim_renamed"]
+    assert any("reasons" in reader for reader in renamed["readers"])
+
+
+def test_a_scope_is_told_with_its_line_and_the_rules_that_read_scopes(project: Project) -> None:
+    new = project.copy_as("new.yaml", "scopes:\n", "scopes:\n  tickets:close: {description: Close., claims: []}\n")
+    findings = project.json("tickets@1.0.0", new)["findings"]
+    (added,) = [one for one in findings if one["id"] == "scope_added"]
+    lines = Path(new).read_text().splitlines()
+    assert "tickets:close" in lines[added["line"] - 1]
+    assert added["readers"]
+
+
+def test_a_rule_that_may_read_everything_is_a_reader_of_every_claim(project: Project) -> None:
+    add_rule(project, 'reasons contains "x" if count(input.subject) == 99')
+    findings = project.json(*REMOVED)["findings"]
+    (removed,) = [one for one in findings if one["id"] == "enum_value_removed"]
+    last = len((project.folder / "policies/tickets/authz/authz.rego").read_text().splitlines())
+    assert any(f"authz.rego:{last} " in reader for reader in removed["readers"])
 
 
 def test_a_claim_that_nobody_reads_is_told(project: Project) -> None:
@@ -383,7 +560,7 @@ def remember(project: Project) -> None:
 def locked(project: Project) -> Project:
     """A project whose lock pins 1.1.0 and the first policies."""
     for name in ("2.0.0", "2.1.0"):
-        (project.contracts / f"tickets/{name}.yaml").rename(project.folder / name)
+        hide(project, name)
     remember(project)
     assert lock_at(project, "1.1.0", 1).exit_code == 0
     remember(project)
@@ -392,6 +569,20 @@ def locked(project: Project) -> Project:
 
 def bring(project: Project, name: str) -> None:
     (project.folder / name).rename(project.contracts / f"tickets/{name}.yaml")
+    approve_what_is_there(project)
+
+
+def hide(project: Project, name: str) -> None:
+    (project.contracts / f"tickets/{name}.yaml").rename(project.folder / name)
+    approve_what_is_there(project)
+
+
+def approve_what_is_there(project: Project) -> None:
+    """The approvals of the history, of steps between versions that are there."""
+    entries = yaml.safe_load((HISTORY / "contracts/tickets/approvals.yaml").read_text())["approvals"]
+    there = {file.stem for file in project.contracts.glob("tickets/*.yaml")}
+    kept = [entry for entry in entries if {entry["from"], entry["to"]} <= there]
+    project.approvals.write_text(yaml.safe_dump({"approvals": kept}))
 
 
 def test_lock_writes_a_step_that_is_proved(locked: Project) -> None:
@@ -434,3 +625,79 @@ def test_a_refused_lock_cannot_be_had_in_two_steps(locked: Project) -> None:
     bring(locked, "2.0.0")
     assert lock_at(locked, "2.0.0", 1).exit_code == 3
     assert lock_at(locked, "2.0.0", 1).exit_code == 3
+
+
+CONTRACTORS = """package tickets.authz
+
+default decision := false
+
+decision if "contractor" in input.subject.claims.roles
+
+decision if "agent" in input.subject.claims.roles
+"""
+
+
+def first_lock(project: Project, version: str, rego: str) -> None:
+    """A first lock of one version under one policy."""
+    for number in (1, 2):
+        (project.folder / f"policies-{number}/tickets/authz/authz.rego").write_text(rego)
+    for other in ("2.1.0", "2.0.0") if version == "1.1.0" else ("2.1.0",):
+        hide(project, other)
+    project.use(1)
+    remember(project)
+    result = lock_at(project, version, 1)
+    assert result.exit_code == 0, result.output
+    remember(project)
+
+
+def test_an_older_version_that_was_not_served_is_checked_before_it_is_accepted(project: Project) -> None:
+    first_lock(project, "2.0.0", CONTRACTORS)
+    locked = (project.contracts / "contracts.lock").read_bytes()
+    result = project.run("lock", "--also", "tickets=1.1.0")
+    assert result.exit_code == 3, result.output
+    assert '"contractor"' in result.output
+    assert (project.contracts / "contracts.lock").read_bytes() == locked
+
+
+def test_an_older_version_that_lets_nobody_in_is_accepted_beside(project: Project) -> None:
+    first_lock(project, "2.0.0", CONTRACTORS.replace("contractor", "customer"))
+    result = project.run("lock", "--also", "tickets=1.1.0")
+    assert result.exit_code == 0, result.output
+    pin = yaml.safe_load((project.contracts / "contracts.lock").read_text())["audiences"]["https://tickets.example.com"]
+    assert pin["also"] == ["1.1.0"]
+
+
+def test_during_a_rollout_changed_policies_are_checked_under_both_versions(project: Project) -> None:
+    first_lock(project, "1.1.0", CONTRACTORS.replace("contractor", "customer"))
+    bring(project, "2.0.0")
+    result = project.run("lock", "--also", "tickets=1.1.0", "--policies-old", str(project.folder / "locked"))
+    assert result.exit_code == 0, result.output
+    project.use(2)
+    policy = project.folder / "policies/tickets/authz/authz.rego"
+    # Only tokens of the older version can name a contractor.
+    policy.write_text(policy.read_text() + '\ndecision if "contractor" in input.subject.claims.roles\n')
+    result = project.run("lock", "--also", "tickets=1.1.0", "--policies-old", str(project.folder / "locked"))
+    assert result.exit_code == 3, result.output
+    assert "tickets 1.1.0 → 1.1.0, with changed policies" in result.output
+
+
+def test_a_version_that_is_not_older_cannot_be_accepted_beside(project: Project) -> None:
+    result = project.run("lock", "--pin", "tickets=1.0.0", "--also", "tickets=2.0.0")
+    assert result.exit_code == 2
+    assert "not older than 1.0.0" in result.output
+
+
+def test_another_audience_does_not_hide_a_change_of_policies(project: Project) -> None:
+    first_lock(project, "1.1.0", CONTRACTORS.replace("contractor", "customer"))
+    text = (project.contracts / "tickets/1.1.0.yaml").read_text()
+    moved = text.replace("version: 1.1.0", "version: 2.0.0").replace("https://tickets.", "https://desk.")
+    (project.contracts / "tickets/2.0.0.yaml").write_text(moved)
+    result = lock_at(project, "2.0.0", 2)
+    (found,) = re.findall(r"audience_changed .*\[([0-9a-f]{16})\]", result.output)
+    assert approve(project, found).exit_code == 0
+    policy = project.folder / "policies/tickets/authz/authz.rego"
+    policy.write_text(CONTRACTORS)
+    result = project.run("lock", "--pin", "tickets=2.0.0", "--policies-old", str(project.folder / "locked"))
+    assert result.exit_code == 3, result.output
+    assert "with changed policies" in result.output
+    assert "refuted" in result.output

@@ -1,0 +1,58 @@
+"""Which claims policies read that no contract declares, and which are declared and read by none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from entitlements.contract import LOCK_NAME, REGISTERED, Contract, load_file, read_lock, versions
+from entitlements.engine import PolicyReading, Read
+
+
+def newest(folder: Path) -> list[Contract]:
+    """The newest version of each contract. Raises ContractsInvalid."""
+    return [load_file(paths[-1]).contract for paths in versions(folder).values()]
+
+
+def served(folder: Path) -> list[Contract]:
+    """The newest version of each contract, and those that the lock serves: a policy may read what either declares.
+
+    Raises ContractsInvalid.
+    """
+    pins = read_lock(folder).pins.values() if (folder / LOCK_NAME).exists() else ()
+    places = {(pin.contract, version) for pin in pins for version in (pin.version, *pin.also)}
+    return [
+        *newest(folder),
+        *(load_file(folder / name / f"{version}.yaml").contract for name, version in sorted(places)),
+    ]
+
+
+def declared(contract: Contract) -> frozenset[str]:
+    """The claims that policy can see under a contract; registered ones are not among them."""
+    return frozenset(
+        name for name, spec in contract.claims.items() if "access_token" in spec.tokens and name not in REGISTERED
+    )
+
+
+def claim_of(read: Read) -> str:
+    """The claim that is read; `*` where any may be; nothing where none is."""
+    if read.path[:2] == ("subject", "claims") and len(read.path) > 2:
+        return read.path[2]
+    return "*" if read.whole and read.path in ((), ("subject",), ("subject", "claims")) else ""
+
+
+def undeclared(reading: PolicyReading, contracts: Sequence[Contract]) -> list[Read]:
+    """Reads of a claim that no contract declares whose decision can depend on the file.
+
+    What no decision depends on may read what any contract declares.
+    """
+    needed = [(reading.needed(contract.decision_path), declared(contract)) for contract in contracts]
+    return [
+        read for read in reading.reads if claim_of(read) not in ("", "*") and claim_of(read) not in _names(read, needed)
+    ]
+
+
+def _names(read: Read, needed: Iterable[tuple[frozenset[str], frozenset[str]]]) -> frozenset[str]:
+    every = [*needed]
+    of_file = [names for files, names in every if read.file in files]
+    return frozenset[str]().union(*(of_file or [names for _, names in every]))

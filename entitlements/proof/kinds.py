@@ -1,0 +1,87 @@
+"""What makes two witnesses two: the differences that they need, as far as a vocabulary names them.
+
+Of a number or a free text only that it changed is told, for its value is one example of many.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from entitlements.contract import ClaimSpec, Contract
+from entitlements.model import JSON
+from entitlements.proof.migration import ABSENT, ClaimStep, claim_steps
+from entitlements.proof.point import Point
+
+Difference = tuple[str, str, str]
+"""The claim, or `scope`; what happened: an item came (`+`) or went (`-`), or the value became another (`=`); which."""
+_ANY = "*"
+
+
+def differences(old: Contract, new: Contract, point: Point) -> frozenset[Difference]:
+    """What differs between the two tokens of a point."""
+    return frozenset(_all(old, new, point))
+
+
+def _all(old: Contract, new: Contract, point: Point) -> Iterator[Difference]:
+    one, other = point.before, point.after
+    for step in claim_steps(old, new):
+        pair = one.claims.get(step.name_before, ABSENT), other.claims.get(step.name_after, ABSENT)
+        if step.name_before in point.changed or step.name_after in point.changed:
+            yield from _of_claim(step, *pair)
+    for name, pair in (("sub", (one.subject, other.subject)), ("client_id", (one.client, other.client))):
+        if pair[0] != pair[1]:
+            yield name, "=", _ANY
+    yield from _of_items("scope", [*one.scopes], [*other.scopes])
+
+
+def _of_claim(step: ClaimStep, before: Any, after: Any) -> Iterator[Difference]:
+    name = step.name_after
+    if isinstance(before, list) and isinstance(after, list):
+        items = [spec.schema["items"] if spec else {} for spec in (step.before, step.after)]
+        if all(_is_vocabulary(schema) for schema in items):
+            yield from (
+                _of_items(name, before, after) if {*map(_text, before)} != {*map(_text, after)} else [(name, "=", _ANY)]
+            )
+            return
+    if after is ABSENT:
+        yield name, "=", ""
+    else:
+        yield name, "=", _text(after) if step.after and _is_vocabulary(step.after.schema) else _ANY
+
+
+def _of_items(name: str, before: list[Any], after: list[Any]) -> Iterator[Difference]:
+    was, is_now = {*map(_text, before)}, {*map(_text, after)}
+    yield from ((name, "-", item) for item in was - is_now)
+    yield from ((name, "+", item) for item in is_now - was)
+
+
+def _is_vocabulary(schema: Any) -> bool:
+    return bool({"enum", "const"} & schema.keys()) or schema.get("type") == "boolean"
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def meaning(old: Contract, new: Contract, found: frozenset[Difference]) -> dict[str, JSON]:
+    """The differences, with what the contracts said and say of the claims: a later edit of these is another change."""
+    named = {name for name, _, _ in found}
+    steps = {
+        step.name_after: [_spec(step.before), _spec(step.after)]
+        for step in claim_steps(old, new)
+        if step.name_after in named
+    }
+    scopes: list[JSON] = [[*sorted(old.scopes)], [*sorted(new.scopes)]]
+    return {
+        "differences": [[*difference] for difference in sorted(found)],
+        "claims": {**steps, **({"scope": scopes} if "scope" in named else {})},
+    }
+
+
+def _spec(spec: ClaimSpec | None) -> JSON:
+    if spec is None:
+        return None
+    schema: Mapping[str, JSON] = spec.schema
+    return {"schema": dict(schema), "required": spec.required}

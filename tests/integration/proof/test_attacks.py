@@ -1,0 +1,179 @@
+"""Changes that widen access in ways that are easily overlooked: none of them may be answered `proved`.
+
+Each stands beside a near miss that is harmless and has to stay proved.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from entitlements.contract import Contract, parse_contract
+from entitlements.errors import StartupFault
+from entitlements.proof import PROVED, REFUTED, UNKNOWN, Answer, Side, compare_access
+
+BASE: dict[str, Any] = {
+    "contract": "shop",
+    "version": "1.0.0",
+    "issuer": "https://login.example.com",
+    "audience": "https://shop.example.com",
+    "policy": {"package": "shop.authz", "rule": "allow"},
+    "tokens": {"access_token": {"profile": "rfc9068", "algorithms": ["ES256"], "max_lifetime": 600}},
+    "claims": {"role": {"required": True, "schema": {"enum": ["user", "guest"]}}},
+    "scopes": {"read": {"claims": []}, "admin": {"claims": []}},
+    "request": {
+        "actions": ["read"],
+        "resources": {"item": {"properties": {"state": {"enum": ["open", "shut"]}}}},
+        "context": {"properties": {}},
+    },
+}
+
+
+def contract(**parts: Any) -> Contract:
+    return parse_contract(yaml.safe_dump(copy.deepcopy(BASE) | parts), Path("shop.yaml"), named=False)
+
+
+def answer(old: Contract, new: Contract, folder: Path, opa: Path, rule: str, rule_after: str = "") -> Answer:
+    """Whether anybody gains access, under one policy or from one to another."""
+    sides = []
+    for one, text, name in ((old, rule, "before"), (new, rule_after or rule, "after")):
+        place = folder / (name if rule_after else "same")
+        (place / "shop/authz").mkdir(parents=True, exist_ok=True)
+        (place / "shop/authz/authz.rego").write_text(f"package shop.authz\n\ndefault allow := false\n\n{text}\n")
+        sides.append(Side(one, place, one.decision_path))
+    return compare_access(*sides, opa=opa).no_new_access
+
+
+def identity(name: str, *values: str) -> dict[str, Any]:
+    return {**BASE["claims"], name: {"schema": {"enum": [*values]}}}
+
+
+@pytest.mark.parametrize(("claim", "place"), [("sub", "id"), ("client_id", "client_id")])
+def test_a_registered_claim_that_may_hold_more_widens_where_policy_reads_it(
+    claim: str, place: str, opa: Path, tmp_path: Path
+) -> None:
+    old, new = contract(claims=identity(claim, "a", "b")), contract(claims=identity(claim, "a", "b", "root"))
+    found = answer(old, new, tmp_path / "root", opa, f'allow if input.subject.{place} == "root"')
+    assert found.answer == REFUTED
+    assert found.witnesses[0].changed == (claim,)
+    assert found.witnesses[0].as_json()["claims_after"] == {"role": "guest", claim: "root"}
+    near = answer(old, new, tmp_path / "near", opa, f'allow if input.subject.{place} == "a"')
+    assert near.answer == PROVED
+
+
+def test_a_registered_claim_that_another_policy_grants_is_found(opa: Path, tmp_path: Path) -> None:
+    one = contract()
+    never = 'allow if input.subject.id == "nobody"'
+    found = answer(one, one, tmp_path, opa, never, 'allow if input.subject.id in {"nobody", "root"}')
+    assert found.answer == REFUTED
+    assert found.witnesses[0].point.after.subject == "root"
+
+
+def test_a_registered_claim_is_never_among_the_claims_that_policy_sees(opa: Path, tmp_path: Path) -> None:
+    """It is stripped from them, so a rule that looks for it there decides the same for everybody."""
+    old, new = contract(claims=identity("sub", "a")), contract(claims=identity("sub", "a", "root"))
+    found = answer(old, new, tmp_path, opa, 'allow if input.subject.claims.sub == "root"')
+    assert found.answer == PROVED
+
+
+def test_a_request_that_only_the_new_contract_lets_through_counts(opa: Path, tmp_path: Path) -> None:
+    def typed(*states: str) -> Contract:
+        request = copy.deepcopy(BASE["request"])
+        request["resources"]["item"]["properties"]["state"]["enum"] = [*states]
+        return contract(request=request)
+
+    rule = 'allow if input.subject.claims.role == "user"'
+    found = answer(typed("open", "shut"), typed("open", "shut", "gone"), tmp_path / "more", opa, rule)
+    assert found.answer == REFUTED
+    assert found.witnesses[0].point.resource.properties == {"state": "gone"}
+    fewer = answer(typed("open", "shut"), typed("open"), tmp_path / "fewer", opa, rule)
+    assert fewer.answer == PROVED
+
+
+def test_a_scope_whose_tokens_cannot_be_made_up_is_not_passed_over(opa: Path, tmp_path: Path) -> None:
+    """The claim is not read, but no value of it can be found: tokens with that scope were not looked at."""
+
+    def with_claim(schema: dict[str, Any]) -> Contract:
+        claims = {**BASE["claims"], "code": {"required": True, "schema": schema}}
+        return contract(claims=claims, scopes={"read": {"claims": []}, "admin": {"claims": ["code"]}})
+
+    never, now = 'allow if input.subject.claims.role == "x"', 'allow if "admin" in input.subject.scopes'
+    odd = with_claim({"type": "string", "pattern": r"^\p{Lu}{3}\p{Nd}$"})
+    assert answer(odd, odd, tmp_path / "odd", opa, never, now).answer in (REFUTED, UNKNOWN)
+    plain = with_claim({"type": "string", "maxLength": 3})
+    assert answer(plain, plain, tmp_path / "plain", opa, never, now).answer == REFUTED
+
+
+MANY_OBJECTS = {"type": "array", "maxItems": 1}
+
+
+def grants(*required: str, **properties: Any) -> Contract:
+    items = {"type": "object", "properties": properties, "required": [*required]}
+    return contract(claims={"grants": {"required": True, "schema": {**MANY_OBJECTS, "items": items}}})
+
+
+KIND, FLAG = {"enum": ["read", "write"]}, {"type": "boolean"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        pytest.param(
+            grants("kind", kind=KIND, only_own=FLAG),
+            grants("kind", kind=KIND),
+            "allow if {\n\tsome g in input.subject.claims.grants\n\tnot g.only_own\n\tnot restricted\n}\n\n"
+            "restricted if input.subject.claims.grants[_].only_own",
+            id="property removed",
+        ),
+        pytest.param(
+            grants("kind", kind=KIND, only_own=FLAG),
+            grants("kind", "only_own", kind=KIND, only_own=FLAG),
+            "allow if input.subject.claims.grants[_].only_own",
+            id="property made required",
+        ),
+        pytest.param(
+            grants("kind", kind={"enum": ["read", "write", "all"]}),
+            grants("kind", kind=KIND),
+            'allow if input.subject.claims.grants[_].kind == "write"',
+            id="property value removed",
+        ),
+    ],
+)
+def test_objects_in_a_list_change_property_by_property(
+    old: Contract, new: Contract, rule: str, opa: Path, tmp_path: Path
+) -> None:
+    assert answer(old, new, tmp_path / "there", opa, rule).answer == REFUTED
+    assert answer(old, old, tmp_path / "same", opa, rule).answer == PROVED
+
+
+def test_whole_numbers_that_become_numbers_may_become_any(opa: Path, tmp_path: Path) -> None:
+    def level(**schema: Any) -> Contract:
+        return contract(claims={"level": {"required": True, "schema": schema}})
+
+    whole, any_number = level(type="integer", minimum=0, maximum=3), level(type="number", minimum=0, maximum=3)
+    rule = "allow if input.subject.claims.level == 3"
+    assert answer(whole, any_number, tmp_path, opa, rule).answer == REFUTED
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "time.now_ns() > 0",
+        'rand.intn("x", 2) == 1',
+        'io.jwt.decode_verify(input.subject.id, {"secret": "x"})[0]',
+        "crypto.x509.parse_and_verify_certificates(input.subject.id)[0]",
+        "opa.runtime().env.HOME",
+    ],
+)
+def test_a_policy_that_does_not_decide_by_its_input_alone_is_compared_with_nothing(
+    call: str, opa: Path, tmp_path: Path
+) -> None:
+    """A clock or a chance would decide otherwise tomorrow than it did for the proof."""
+    with pytest.raises(StartupFault) as refused:
+        answer(contract(), contract(), tmp_path, opa, f"allow if {call}")
+    assert refused.value.code == "policy_invalid"
+    assert call.partition("(")[0] in str([str(fault) for fault in refused.value.faults])

@@ -1,0 +1,139 @@
+"""An approval accepts what was looked at, and no widening beside it: each kind of widening has a witness of its own."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from entitlements.contract import Contract, parse_contract
+from entitlements.proof import REFUTED, Answer, Side, compare_access
+
+ROLES = ["user", "guest"]
+BASE: dict[str, Any] = {
+    "contract": "shop",
+    "version": "1.0.0",
+    "issuer": "https://login.example.com",
+    "audience": "https://shop.example.com",
+    "policy": {"package": "shop.authz", "rule": "allow"},
+    "tokens": {"access_token": {"profile": "rfc9068", "algorithms": ["ES256"], "max_lifetime": 600}},
+    "claims": {"level": {"required": True, "schema": {"type": "integer", "minimum": 0, "maximum": 3}}},
+    "request": {"actions": ["read"], "resources": {"item": {"properties": {}}}, "context": {"properties": {}}},
+}
+GRANTS = """package shop.authz
+
+default allow := false
+
+allow if "auditor" in input.subject.claims.roles
+
+allow if "root" in input.subject.claims.roles
+
+allow if input.subject.claims.level > 3
+"""
+ANY_NEW = """package shop.authz
+
+default allow := false
+
+allow if {
+	some role in input.subject.claims.roles
+	startswith(role, "new")
+}
+"""
+
+
+def contract(roles: list[str], version: str = "1.0.0", maximum: int = 3, actions: int = 1) -> Contract:
+    document = copy.deepcopy(BASE) | {"version": version}
+    document["request"]["actions"] = [f"do_{number}" for number in range(actions)]
+    document["claims"]["level"]["schema"]["maximum"] = maximum
+    schema = {"type": "array", "items": {"enum": roles}, "uniqueItems": True, "maxItems": 2}
+    document["claims"]["roles"] = {"required": True, "schema": schema}
+    return parse_contract(yaml.safe_dump(document), Path("shop.yaml"), named=False)
+
+
+def policy(folder: Path, text: str) -> Path:
+    (folder / "shop/authz").mkdir(parents=True)
+    (folder / "shop/authz/authz.rego").write_text(text)
+    return folder
+
+
+def answer(opa: Path, old: Contract, new: Contract, *folders: Path, budget: int = 20_000) -> Answer:
+    sides = Side(old, folders[0], old.decision_path), Side(new, folders[-1], new.decision_path)
+    return compare_access(*sides, opa=opa, budget=budget).no_new_access
+
+
+def marks(found: Answer) -> set[str]:
+    assert found.answer == REFUTED
+    return {witness.fingerprint for witness in found.witnesses}
+
+
+def approved(found: Answer, accepted: set[str]) -> bool:
+    """As the check judges it: witnesses by their fingerprints, and what was not looked at by that of the answer."""
+    witnesses = tuple(replace(one, approved=one.fingerprint in accepted) for one in found.witnesses)
+    return replace(found, witnesses=witnesses, accepted=found.fingerprint in accepted).passes
+
+
+def test_two_values_that_are_granted_are_two_witnesses(opa: Path, tmp_path: Path) -> None:
+    folder = policy(tmp_path, GRANTS)
+    found = answer(opa, contract(ROLES), contract([*ROLES, "auditor", "root"], "1.1.0"), folder)
+    afters = sorted(witness.point.after.claims["roles"] for witness in found.witnesses)
+    assert afters == [["auditor"], ["root"]]
+    assert len(marks(found)) == 2
+    for one in found.witnesses:
+        assert not approved(found, {one.fingerprint})
+    assert approved(found, marks(found))
+
+
+def test_an_approval_does_not_cover_what_is_added_to_the_version_later(opa: Path, tmp_path: Path) -> None:
+    folder = policy(tmp_path, GRANTS)
+    first = marks(answer(opa, contract(ROLES), contract([*ROLES, "auditor"], "1.1.0"), folder))
+    later = answer(opa, contract(ROLES), contract([*ROLES, "auditor", "root"], "1.1.0"), folder)
+    assert not approved(later, first)
+    ranged = marks(answer(opa, contract(ROLES), contract(ROLES, "1.1.0", maximum=4), folder))
+    assert not approved(answer(opa, contract(ROLES), contract(ROLES, "1.1.0", maximum=9), folder), ranged)
+
+
+def test_an_approval_covers_what_it_covered_when_something_else_is_added(opa: Path, tmp_path: Path) -> None:
+    folder = policy(tmp_path, GRANTS)
+    auditor = marks(answer(opa, contract(ROLES), contract([*ROLES, "auditor"], "1.1.0"), folder))
+    both = answer(opa, contract(ROLES), contract([*ROLES, "auditor"], "1.1.0", maximum=4), folder)
+    assert auditor < marks(both)
+    assert not approved(both, auditor)
+
+
+def test_an_approval_of_one_change_of_policies_does_not_cover_the_next(opa: Path, tmp_path: Path) -> None:
+    one = contract(ROLES)
+    never = policy(tmp_path / "never", GRANTS)
+    guests, users = (
+        policy(tmp_path / role, f'{GRANTS}\nallow if "{role}" in input.subject.claims.roles\n') for role in ROLES
+    )
+    first = answer(opa, one, one, never, guests)
+    assert approved(first, marks(first))
+    assert not approved(answer(opa, one, one, never, users), marks(first))
+
+
+def test_witnesses_of_a_sample_do_not_answer_for_what_was_not_looked_at(opa: Path, tmp_path: Path) -> None:
+    folder = policy(tmp_path, GRANTS)
+    found = answer(opa, contract(ROLES), contract([*ROLES, "auditor"], "1.1.0", maximum=900), folder, budget=300)
+    assert found.coverage.startswith("sampled ")
+    assert found.fingerprint
+    assert not approved(found, marks(found))
+    assert approved(found, {*marks(found), found.fingerprint})
+
+
+def test_more_kinds_of_witnesses_than_are_shown_cannot_be_approved(opa: Path, tmp_path: Path) -> None:
+    folder = policy(tmp_path, ANY_NEW)
+    new = contract([*ROLES, "new_a", "new_b", "new_c"], "1.1.0", actions=10)
+    found = answer(opa, contract(ROLES, actions=10), new, folder)
+    assert found.reason == "there are more kinds of witnesses than are shown"
+    assert found.fingerprint == ""
+    assert not approved(found, marks(found))
+
+
+def test_fingerprints_do_not_depend_on_the_order_of_a_vocabulary(opa: Path, tmp_path: Path) -> None:
+    folder = policy(tmp_path, GRANTS)
+    one, other = [*ROLES, "auditor", "root"], ["root", "auditor", *ROLES]
+    first = marks(answer(opa, contract(ROLES), contract(one, "1.1.0"), folder))
+    assert first == marks(answer(opa, contract(ROLES), contract(other, "1.1.0"), folder))
