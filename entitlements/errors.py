@@ -6,6 +6,8 @@
     ├── JSONRefused             a text is not the strict JSON that is accepted here
     ├── RequestInvalid          the caller's request is malformed (400)
     ├── TokenRejected           the token is no valid access token (401)
+    ├── NotFollowed             a policy cannot be followed by the proof: there is no answer
+    ├── ProofFailed             the proof itself failed: nothing is answered
     └── DecisionUnavailable     no decision can be made (503), never an allow and never a deny
         ├── KeysUnavailable
         ├── EngineUnavailable
@@ -95,3 +97,11 @@ class EngineUnavailable(DecisionUnavailable):
 
 class DecisionLogUnavailable(DecisionUnavailable):
     """The decision could not be recorded, so it is not given."""
+
+
+class NotFollowed(EntitlementsError):
+    """A construct of a policy cannot be followed by the proof, so that the answer is not known."""
+
+
+class ProofFailed(EntitlementsError):
+    """The proof failed: its solver, or its agreement with OPA. Nothing is answered."""

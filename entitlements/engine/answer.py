@@ -15,11 +15,11 @@ from entitlements.model import JSON, Verdict
 
 POLICY_UNDEFINED = "policy_undefined"
 POLICY_ERROR = "policy_error"
-_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_MEMBERS = frozenset({"allow", "reasons", "obligations"})
+CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
+MEMBERS = frozenset({"allow", "reasons", "obligations"})
 _ANSWER_MEMBERS = frozenset({"result", "provenance", "decision_id"})
-_MAX_REASONS = 32
-_MAX_OBLIGATIONS = 16
+MAX_REASONS = 32
+MAX_OBLIGATIONS = 16
 
 
 def read_answer(body: bytes) -> Verdict:
@@ -56,18 +56,18 @@ def read_result(document: Mapping[str, JSON], member: str, revision: str) -> Ver
 
 def _read_object(result: JSON) -> tuple[bool, tuple[str, ...], tuple[dict[str, JSON], ...]] | None:
     """The parts of a decision object, or None for anything that is not exactly one."""
-    if not isinstance(result, dict) or not result.keys() <= _MEMBERS:
+    if not isinstance(result, dict) or not result.keys() <= MEMBERS:
         return None
     allow = result.get("allow")
     reasons = result.get("reasons", [])
     obligations = result.get("obligations", [])
     if not isinstance(allow, bool) or not isinstance(reasons, list) or not isinstance(obligations, list):
         return None
-    codes = [code for code in reasons if isinstance(code, str) and _CODE.fullmatch(code)]
+    codes = [code for code in reasons if isinstance(code, str) and CODE.fullmatch(code)]
     duties = [duty for duty in obligations if isinstance(duty, dict) and isinstance(duty.get("id"), str)]
     if len(codes) != len(reasons) or len(duties) != len(obligations):
         return None
-    if len(codes) > _MAX_REASONS or len(duties) > _MAX_OBLIGATIONS:
+    if len(codes) > MAX_REASONS or len(duties) > MAX_OBLIGATIONS:
         return None
     return allow, tuple(sorted(codes)), tuple(sorted(duties, key=lambda duty: str(duty["id"])))
 

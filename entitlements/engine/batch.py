@@ -1,7 +1,7 @@
 """Many decisions of one policy in few evaluations: for contract checks, never for a served request.
 
-OPA decides here too, as strictly: one query ranges over many inputs, and an input whose evaluation fails is
-found by halving, so that it spoils no other.
+OPA decides here too, as strictly: one query ranges over many inputs. Where the evaluation of one fails, all of that
+query are decided one by one, so that it spoils no other.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from entitlements.engine.answer import read_result
+from entitlements.engine.batch_server import BatchServer
 from entitlements.engine.policy_files import check_files, digest_of, policy_files
 from entitlements.errors import EngineUnavailable
 from entitlements.model import JSON, Verdict
@@ -37,14 +39,19 @@ class Coverage:
 class BatchEngine:
     """OPA over the policy files of one folder, as they were when it was made.
 
-    opa: the pinned executable; folder: the policies; decision_path: the rule that decides. A context manager. Raises
-    StartupFault where the policies do not compile.
+    opa: the pinned executable; folder: the policies; decision_path: the rule that decides; extra: files beside those of
+    the folder, by name. A context manager. Raises StartupFault where the policies do not compile.
     """
 
-    def __init__(self, opa: Path, folder: Path, decision_path: str) -> None:
-        files = policy_files(folder)
+    def __init__(
+        self, opa: Path, folder: Path, decision_path: str, *, extra: Mapping[str, bytes] | None = None
+    ) -> None:
+        files = {**policy_files(folder), **(extra or {})}
         check_files(files, folder, [decision_path], opa)
         self._opa = opa.resolve()
+        self._path = decision_path
+        self._server: BatchServer | None = None
+        self._lock = threading.Lock()
         self._rule = "data." + decision_path.replace("/", ".")
         self.revision = digest_of(files)
         self.files = files
@@ -62,6 +69,8 @@ class BatchEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._threads.shutdown()
+        if self._server is not None:
+            self._server.close()
         self._work.cleanup()
 
     def decide(self, inputs: Sequence[Mapping[str, JSON]]) -> list[Verdict | None]:
@@ -85,12 +94,22 @@ class BatchEngine:
         if done.returncode == 0:
             (answers,) = _values(done.stdout)
             return [self._verdict(answer) for answer in answers]
-        if len(inputs) == 1:
-            if b'"errors"' not in done.stdout:
-                raise EngineUnavailable("engine_failed", "OPA failed to evaluate the policies")
-            return [None]
-        middle = len(inputs) // 2
-        return self._chunk(inputs[:middle]) + self._chunk(inputs[middle:])
+        if b'"errors"' not in done.stdout:
+            raise EngineUnavailable("engine_failed", "OPA failed to evaluate the policies")
+        return [None] if len(inputs) == 1 else self._one_by_one(inputs)
+
+    def _one_by_one(self, inputs: Sequence[str]) -> list[Verdict | None]:
+        with self._lock:
+            if self._server is None:
+                self._server = BatchServer(self._opa, self._work.name)
+            answers = self._server.decide(self._path, inputs)
+            return [None if one is None else read_result(one, "result", self.revision) for one in answers]
+
+    def value(self, one: Mapping[str, JSON]) -> Any:
+        """What the rule gives for one input, whatever it is; None where it is undefined or its evaluation fails."""
+        done = self._run(["--format", "json", self._rule], json.dumps(one))
+        found = _values(done.stdout) if done.returncode == 0 and b'"result"' in done.stdout else []
+        return found[0] if found else None
 
     def coverage(self, one: Mapping[str, JSON]) -> Coverage:
         """The lines that the decision of one input ran through."""

@@ -70,6 +70,15 @@ class PolicyModule:
         """What is referred to below `data`, as far as it is constant."""
         return frozenset(data_paths([self._rules, self._module.get("imports") or []]))
 
+    def comprehensions_alone(self) -> list[int]:
+        """Lines of comprehensions that stand alone as a statement: OPA evaluates them, its plan leaves them out."""
+        found = []
+        for expression in expressions(self._rules):
+            term = expression["terms"]
+            if isinstance(term, Mapping) and str(term.get("type")).endswith("comprehension"):
+                found.append(min(rows(expression), default=0))
+        return found
+
     def rules(self) -> list[RuleLines]:
         """First and last line of each rule."""
         return [

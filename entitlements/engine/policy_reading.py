@@ -25,12 +25,16 @@ from entitlements.model import JSON
 
 @dataclass(frozen=True)
 class PolicyReading:
-    """What the policies of one folder read, the scalars that stand in them and in their data, and where rules stand."""
+    """What the policies of one folder read, the scalars that stand in them and in their data, and where rules stand.
+
+    alone: file and line of comprehensions that stand alone as a statement.
+    """
 
     reads: tuple[Read, ...]
     constants: Mapping[str, frozenset[Constant]] = field(repr=False)
     rules: tuple[RuleLines, ...] = field(repr=False)
     files: Mapping[str, tuple[InputPath, frozenset[InputPath]]] = field(repr=False)
+    alone: tuple[tuple[str, int], ...] = ()
 
     def needed(self, decision_path: str) -> frozenset[str]:
         """The files that a decision can depend on: those of its package, and of all that they refer to."""
@@ -54,6 +58,7 @@ class PolicyReading:
             {name: found for name, found in self.constants.items() if name in files},
             tuple(rule for rule in self.rules if rule.file in files),
             {name: place for name, place in self.files.items() if name in files},
+            tuple(place for place in self.alone if place[0] in files),
         )
 
     @property
@@ -68,6 +73,7 @@ def read_policies(opa: Path, folder: Path) -> PolicyReading:
     reads: list[Read] = []
     constants: dict[str, frozenset[Constant]] = {}
     rules: list[RuleLines] = []
+    alone: list[tuple[str, int]] = []
     files: dict[str, tuple[InputPath, frozenset[InputPath]]] = {}
     for name, content in policy_files(folder).items():
         if not name.endswith(".rego"):
@@ -81,7 +87,8 @@ def read_policies(opa: Path, folder: Path) -> PolicyReading:
         rules += reader.rules()
         constants[name] = frozenset(reader.constants())
         files[name] = reader.package(), reader.references()
-    return PolicyReading(tuple(reads), constants, tuple(rules), files)
+        alone += [(name, line) for line in reader.comprehensions_alone()]
+    return PolicyReading(tuple(reads), constants, tuple(rules), files, tuple(alone))
 
 
 def _related(one: InputPath, other: InputPath) -> bool:
