@@ -5,10 +5,10 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup opa demo serve test check lint fmt bench lock clean
+.PHONY: help setup opa demo serve test check lint fmt bench compliance fuzz lock clean
 
 help: ## list the tasks
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv/.installed: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -51,6 +51,14 @@ fmt: setup ## format Python and Rego
 
 bench: setup ## measure /authorize and the check beside asking OPA directly
 	@$(BIN)/python -m bench
+
+compliance: setup ## run every compliance case of OPA through the proof's executor and print the figures
+	@COMPLIANCE=all $(BIN)/python -m pytest -s tests/differential/test_compliance.py
+
+SEED ?= 1
+PAIRS ?= 2000
+fuzz: setup ## hold the proof to enumeration on random small pairs: make fuzz SEED=1 PAIRS=100000
+	@$(BIN)/python -m tests.differential.fuzz $(SEED) $(PAIRS)
 
 lock: .venv/.installed ## pin the newest versions of the packages into the lock files
 	@$(BIN)/python -m pip install --quiet uv

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from entitlements.contract.change_rules import BREAKING, REVIEW
 from entitlements.engine import Read, read_policies
 from entitlements.errors import Fault
 from entitlements.model import JSON
-from entitlements.proof import DEFAULT_BUDGET, REFUTED, Access, Answer, Side, compare_access
+from entitlements.proof import DEFAULT_EFFORT, REFUTED, Access, Answer, Effort, Side, compare_access
 
 HOLDS, NO, NO_ANSWER = 0, 3, 4
 
@@ -111,6 +111,7 @@ class Report:
             "policies": {"old": self.access.policies[0], "new": self.access.policies[1]},
             "access": {name: answer.as_json() for name, answer in self.answers.items()},
             "findings": [finding.as_json() for finding in self.findings],
+            "failures": [failure.as_json() for failure in self.access.failures],
             "problems": [str(problem) for problem in self.problems],
             "passes": self.exit_code == HOLDS,
         }
@@ -133,13 +134,14 @@ def check_step(
     contracts: Path,
     today: datetime.date,
     opa: Path,
-    budget: int = DEFAULT_BUDGET,
-    progress: Callable[[str, int, int], None] = lambda _what, _done, _all: None,
+    effort: Effort = DEFAULT_EFFORT,
 ) -> Report:
     """Check one step from an old contract and policy to new ones.
 
     approvals: of the contract, any step; contracts: the folder that they were read from; today: the day on which
-    approvals have to be valid. Raises StartupFault where policies do not compile and EngineUnavailable where OPA fails.
+    approvals have to be valid; effort: how the question is answered.
+
+    Raises StartupFault where policies do not compile and EngineUnavailable where OPA fails.
     """
     old, new = step.old.contract, step.new.contract
     valid = of_step(approvals, old.version, new.version)
@@ -150,8 +152,7 @@ def check_step(
         Side(old, step.policies[0], step.decisions[0]),
         Side(new, step.policies[1], step.decisions[1]),
         opa=opa,
-        budget=budget,
-        progress=progress,
+        effort=effort,
     )
     access = replace(
         access,

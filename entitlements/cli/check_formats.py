@@ -11,7 +11,7 @@ from entitlements import __version__
 from entitlements.change_check import Finding, Report
 from entitlements.cli.render import paint, safe
 from entitlements.contract import RULES
-from entitlements.proof import Answer, Witness
+from entitlements.proof import Access, Answer, Witness
 
 _COLOURS = {"breaking": "red", "warning": "yellow", "compatible": "green"}
 _TITLES = {"no_new_access": "nobody gains access", "no_lost_access": "nobody loses access"}
@@ -33,21 +33,37 @@ def _text(report: Report) -> Iterator[str]:
         if finding.consumers:
             yield f"              relied on by {', '.join(finding.consumers)}"
         yield from (f"              read by {reader}" for reader in finding.readers)
-    for name, answer in (
-        ("no_new_access", report.access.no_new_access),
-        ("no_lost_access", report.access.no_lost_access),
-    ):
+    yield from access_lines(report.access)
+    yield from _approvals(report)
+    yield from (f"  {paint('problem', 'red')}  {problem}" for problem in report.problems)
+    verdict = {0: paint("passes", "green"), 3: paint("does not pass", "red"), 4: paint("no answer", "red")}
+    yield f"  {verdict[report.exit_code]}"
+
+
+def access_lines(access: Access) -> Iterator[str]:
+    """Both answers with their witnesses, and what fails for a permitted token."""
+    for name, answer in (("no_new_access", access.no_new_access), ("no_lost_access", access.no_lost_access)):
         colour = "green" if answer.passes else "red" if name == "no_new_access" else "yellow"
         approved = ", approved" if answer.approved else ""
         yield f"  {_TITLES[name]}: {paint(answer.answer, colour)}{approved}  ({answer.method}, {answer.coverage})"
         if answer.reason:
             yield f"      {answer.reason}" + (f"  [{answer.fingerprint}]" if answer.fingerprint else "")
         for witness in answer.witnesses:
-            yield from _witness(witness)
-    yield from _approvals(report)
-    yield from (f"  {paint('problem', 'red')}  {problem}" for problem in report.problems)
-    verdict = {0: paint("passes", "green"), 3: paint("does not pass", "red"), 4: paint("no answer", "red")}
-    yield f"  {verdict[report.exit_code]}"
+            yield from witness_lines(witness)
+    for failure in access.failures:
+        word = paint("fails", "yellow")
+        yield f"  {word}  {failure.place}  {failure.what} for a permitted token: no decision is made"
+        yield f"      for example {shown(failure.example)}"
+
+
+def shown(value: Any) -> str:
+    """A document on one line, safe to print."""
+    return _json(value)
+
+
+def safe_line(line: str) -> str:
+    """A line of a file, safe to print; its tabs as blanks."""
+    return safe(line.expandtabs(4))
 
 
 def _approvals(report: Report) -> Iterator[str]:
@@ -64,7 +80,8 @@ def _approvals(report: Report) -> Iterator[str]:
             yield safe(f"  approval  {given.fingerprint} covers {what}; {terms}")
 
 
-def _witness(witness: Witness) -> Iterator[str]:
+def witness_lines(witness: Witness) -> Iterator[str]:
+    """One witness for a person."""
     document = witness.as_json()
     request: Any = document["request"]
     state = "approved" if witness.approved else witness.fingerprint
@@ -113,7 +130,7 @@ def _markdown(report: Report) -> Iterator[str]:
         yield f"\n- {_cell(str(problem))}"
     for answer in report.answers.values():
         for witness in answer.witnesses:
-            yield "\n```\n" + "\n".join(line.strip() for line in _witness(witness)) + "\n```"
+            yield "\n```\n" + "\n".join(line.strip() for line in witness_lines(witness)) + "\n```"
     yield ""
 
 
@@ -154,7 +171,7 @@ def failure_of(answer: Answer) -> str:
     if answer.passes:
         return ""
     head = f"{answer.answer}: {answer.reason or answer.coverage}"
-    return "\n".join([head, *(line for witness in answer.witnesses for line in _witness(witness))])
+    return "\n".join([head, *(line for witness in answer.witnesses for line in witness_lines(witness))])
 
 
 def github(reports: Sequence[Report]) -> str:

@@ -26,8 +26,9 @@ from entitlements.contract import (
     write_approval,
 )
 from entitlements.engine import Read, read_policies
-from entitlements.errors import ContractsInvalid, EngineUnavailable, StartupFault
-from entitlements.proof import DEFAULT_BUDGET
+from entitlements.errors import ContractsInvalid, EngineUnavailable, ProofFailed, StartupFault
+from entitlements.proof import DEFAULT_BUDGET, METHOD, PROOF, Effort
+from entitlements.proof_record import make_record, write_record
 from entitlements.settings import Settings
 from entitlements.wiring import opa
 
@@ -40,6 +41,7 @@ _FORMATS: dict[str, Callable[[Sequence[Report]], str]] = {
     "github": check_formats.github,
 }
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_FOLDER_TO_BE = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command(
@@ -56,21 +58,33 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--policies-old", type=_FOLDER, help="Policies of the old side, where not the same.")
 @click.option("--decision", metavar="PACKAGE/RULE", help="The rule that decides, where not the contract's.")
 @click.option(
+    "--method",
+    type=click.Choice([PROOF, "enumerate"]),
+    default=PROOF,
+    show_default=True,
+    help="Prove it, or look at tokens and requests one by one.",
+)
+@click.option(
     "--budget",
     type=click.IntRange(100, 10_000_000),
     default=DEFAULT_BUDGET,
     show_default=True,
-    help="Points that may be looked at in each direction.",
+    help="Points that may be looked at in each direction, where there is no proof.",
 )
+@click.option("--record", type=_FOLDER_TO_BE, help="Write a record of each answer into this folder.")
+@click.option("--queries", is_flag=True, help="With --record: what the solver was asked too, as SMT-LIB.")
 @click.option("--format", "form", type=click.Choice(list(_FORMATS)), default="text", show_default=True)
-def check(
+def check(  # noqa: PLR0913, PLR0917 - click hands over each option
     old: str | None,
     new: str | None,
     against: str | None,
     policies: Path | None,
     policies_old: Path | None,
     decision: str | None,
+    method: str,
     budget: int,
+    record: Path | None,
+    queries: bool,
     form: str,
 ) -> None:
     """Compare two versions of a contract: what breaks, whom, and does anybody gain or lose access?
@@ -84,9 +98,11 @@ def check(
     reports: list[Report] = []
     try:
         with ExitStack() as stack:
-            for step in _steps(settings, stack, (old, new), against, (policies_old, policies), decision):
-                reports.append(_checked(step, settings, budget))
-    except (StartupFault, EngineUnavailable) as fault:
+            for step in steps(settings, stack, (old, new), against, (policies_old, policies), decision):
+                reports.append(checked(step, settings, method, budget))
+                if record is not None:
+                    write_evidence(record, reports[-1], step, queries=queries)
+    except (StartupFault, EngineUnavailable, ProofFailed) as fault:
         render.fail(fault)
     if reports or form != "text":
         click.echo(_FORMATS[form](reports))
@@ -95,11 +111,25 @@ def check(
     sys.exit(max((report.exit_code for report in reports), key=_worse, default=0))
 
 
+def write_evidence(folder: Path, report: Report, step: Step, *, queries: bool) -> None:
+    """Write `<contract>-<old>-<new>.json` into the folder, and each question to the solver beside it."""
+    name = f"{report.new.contract.name}-{report.old.contract.version}-{report.new.contract.version}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_record(folder / f"{name}.json", make_record(report, step.decisions, datetime.datetime.now(datetime.UTC)))
+        asked = [query for answer in report.answers.values() for query in answer.queries] if queries else []
+        for number, query in enumerate(asked, start=1):
+            (folder / f"{name}-{number}.smt2").write_text(query + "(check-sat)\n", encoding="utf-8")
+    except OSError as error:
+        raise StartupFault("record_unwritable", f"`{folder}` cannot be written: {error.strerror}") from None
+
+
 def _worse(code: int) -> int:
     return {0: 0, 4: 1, 3: 2}[code]
 
 
-def _checked(step: Step, settings: Settings, budget: int) -> Report:
+def checked(step: Step, settings: Settings, method: str, budget: int = DEFAULT_BUDGET) -> Report:
+    """The report on one step, with the approvals of its contract."""
     name = step.new.contract.name
     approvals = load_approvals(settings.contracts, name) if (settings.contracts / name).is_dir() else ()
     today = datetime.datetime.now(datetime.UTC).date()
@@ -109,8 +139,7 @@ def _checked(step: Step, settings: Settings, budget: int) -> Report:
         contracts=settings.contracts,
         today=today,
         opa=opa(settings),
-        budget=budget,
-        progress=_Progress(name),
+        effort=Effort(PROOF if method == PROOF else METHOD, budget=budget, progress=_Progress(name)),
     )
 
 
@@ -127,7 +156,7 @@ class _Progress:
             click.echo(f"{self._name}: {what}, {done} of {total} points{end}", nl=False, err=True)
 
 
-def _steps(
+def steps(
     settings: Settings,
     stack: ExitStack,
     named: tuple[str | None, str | None],
@@ -135,6 +164,7 @@ def _steps(
     policies: tuple[Path | None, Path | None],
     decision: str | None,
 ) -> Iterator[Step]:
+    """What is to be compared: two versions that are named, or every contract's newest with the one before it."""
     after = policies[1] or settings.policies
     if named[0] and not named[1]:
         raise click.UsageError("name both OLD and NEW, or neither")

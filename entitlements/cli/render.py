@@ -10,7 +10,7 @@ from typing import IO, Any, NoReturn
 
 import click
 
-from entitlements.errors import DecisionUnavailable, EntitlementsError, StartupFault
+from entitlements.errors import DecisionUnavailable, EntitlementsError, NotFollowed, ProofFailed, StartupFault
 from entitlements.settings import Settings, load_settings
 
 FAILED, USAGE, NO, NO_ANSWER = 1, 2, 3, 4
@@ -41,7 +41,8 @@ def fail(error: EntitlementsError) -> NoReturn:
     click.echo(f"{paint('error:', 'red', err=True)} {error.message}", err=True)
     for fault in getattr(error, "faults", ()):
         click.echo(f"  {fault}", err=True)
-    sys.exit(NO_ANSWER if isinstance(error, DecisionUnavailable) else USAGE)
+    no_answer = isinstance(error, (DecisionUnavailable, NotFollowed))
+    sys.exit(FAILED if isinstance(error, ProofFailed) else NO_ANSWER if no_answer else USAGE)
 
 
 def paint(text: str, colour: str, *, err: bool = False) -> str:

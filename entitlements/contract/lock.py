@@ -20,7 +20,8 @@ from entitlements.errors import ContractsInvalid, Fault
 
 LOCK_NAME = "contracts.lock"
 FIRST_VERSION = "first_version"
-PASSING = frozenset({FIRST_VERSION, "proved", "proved_within_bounds"})
+PASSING = frozenset({FIRST_VERSION, "proved"})
+_ANSWERS = (*sorted(PASSING), "proved_within_bounds", "refuted", "unknown")
 _DIGEST = validate.Regexp(r"\Asha256:[0-9a-f]{64}\Z", error="must be `sha256:` and 64 hexadecimal digits")
 _HEADER = "# Written by `entitlements contract lock`. A published version is never changed: a fix is a new version.\n"
 
@@ -30,7 +31,8 @@ class Pin:
     """One audience's contract version, pinned by digest; `also` are older versions accepted beside it.
 
     policy: digest of the policy files it was locked with; check: what the check of this step answered, or
-    `first_version`; approved: whether a person accepted an answer that is no proof.
+    `first_version`; approved: whether a person accepted an answer that is no proof; record: digest of the record of
+    that check, which stands beside the contract.
     """
 
     audience: str
@@ -41,6 +43,7 @@ class Pin:
     policy: str
     check: str
     approved: bool = False
+    record: str = ""
 
     @property
     def passes(self) -> bool:
@@ -65,8 +68,9 @@ class _PinShape(Schema):
     digest = fields.String(required=True, validate=_DIGEST)
     also = fields.List(fields.String(), load_default=list)
     policy = fields.String(required=True, validate=_DIGEST)
-    check = fields.String(required=True, validate=validate.OneOf([*sorted(PASSING), "refuted", "unknown"]))
+    check = fields.String(required=True, validate=validate.OneOf(_ANSWERS))
     approved = shape.Boolean(load_default=False)
+    record = fields.String(load_default="", validate=validate.Regexp(r"\A(sha256:[0-9a-f]{64})?\Z"))
 
 
 class _LockShape(Schema):
@@ -183,7 +187,7 @@ def plan_lock(
         pin = Pin(audience, name, version, contract.ref.digest, accepted, policy_digest, "unknown")
         before = old.pins.get(audience)
         if before is not None and (before.digest, before.policy) == (pin.digest, pin.policy):
-            pin = replace(pin, check=before.check, approved=before.approved)
+            pin = replace(pin, check=before.check, approved=before.approved, record=before.record)
         planned[audience] = pin
     if faults:
         raise ContractsInvalid("lock_refused", "the lock was not written", faults)
@@ -223,6 +227,7 @@ def _write(path: Path, lock: Lock) -> None:
                 "policy": pin.policy,
                 "check": pin.check,
                 "approved": pin.approved,
+                **({"record": pin.record} if pin.record else {}),
             }
             for pin in lock.pins.values()
         },

@@ -13,7 +13,8 @@ from entitlements.model import JSON
 from entitlements.proof.point import Point, Token
 
 PROVED, WITHIN_BOUNDS, REFUTED, UNKNOWN = "proved", "proved_within_bounds", "refuted", "unknown"
-HOLDS = frozenset({PROVED, WITHIN_BOUNDS})
+HOLDS = frozenset({PROVED})
+"""Answers that pass: a proof within bounds that are not shown to suffice is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class Witness:
     """Tokens of one principal and a request that show a widening (or a narrowing), confirmed by the real engine.
 
     rule: `file:line` of the rules that granted, or that no longer denied; changed: the claims that differ;
-    allows_before: whether the request was allowed before, and is not after (a narrowing).
+    allows_before: whether the request was allowed before, and is not after (a narrowing); grants: file and line of the
+    rules that hold only where access is allowed.
     """
 
     point: Point
@@ -32,6 +34,7 @@ class Witness:
     reasons_after: tuple[str, ...]
     fingerprint: str
     approved: bool = False
+    grants: frozenset[tuple[str, int]] = frozenset()
 
     def as_json(self) -> dict[str, JSON]:
         """The witness as its documented JSON object."""
@@ -44,6 +47,7 @@ class Witness:
             "request": {
                 "subject": before.subject,
                 "action": self.point.action,
+                **({"action_properties": dict(self.point.action_properties)} if self.point.action_properties else {}),
                 "resource": {
                     "type": self.point.resource.type,
                     "id": self.point.resource.id,
@@ -71,7 +75,9 @@ def _claims(token: Token, other: Token) -> dict[str, JSON]:
 class Answer:
     """The answer in one direction. coverage says what was walked; reason says why an answer is unknown.
 
-    fingerprint: what an approval accepts of what was not looked at; accepted: whether there is one.
+    fingerprint: what an approval accepts of what was not looked at; accepted: whether there is one. Of a proof, bounds:
+    how many elements of each list were looked at where more are permitted; approximations: built-ins of which only
+    congruence was used; queries: what the solver was asked, as SMT-LIB.
     """
 
     answer: str
@@ -81,6 +87,9 @@ class Answer:
     witnesses: tuple[Witness, ...] = field(default=())
     fingerprint: str = ""
     accepted: bool = False
+    bounds: Mapping[str, int] = field(default_factory=dict)
+    approximations: tuple[str, ...] = ()
+    queries: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def approved(self) -> bool:
@@ -103,6 +112,8 @@ class Answer:
             "reason": self.reason,
             "approved": self.approved,
             "fingerprint": self.fingerprint,
+            "bounds": dict(self.bounds),
+            "approximations": [*self.approximations],
             "witnesses": [witness.as_json() for witness in self.witnesses],
         }
 

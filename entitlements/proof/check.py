@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from entitlements import __version__
 from entitlements.contract import Contract
-from entitlements.engine import BatchEngine, PolicyReading, read_policies
-from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN, Answer
+from entitlements.engine import OPA_VERSION, BatchEngine, PolicyReading
+from entitlements.engine.builtin_calls import BuiltinCalls
+from entitlements.engine.plan_build import build_plan
+from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, Answer
+from entitlements.proof.checkable import checkable
 from entitlements.proof.completeness import complete, unread
 from entitlements.proof.decisions import Decisions
 from entitlements.proof.enumerator import Walked, walk
+from entitlements.proof.evidence import Evidence, digest
 from entitlements.proof.space import Space
+from entitlements.proof.symbolic.prover import Failure, Proof, Prover
+from entitlements.proof.symbolic.question import Policy
+from entitlements.proof.symbolic.solver import Solver
 from entitlements.proof.witnesses import Witnesses
 
-METHOD, UNREAD = "enumeration", "unread"
+PROOF, METHOD, UNREAD = "proof", "enumeration", "unread"
+_UNREAD_COVERAGE = "nothing that the policies read differs"
+_NAMES = {True: "new access", False: "lost access"}
 DEFAULT_BUDGET = 20_000
 
 
@@ -32,50 +44,158 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Both directions of one question, the policies' revisions, and how many decisions were made for it."""
+    """Both directions of one question, the policies' revisions, and how many decisions OPA made for it.
+
+    evidence: what the answers rest on; failures: places where a rule or a built-in fails for a token that the new
+    contract permits.
+    """
 
     no_new_access: Answer
     no_lost_access: Answer
     policies: tuple[str, str]
     decisions: int
+    evidence: Evidence
+    failures: tuple[Failure, ...] = ()
 
 
-def compare_access(
-    old: Side,
-    new: Side,
-    *,
-    opa: Path,
-    budget: int = DEFAULT_BUDGET,
-    seed: int = 1,
-    progress: Callable[[str, int, int], None] = lambda _what, _done, _all: None,
-) -> Access:
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How a question is answered. method: `proof` or `enumeration`; budget: points that may be looked at in each
+    direction; seed: of what is drawn at random; seconds: for each question to the solver; progress: told the direction,
+    the points done and all of them.
+    """
+
+    method: str = PROOF
+    budget: int = DEFAULT_BUDGET
+    seed: int = 1
+    seconds: float = 30.0
+    progress: Progress = lambda _what, _done, _all: None
+
+
+DEFAULT_EFFORT = Effort()
+
+
+def compare_access(old: Side, new: Side, *, opa: Path, effort: Effort = DEFAULT_EFFORT) -> Access:
     """Ask both directions.
 
-    budget: points that may be looked at in each; seed: of what is drawn at random; progress: told the direction, the
-    points done and all of them. A walk that was not exhaustive and found nothing is `unknown`, never `proved`.
-    Raises StartupFault where policies do not compile and EngineUnavailable where OPA fails.
+    Where the proof finds no answer, a sample is looked at: it may show a witness. One that was not exhaustive and found
+    nothing is `unknown`, never `proved`. Raises StartupFault where policies do not compile, EngineUnavailable where OPA
+    fails, SolverFailed, and ModelMismatch where the proof and OPA differ.
     """
     with ExitStack() as stack:
-        engines, readings = _open(stack, opa, old, new)
-        space = Space(old.contract, new.contract, readings)
-        revisions = engines[0].revision, engines[1].revision
-        if _same_policy(engines, readings, old, new) and unread(space):
-            same = Answer(PROVED, UNREAD, "nothing that the policies read differs")
-            return Access(same, same, revisions, 0)
-        decisions = Decisions(old.contract, new.contract, engines)
-        answers = []
-        for widening, name in ((True, "new access"), (False, "lost access")):
-            walked = walk(
-                space,
-                decisions,
-                widening=widening,
-                budget=budget,
-                seed=seed,
-                progress=lambda done, total, name=name: progress(name, done, total),  # type: ignore[misc]
+        if effort.method != PROOF:
+            return _Asked(stack, opa, old, new, effort).enumerated()
+        # The solver's process starts while OPA reads the policies.
+        solver = stack.enter_context(Solver(seconds=effort.seconds))
+        return _Asked(stack, opa, old, new, effort).proved(solver)
+
+
+class _Asked:
+    """One question under way."""
+
+    def __init__(self, stack: ExitStack, opa: Path, old: Side, new: Side, effort: Effort) -> None:
+        self._started = time.monotonic()
+        self._opa = opa
+        self._old, self._new = old, new
+        self._effort = effort
+        self._engines, self._readings = _open(stack, opa, old, new)
+        self._revisions = self._engines[0].revision, self._engines[1].revision
+        self._decisions = Decisions(old.contract, new.contract, self._engines)
+        self._makers = {
+            widening: Witnesses(
+                old.contract, new.contract, self._decisions, self._engines, self._readings, widening=widening
             )
-            maker = Witnesses(old.contract, new.contract, decisions, engines, readings, widening=widening)
-            answers.append(_answer(space, walked, maker, _mark(name, old, new, revisions)))
-        return Access(answers[0], answers[1], revisions, decisions.decided)
+            for widening in (True, False)
+        }
+
+    @cached_property
+    def _space(self) -> Space:
+        return Space(self._old.contract, self._new.contract, self._readings)
+
+    @cached_property
+    def _unread(self) -> bool:
+        """Whether the same policies read nothing that differs: whatever they decide, they decide it on both sides."""
+        return _same_policy(self._engines, self._readings, self._old, self._new) and unread(self._space)
+
+    def enumerated(self) -> Access:
+        """By looking at every point, or at a sample."""
+        if self._unread:
+            same = Answer(PROVED, UNREAD, _UNREAD_COVERAGE)
+            return Access(same, same, self._revisions, 0, self._evidence())
+        answers = [self._walked(widening) for widening in (True, False)]
+        return Access(answers[0], answers[1], self._revisions, self._decisions.decided, self._evidence())
+
+    def _walked(self, widening: bool) -> Answer:
+        name = _NAMES[widening]
+        walked = walk(
+            self._space,
+            self._decisions,
+            widening=widening,
+            budget=self._effort.budget,
+            seed=self._effort.seed,
+            progress=lambda done, total: self._effort.progress(name, done, total),
+        )
+        return _answer(self._space, walked, self._makers[widening], self._mark(widening))
+
+    def _mark(self, widening: bool) -> str:
+        return _mark(_NAMES[widening], self._old, self._new, self._revisions)
+
+    def proved(self, solver: Solver) -> Access:
+        """By proof, and where that has no answer by a sample."""
+        prover = Prover(self._decisions, self._policies, self._engines, self._makers, BuiltinCalls(self._opa), solver)
+        proofs = {widening: prover.prove(widening=widening) for widening in (True, False)}
+        answers = {widening: self._proved(proof, widening) for widening, proof in proofs.items()}
+        return Access(
+            answers[True],
+            answers[False],
+            self._revisions,
+            self._decisions.decided,
+            self._evidence(solver.version),
+            proofs[True].failures,
+        )
+
+    def _evidence(self, solver: str = "") -> Evidence:
+        before, after = (policy.document for policy in self._policies)
+        versions = {"entitlements": __version__, "opa": OPA_VERSION, **({"z3": solver} if solver else {})}
+        return Evidence(
+            (digest(before["plan"]), digest(after["plan"])),
+            (digest(before["data"]), digest(after["data"])),
+            versions,
+            time.monotonic() - self._started,
+        )
+
+    @cached_property
+    def _policies(self) -> tuple[Policy, Policy]:
+        old, new = self._engines
+        before = Policy(build_plan(self._opa, old.files, self._old.decision_path))
+        if new.files == old.files and self._old.decision_path == self._new.decision_path:
+            return before, before
+        return before, Policy(build_plan(self._opa, new.files, self._new.decision_path))
+
+    def _proved(self, proof: Proof, widening: bool) -> Answer:
+        if proof.answer in (UNKNOWN, WITHIN_BOUNDS) and self._unread:
+            return Answer(PROVED, UNREAD, _UNREAD_COVERAGE)
+        if proof.answer == UNKNOWN:
+            sampled = self._walked(widening)
+            if sampled.answer != UNKNOWN:
+                return sampled
+            coverage = f"no proof, {sampled.coverage}"
+        else:
+            coverage = "every permitted token and request" + (", lists cut short" if proof.bounds else "")
+        return Answer(
+            proof.answer,
+            PROOF,
+            coverage,
+            proof.reason,
+            proof.witnesses,
+            self._mark(widening) if proof.reason and proof.approvable else "",
+            bounds=proof.bounds,
+            approximations=proof.approximations,
+            queries=tuple(proof.queries),
+        )
 
 
 def _open(
@@ -83,17 +203,11 @@ def _open(
 ) -> tuple[tuple[BatchEngine, BatchEngine], tuple[PolicyReading, PolicyReading]]:
     """The engine and the reading of each side; the same ones where the sides are the same."""
     engine = stack.enter_context(BatchEngine(opa, old.policies, old.decision_path))
-    reading = _reading(opa, old)
+    reading = checkable(opa, old.policies, old.decision_path)
     if (old.policies, old.decision_path) == (new.policies, new.decision_path):
         return (engine, engine), (reading, reading)
     other = stack.enter_context(BatchEngine(opa, new.policies, new.decision_path))
-    return (engine, other), (reading, _reading(opa, new))
-
-
-def _reading(opa: Path, side: Side) -> PolicyReading:
-    """What the decision of a side can depend on."""
-    reading = read_policies(opa, side.policies)
-    return reading.only(reading.needed(side.decision_path))
+    return (engine, other), (reading, checkable(opa, new.policies, new.decision_path))
 
 
 def _same_policy(

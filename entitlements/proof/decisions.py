@@ -16,13 +16,13 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 class Decisions:
     """Verdicts of the old policy under the old contract and of the new one under the new contract.
 
-    engines: old and new; decided: how many distinct inputs were evaluated so far, on both sides together.
+    contracts and engines: old and new; decided: how many distinct inputs were evaluated so far, on both sides together.
     """
 
     def __init__(self, old: Contract, new: Contract, engines: tuple[BatchEngine, BatchEngine]) -> None:
-        self._contracts = (old, new)
+        self.contracts = (old, new)
         self._engines = engines
-        self._requests: dict[tuple[int, str, int, int], tuple[bool, object, object]] = {}
+        self._requests: dict[tuple[int, str, bool, int, int], tuple[bool, object, object]] = {}
         self._known: tuple[dict[str, Verdict | None], dict[str, Verdict | None]] = ({}, {})
 
     @property
@@ -48,9 +48,9 @@ class Decisions:
 
     def _permitted(self, side: int, point: Point) -> bool:
         # Points share their resources and contexts. What is kept as a key stays alive, so no identity comes twice.
-        key = side, point.action, id(point.resource), id(point.context)
+        key = side, point.action, bool(point.action_properties), id(point.resource), id(point.context)
         if key not in self._requests:
-            good = request_permitted(self._contracts[side], point)
+            good = request_permitted(self.contracts[side], point)
             self._requests[key] = (good, point.resource, point.context)
         return self._requests[key][0]
 
@@ -60,7 +60,7 @@ class Decisions:
 
     def input(self, point: Point, side: int) -> dict[str, JSON]:
         """What policy sees on one side (0 before, 1 after)."""
-        return policy_input_of(self._contracts[side], point.after if side else point.before, point)
+        return policy_input_of(self.contracts[side], point.after if side else point.before, point)
 
     def _ask(self, side: int, inputs: Iterable[Mapping[str, JSON]]) -> list[Verdict | None]:
         known = self._known[side]
@@ -86,4 +86,4 @@ def _allows(verdict: Verdict | None) -> bool:
 
 def request_permitted(contract: Contract, point: Point) -> bool:
     """Whether the contract's request type lets the request through; always, where it types none."""
-    return not request_faults(contract, Action(point.action), point.resource, point.context)
+    return not request_faults(contract, Action(point.action, point.action_properties), point.resource, point.context)

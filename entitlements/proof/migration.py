@@ -89,7 +89,7 @@ def related_claim(step: ClaimStep, before: Value, after: Value, *, released: tup
     new = step.after if released[1] else None
     if not _holds(old, before) or not _holds(new, after):
         return False
-    if old is None or new is None or _of_another_type(old.schema, new.schema):
+    if old is None or new is None or of_another_type(old.schema, new.schema):
         # Gone; or added, newly released by a scope or of another type: any permitted value, absent if it may be.
         return True
     if step.same:
@@ -113,7 +113,7 @@ def related_value(old: Mapping[str, JSON], new: Mapping[str, JSON], before: Valu
     """Whether a present value may become another present one. Both conform to their schemas."""
     if same_json(old, new):
         return same_json(before, after)
-    if _of_another_type(old, new):
+    if of_another_type(old, new):
         return True
     if isinstance(before, list) and isinstance(after, list) and "items" in old and "items" in new:
         return _related_list(old, new, before, after)
@@ -123,10 +123,10 @@ def related_value(old: Mapping[str, JSON], new: Mapping[str, JSON], before: Valu
     return same_json(before, after) or not conforms(old, after) or not conforms(new, before)
 
 
-def _of_another_type(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+def of_another_type(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     """Whether the type, or the type of a list's items, is another: then any permitted value may come."""
     if "items" in old and "items" in new:
-        return _of_another_type(old["items"], new["items"])
+        return of_another_type(old["items"], new["items"])
     return retyped(old, new)
 
 
@@ -170,14 +170,15 @@ def _related_object(
     old: Mapping[str, Any], new: Mapping[str, Any], before: Mapping[str, Value], after: Mapping[str, Value]
 ) -> bool:
     for name in {*old["properties"], *new["properties"]}:
-        step = ClaimStep(name, name, _property(old, name), _property(new, name))
+        step = ClaimStep(name, name, property_of(old, name), property_of(new, name))
         value = before.get(name, ABSENT), after.get(name, ABSENT)
         if not related_claim(step, *value, released=(True, True)):
             return False
     return True
 
 
-def _property(schema: Mapping[str, Any], name: str) -> ClaimSpec | None:
+def property_of(schema: Mapping[str, Any], name: str) -> ClaimSpec | None:
+    """A property of an object as a claim; None where the schema has none of this name."""
     if name not in schema["properties"]:
         return None
     required = name in schema.get("required", ())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from entitlements.contract import Contract, policy_input
 from entitlements.model import JSON, AccessRequest, Action, Principal, Resource, same_json
@@ -29,6 +29,7 @@ class Point:
     action: str
     resource: Resource
     context: Mapping[str, JSON]
+    action_properties: Mapping[str, JSON] = field(default_factory=dict)
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -43,5 +44,5 @@ class Point:
 def policy_input_of(contract: Contract, token: Token, point: Point) -> dict[str, JSON]:
     """What policy sees of one of a point's tokens, made as for a served request."""
     principal = Principal(token.subject, token.client, dict(token.claims), tuple(sorted(token.scopes)))
-    request = AccessRequest("", Action(point.action), point.resource, point.context)
+    request = AccessRequest("", Action(point.action, point.action_properties), point.resource, point.context)
     return policy_input(contract, principal, request)

@@ -50,7 +50,7 @@ class Pool:
         numbers = {value for value in constants if isinstance(value, (int, float)) and not isinstance(value, bool)}
         for schema in schemas:
             for inner in _inner(schema):
-                texts |= set(_texts(inner)) | {v for v in _vocabulary(inner) if isinstance(v, str)}
+                texts |= set(sample_texts(inner)) | {v for v in _vocabulary(inner) if isinstance(v, str)}
                 numbers |= set(_bounds(inner))
         return cls(tuple(sorted(texts)), tuple(sorted(numbers)))
 
@@ -73,7 +73,7 @@ def _bounds(schema: Mapping[str, Any]) -> Iterator[float]:
             yield schema[keyword]
 
 
-def _texts(schema: Mapping[str, Any]) -> list[str]:
+def sample_texts(schema: Mapping[str, Any]) -> list[str]:
     """Two texts of a text schema, equal for equal schemas; none for others."""
     if schema.get("type") != "string" or _vocabulary(schema):
         return []
@@ -167,7 +167,7 @@ def _candidates(schema: Mapping[str, Any], pool: Pool, limit: int, ordered: bool
         yield from _numbers(schema, pool, whole=kind == "integer")
     elif kind == "string":
         # A fresh value first: one that no policy knows.
-        yield from _texts(schema)
+        yield from sample_texts(schema)
         yield from pool.texts
     elif kind == "array":
         yield from _lists(schema, pool, limit, ordered)

@@ -118,6 +118,7 @@ class Witnesses:
             verdicts[0].reasons if verdicts[0] else ("evaluation_failed",),
             verdicts[1].reasons if verdicts[1] else ("evaluation_failed",),
             self._fingerprint(point, turned),
+            grants=frozenset((rule.file, rule.first) for rule in grants),
         )
 
     def _fingerprint(self, point: Point, turned: Sequence[str]) -> str:

@@ -19,10 +19,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pdp": BASE | CAPABILITIES,
     "proof": BASE | {"contract", "engine"},
     "change_check": BASE | {"contract", "engine", "proof"},
+    "proof_record": BASE | {"strict_json", "change_check", "proof"},
     "wiring": BASE | CAPABILITIES | {"pdp", "settings"},
     "web": BASE | {"strict_json", "pdp", "settings", "wiring"},
-    "cli": BASE | CAPABILITIES | {"strict_json", "pdp", "proof", "change_check", "settings", "wiring", "web"},
-    "contract_tests": BASE | CAPABILITIES | {"change_check", "cli", "settings", "wiring"},
+    "cli": BASE
+    | CAPABILITIES
+    | {"strict_json", "pdp", "proof", "change_check", "proof_record", "settings", "wiring", "web"},
+    "contract_tests": BASE | CAPABILITIES | {"change_check", "cli", "proof", "settings", "wiring"},
     "pytest_plugin": {"contract_tests"},
     "__main__": {"cli"},
     "__init__": set(),
@@ -37,6 +40,7 @@ LIBRARIES = {
     "jsonschema_rs": {"contract"},
     "rfc8785": {"contract", "proof"},
     "rstr": {"proof"},
+    "z3": {"proof"},
     "marshmallow": {"contract", "web"},
     "flask": {"web"},
     "werkzeug": {"web"},

@@ -177,3 +177,38 @@ def test_a_policy_that_does_not_decide_by_its_input_alone_is_compared_with_nothi
         answer(contract(), contract(), tmp_path, opa, f"allow if {call}")
     assert refused.value.code == "policy_invalid"
     assert call.partition("(")[0] in str([str(fault) for fault in refused.value.faults])
+
+
+UNCHECKABLE = {
+    "policy_reads_system": ["data.system.decision_paths", 'data["system"].decision_paths'],
+    "comprehension_alone": [
+        "[to_number(x) | some x in [input.action.name]]",
+        "{x | x := to_number(input.action.name)}",
+    ],
+}
+
+
+@pytest.mark.parametrize(("code", "body"), [(code, body) for code, bodies in UNCHECKABLE.items() for body in bodies])
+def test_a_policy_of_which_not_all_can_be_seen_is_refused(code: str, body: str, opa: Path, tmp_path: Path) -> None:
+    with pytest.raises(StartupFault) as refused:
+        answer(contract(), contract(), tmp_path, opa, f"allow if {{\n\t{body}\n}}")
+    assert {fault.code for fault in refused.value.faults} == {code}
+
+
+FAILS_FIRST = """\
+denied if {
+\tto_number(input.resource.id) == 1
+\tinput.contract.version == "1.0.0"
+}
+
+denied if input.action.name == "write"
+
+allow if not denied
+"""
+
+
+def test_the_same_failure_on_both_sides_is_no_proof_where_the_input_differs(opa: Path, tmp_path: Path) -> None:
+    """OPA leaves out a rule whose constants do not fit, and what would fail in it: then there is a decision."""
+    found = answer(contract(), contract(version="1.1.0"), tmp_path, opa, FAILS_FIRST)
+    assert found.answer != PROVED
+    assert answer(contract(), contract(), tmp_path / "same", opa, FAILS_FIRST).answer == PROVED

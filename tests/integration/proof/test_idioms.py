@@ -16,7 +16,7 @@ import yaml
 
 from entitlements.contract import Contract, load_contract
 from entitlements.engine import find_opa
-from entitlements.proof import PROVED, REFUTED, Side, compare_access
+from entitlements.proof import PROVED, REFUTED, Effort, Side, compare_access
 
 ROOT = Path(__file__).resolve().parents[3]
 BASE: dict[str, Any] = {
@@ -176,7 +176,7 @@ def test_every_widening_is_found_and_every_safe_cell_is_silent(
         edit(document)
         new = load(document)
         sides = Side(old, tmp_path, old.decision_path), Side(new, tmp_path, new.decision_path)
-        answer = compare_access(*sides, opa=opa, budget=4000).no_new_access
+        answer = compare_access(*sides, opa=opa, effort=Effort(budget=4000)).no_new_access
         assert answer.answer in (REFUTED, PROVED), name
         if answer.answer == REFUTED:
             found.add(name)

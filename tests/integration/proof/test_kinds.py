@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from entitlements.contract import Contract, parse_contract
-from entitlements.proof import REFUTED, Answer, Side, compare_access
+from entitlements.proof import DEFAULT_EFFORT, METHOD, REFUTED, Answer, Effort, Side, compare_access
 
 ROLES = ["user", "guest"]
 BASE: dict[str, Any] = {
@@ -59,9 +59,9 @@ def policy(folder: Path, text: str) -> Path:
     return folder
 
 
-def answer(opa: Path, old: Contract, new: Contract, *folders: Path, budget: int = 20_000) -> Answer:
+def answer(opa: Path, old: Contract, new: Contract, *folders: Path, effort: Effort = DEFAULT_EFFORT) -> Answer:
     sides = Side(old, folders[0], old.decision_path), Side(new, folders[-1], new.decision_path)
-    return compare_access(*sides, opa=opa, budget=budget).no_new_access
+    return compare_access(*sides, opa=opa, effort=effort).no_new_access
 
 
 def marks(found: Answer) -> set[str]:
@@ -116,7 +116,8 @@ def test_an_approval_of_one_change_of_policies_does_not_cover_the_next(opa: Path
 
 def test_witnesses_of_a_sample_do_not_answer_for_what_was_not_looked_at(opa: Path, tmp_path: Path) -> None:
     folder = policy(tmp_path, GRANTS)
-    found = answer(opa, contract(ROLES), contract([*ROLES, "auditor"], "1.1.0", maximum=900), folder, budget=300)
+    new = contract([*ROLES, "auditor"], "1.1.0", maximum=900)
+    found = answer(opa, contract(ROLES), new, folder, effort=Effort(METHOD, budget=300))
     assert found.coverage.startswith("sampled ")
     assert found.fingerprint
     assert not approved(found, marks(found))

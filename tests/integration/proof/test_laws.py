@@ -18,7 +18,7 @@ import yaml
 from entitlements.contract import Contract, conforms, parse_contract, policy_input
 from entitlements.engine import BatchEngine
 from entitlements.model import AccessRequest, Action, Principal, Resource
-from entitlements.proof import PROVED, REFUTED, UNKNOWN, Access, Side, compare_access
+from entitlements.proof import PROVED, REFUTED, UNKNOWN, Access, Effort, Side, compare_access
 from entitlements.proof.migration import related
 
 CASES = 40
@@ -165,7 +165,10 @@ def truth(old: Contract, new: Contract, before: dict[str, bool], after: dict[str
 
 def compared(old: Contract, new: Contract, folders: tuple[Path, Path], opa: Path) -> Access:
     return compare_access(
-        Side(old, folders[0], old.decision_path), Side(new, folders[1], new.decision_path), opa=opa, budget=200_000
+        Side(old, folders[0], old.decision_path),
+        Side(new, folders[1], new.decision_path),
+        opa=opa,
+        effort=Effort(budget=200_000),
     )
 
 

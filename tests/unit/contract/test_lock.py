@@ -193,7 +193,8 @@ def test_only_the_locked_policy_of_a_passed_check_may_decide(folder: Path) -> No
         ({"check": "unknown"}, False),
         ({"check": "refuted"}, False),
         ({"check": "refuted", "approved": True}, True),
-        ({"check": "proved_within_bounds"}, True),
+        ({"check": "proved_within_bounds"}, False),
+        ({"check": "proved_within_bounds", "approved": True}, True),
         ({"policy": OTHER}, False),
         ({}, True),
     ):

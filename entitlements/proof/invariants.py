@@ -1,0 +1,143 @@
+"""Invariants: what must hold of every permitted token and request, written as a small Rego rule beside the policies.
+
+A file `*_invariant.rego` gives a set `violation` of codes: each says what must never be. The package is that of a
+contract's policy with `_invariant` behind it. Each code is proved on its own, or shown with a token and a request.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from entitlements.contract import Contract
+from entitlements.errors import Fault, NotFollowed, StartupFault
+from entitlements.model import JSON
+from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN
+from entitlements.proof.checkable import checkable
+from entitlements.proof.point import Point
+from entitlements.proof.symbolic.terms import FALSE, Term, both, either, negation
+from entitlements.proof.symbolic.trial import mismatch
+from entitlements.proof.symbolic.value import Const, Set, Value
+from entitlements.proof.world import World
+
+SUFFIX, RULE = "_invariant", "violation"
+# Codes that a walk leaves nothing of are named all the same: that is what was to be proved.
+_CODE = re.compile(r'^\s*violation\s+contains\s+"([^"\\]+)"', re.MULTILINE)
+_PACKAGE = re.compile(r"^\s*package\s+([A-Za-z0-9_.]+)\s*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Proved:
+    """What became of one code of one invariant. point: the token and the request that break it, confirmed by OPA."""
+
+    code: str
+    answer: str
+    reason: str = ""
+    point: Point | None = None
+    given: dict[str, JSON] | None = None
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """One invariant file. file: its path; package: in dots; decides: the package whose contract it is about."""
+
+    file: Path
+    name: str
+    content: bytes
+    package: str
+
+    @property
+    def decides(self) -> str:
+        """The package of the policy that it is about."""
+        return self.package.removesuffix(SUFFIX)
+
+    @property
+    def rule_path(self) -> str:
+        """The rule that gives the violations, as a path."""
+        return "/".join([*self.package.split("."), RULE])
+
+
+def load_invariant(file: Path, policies: Path) -> Invariant:
+    """Read an invariant. Raises StartupFault `invariant_invalid`."""
+    try:
+        content = file.read_bytes()
+        found = _PACKAGE.search(content.decode())
+    except (OSError, UnicodeDecodeError):
+        raise _invalid(file, "cannot be read") from None
+    if found is None or not found[1].endswith(SUFFIX):
+        raise _invalid(file, f"must be of the package of a policy with `{SUFFIX}` behind it")
+    inside = file.resolve().is_relative_to(policies.resolve())
+    name = file.resolve().relative_to(policies.resolve()).as_posix() if inside else f"invariants/{file.name}"
+    return Invariant(file, name, content, found[1])
+
+
+def invariants_in(policies: Path) -> list[Path]:
+    """Every invariant file below a folder."""
+    return sorted(path for path in policies.rglob(f"*{SUFFIX}.rego") if path.is_file())
+
+
+def _invalid(file: Path, why: str) -> StartupFault:
+    fault = Fault("invariant_invalid", why, str(file))
+    return StartupFault("invariant_invalid", f"`{file}` is no invariant", [fault])
+
+
+def prove_invariant(
+    invariant: Invariant, contract: Contract, policies: Path, *, opa: Path, seconds: float = 30.0
+) -> list[Proved]:
+    """Every code that the invariant can give, proved to be never given or shown.
+
+    Raises StartupFault where the policies or the invariant do not compile, and ModelMismatch.
+    """
+    checkable(opa, policies, contract.decision_path)
+    extra = {invariant.name: invariant.content}
+    try:
+        world = World(contract, policies, invariant.rule_path, opa=opa, extra=extra, seconds=seconds)
+    except NotFollowed as fault:
+        return [Proved("*", UNKNOWN, fault.message)]
+    with world:
+        codes = dict(_codes(world.session.question.walked[1].value))
+        if None in codes:
+            return [Proved("*", UNKNOWN, "a violation is no constant text, so that it cannot be named")]
+        named = dict.fromkeys([*_CODE.findall(invariant.content.decode()), *map(str, codes)])
+        return [_proved(world, code, codes.get(code, FALSE)) for code in named]
+
+
+def _codes(result: Value) -> Iterator[tuple[str | None, Term]]:
+    """Each code with the condition under which it is given."""
+    found: dict[str | None, Term] = {}
+    for guard, leaf in result.cases:
+        for there, key, member in getattr(leaf, "members", ()):
+            if key is not Const("result"):
+                continue
+            for condition, collection in member.cases:
+                if not isinstance(collection, Set):
+                    found[None] = condition
+                    continue
+                for held, element in collection.elements:
+                    for case, code in element.cases:
+                        name = code.value if isinstance(code, Const) and isinstance(code.value, str) else None
+                        given = both(guard, there, condition, held, case)
+                        found[name] = either(found.get(name, FALSE), given)
+    yield from found.items()
+
+
+def _proved(world: World, code: str, given: Term) -> Proved:
+    walked = world.session.question.walked[1]
+    candidate = world.candidate([given, negation(walked.fails)])
+    if candidate.point is not None:
+        seen = world.input_of(candidate.point)
+        if code in (world.engine.value(seen) or ()):
+            return Proved(code, REFUTED, point=candidate.point, given=seen)
+        if candidate.exact and not (walked.limits.approximations or walked.limits.opened or walked.errors):
+            raise mismatch("a model of the solver is decided differently")
+        return Proved(code, UNKNOWN, "a candidate was found that OPA does not confirm")
+    if candidate.reason:
+        return Proved(code, UNKNOWN, candidate.reason)
+    if world.unclosed:
+        return Proved(code, UNKNOWN, world.unclosed)
+    if walked.errors and world.candidate([given]).point is not None:
+        place = next(iter(walked.errors))[0]
+        return Proved(code, UNKNOWN, f"a rule or a built-in may fail at `{place}`, and OPA may not come to evaluate it")
+    return Proved(code, PROVED)

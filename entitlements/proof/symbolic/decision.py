@@ -1,0 +1,95 @@
+"""When a policy's symbolic answer is an allow: read as strictly as the service reads OPA's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from entitlements.engine.answer import CODE, MAX_OBLIGATIONS, MAX_REASONS, MEMBERS
+from entitlements.proof.symbolic.algebra import Algebra
+from entitlements.proof.symbolic.terms import (
+    FALSE,
+    TRUE,
+    Term,
+    both,
+    count,
+    either,
+    implies,
+    less,
+    negation,
+    number,
+    truth,
+)
+from entitlements.proof.symbolic.value import OBJECT, STRING, Array, Const, Leaf, Object, Set, Value, merged
+
+
+@dataclass(frozen=True)
+class ReadDecision:
+    """allow: where the answer is an allow, if it is well-formed; doubtful: where its form cannot be told."""
+
+    allow: Term
+    doubtful: Term
+
+
+def read_decision(algebra: Algebra, value: Value) -> ReadDecision:
+    """The decision of a result that holds it under `result`; only the literal `true` allows."""
+    result = _member(algebra, value, "result")
+    allows, doubts = [], []
+    for guard, leaf in result.cases:
+        if isinstance(leaf, Const):
+            allows.append(both(guard, truth(leaf is Const(True))))
+        elif isinstance(leaf, Object):
+            good, doubtful = _well_formed(algebra, leaf)
+            allow = _is_true(_member(algebra, Value(((TRUE, leaf),)), "allow"))
+            allows.append(both(guard, good, allow))
+            doubts.append(both(guard, good, allow, doubtful))
+    return ReadDecision(either(*allows), either(*doubts))
+
+
+def _member(algebra: Algebra, value: Value, name: str) -> Value:
+    parts = []
+    for guard, leaf in value.cases:
+        if isinstance(leaf, Object):
+            parts += [(both(guard, at), member) for at, member in algebra.object_lookup(leaf, Const(name))]
+    return merged(parts)
+
+
+def _is_true(value: Value) -> Term:
+    return either(*(guard for guard, leaf in value.cases if leaf is Const(True)))
+
+
+def _well_formed(algebra: Algebra, leaf: Object) -> tuple[Term, Term]:
+    """Where a decision object is not surely malformed, and where that cannot be told."""
+    good: list[Term] = []
+    doubtful: list[Term] = []
+    for guard, key, _ in leaf.members:
+        if not isinstance(key, Const):
+            doubtful.append(guard)
+        elif key.value not in MEMBERS:
+            good.append(negation(guard))
+    for name, most, item in (("reasons", MAX_REASONS, _code), ("obligations", MAX_OBLIGATIONS, _duty)):
+        listed = _member(algebra, Value(((TRUE, leaf),)), name)
+        for guard, collection in listed.cases:
+            if not isinstance(collection, (Array, Set)):
+                good.append(negation(guard))
+                continue
+            size = count([there for there, _ in collection.elements])
+            doubtful.append(guard if collection.truncated else both(guard, less(number(most), size)))
+            for there, element in collection.elements:
+                for condition, one in element.cases:
+                    holds, doubt = item(algebra, one)
+                    good.append(implies(both(guard, there, condition), holds))
+                    doubtful.append(both(guard, there, condition, doubt))
+    return both(*good), either(*doubtful)
+
+
+def _code(_algebra: Algebra, leaf: Leaf) -> tuple[Term, Term]:
+    if leaf.kind != STRING:
+        return FALSE, FALSE
+    return (truth(CODE.fullmatch(leaf.value) is not None), FALSE) if isinstance(leaf, Const) else (TRUE, TRUE)
+
+
+def _duty(algebra: Algebra, leaf: Leaf) -> tuple[Term, Term]:
+    if leaf.kind != OBJECT:
+        return FALSE, FALSE
+    identifier = _member(algebra, Value(((TRUE, leaf),)), "id")
+    return either(*(guard for guard, one in identifier.cases if one.kind == STRING)), FALSE

@@ -1,0 +1,274 @@
+"""The proof in one direction: no permitted token and request turn the decision, or a witness that OPA confirms.
+
+One satisfiability question, `migration and request and not allowed before and allowed after`. A model of it becomes two
+tokens and a request, which an independent predicate and OPA itself have to confirm before anybody is shown them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from entitlements.engine import BatchEngine
+from entitlements.engine.builtin_calls import BuiltinCalls
+from entitlements.errors import NotFollowed
+from entitlements.model import JSON, same_json
+from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, Witness
+from entitlements.proof.decisions import Decisions, request_permitted
+from entitlements.proof.migration import identity_step, related, related_claim
+from entitlements.proof.point import Point
+from entitlements.proof.symbolic.kinds import of_kind, single_differences
+from entitlements.proof.symbolic.plan import Place
+from entitlements.proof.symbolic.question import Policy, Question, ask_question
+from entitlements.proof.symbolic.session import Session
+from entitlements.proof.symbolic.solver import SAT, UNDECIDED, Solver
+from entitlements.proof.symbolic.terms import Term, both, count, less, negation, number
+from entitlements.proof.symbolic.trial import mismatch, try_against_opa
+from entitlements.proof.witnesses import Witnesses
+
+_MOST_WITNESSES = 24
+_MOST_CANDIDATES = 60
+_MORE = "there are more kinds of witnesses than are shown"
+_MOST_FAILURES = 8
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A place at which a rule or a built-in fails for a permitted token: there is no decision then.
+
+    example: what policy sees of such a token, confirmed by OPA.
+    """
+
+    place: Place
+    what: str
+    example: Mapping[str, JSON]
+
+    def as_json(self) -> dict[str, JSON]:
+        """The failure as its documented JSON object."""
+        where: dict[str, JSON] = {"file": self.place.file, "line": self.place.row, "message": self.what}
+        return {**where, "input": dict(self.example)}
+
+
+@dataclass
+class Proof:
+    """What was found out. answer and reason as `Answer` has them; queries: the SMT-LIB texts that were asked.
+
+    bounds: how many elements of each list were looked at, where more are permitted; approximations: built-ins of which
+    only congruence was used, with places; approvable: whether every kind of witness is told.
+    """
+
+    answer: str
+    reason: str = ""
+    approvable: bool = True
+    witnesses: tuple[Witness, ...] = ()
+    queries: list[str] = field(default_factory=list)
+    bounds: Mapping[str, int] = field(default_factory=dict)
+    approximations: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
+
+
+class Prover:
+    """Asks both directions about two contracts and two policies.
+
+    engines: OPA with each policy, which confirms; makers: turn a confirmed point into a witness, by direction.
+    """
+
+    def __init__(
+        self,
+        decisions: Decisions,
+        policies: tuple[Policy, Policy],
+        engines: tuple[BatchEngine, BatchEngine],
+        makers: Mapping[bool, Witnesses],
+        calls: BuiltinCalls,
+        solver: Solver,
+    ) -> None:
+        self._decisions = decisions
+        self._contracts = decisions.contracts
+        self._policies = policies
+        self._engines = engines
+        self._makers = makers
+        self._calls = calls
+        self._solver = solver
+        self._questions: dict[int, Question] = {}
+
+    def prove(self, *, widening: bool) -> Proof:
+        """The answer in one direction. Raises ModelMismatch where the walk and OPA differ."""
+        try:
+            question = self._question(1 if widening else 0)
+            session = Session(question, self._solver)
+            return _Search(self, session, widening=widening).run()
+        except NotFollowed as fault:
+            return Proof(UNKNOWN, fault.message)
+
+    def _question(self, request_of: int) -> Question:
+        old, new = self._contracts
+        if same_json(old.canonical["request"], new.canonical["request"]):
+            request_of = 1
+        if request_of not in self._questions:
+            question = ask_question(self._contracts, self._policies, self._calls, request_of=request_of)
+            try_against_opa(question, self._engines)
+            self._questions[request_of] = question
+        return self._questions[request_of]
+
+    def confirmed(self, point: Point, *, widening: bool) -> bool:
+        """Whether OPA decides a point as a turn of this direction."""
+        return bool(self._decisions.flips([point], widening=widening))
+
+    def witness(self, point: Point, *, widening: bool) -> Witness:
+        """The witness of a confirmed point."""
+        (found,) = self._makers[widening].of([point])
+        return found
+
+    def related(self, point: Point, *, widening: bool) -> bool:
+        """The independent check of a point: two permitted tokens of one principal and a permitted request."""
+        old, new = self._contracts
+        one, other = point.before, point.after
+        identities = (("sub", one.subject, other.subject), ("client_id", one.client, other.client))
+        kept = all(
+            related_claim(identity_step(old, new, name), *pair, released=(True, True)) for name, *pair in identities
+        )
+        tokens = (one.scopes, one.claims), (other.scopes, other.claims)
+        return kept and related(old, new, *tokens) and request_permitted(self._contracts[1 if widening else 0], point)
+
+    def input_of(self, point: Point) -> Mapping[str, JSON]:
+        """What policy sees at a point after the change."""
+        return self._decisions.input(point, 1)
+
+    def fails(self, point: Point, side: int) -> bool:
+        """Whether OPA gives no decision at a point on one side."""
+        return self._decisions.verdicts(point)[side] is None
+
+
+class _Search:
+    """One direction: candidates, witnesses, and what remains when there is none left."""
+
+    def __init__(self, prover: Prover, session: Session, *, widening: bool) -> None:
+        self._prover = prover
+        self._session = session
+        self._question = session.question
+        self._widening = widening
+        self._allows = 1 if widening else 0
+        self._denies = 1 - self._allows
+        self._blocked: list[Term] = []
+
+    def run(self) -> Proof:
+        """Search for witnesses, and say what is known of the rest."""
+        question = self._question
+        goals = [question.allowed(self._allows), negation(question.allowed(self._denies))]
+        witnesses, undecided, all_told = self._witnesses(goals)
+        answer, reason = self._rest(undecided)
+        proof = Proof(REFUTED if witnesses else answer, reason if all_told else _MORE, witnesses=witnesses)
+        proof.approvable = all_told
+        proof.queries = self._session.queries
+        proof.failures = self._failures()
+        proof.bounds = {origin: question.inputs.sizes.get(origin, 0) for origin in question.short_lists}
+        approximations = [one for walked in question.walked for one in walked.limits.approximations]
+        proof.approximations = tuple({f"`{what}` at {place}": None for what, place in approximations})
+        return proof
+
+    @property
+    def _untouched(self) -> bool:
+        """Whether the same policy sees the same on both sides, whatever that is."""
+        question = self._question
+        same = question.walked[0].allow is question.walked[1].allow
+        old, new = question.sides.contracts
+        if any(walked.errors for walked in question.walked) and old.ref != new.ref:
+            # Whether OPA comes to evaluate what fails hangs on the input: the same conditions say nothing of that.
+            return False
+        return question.same_policy and same and question.walked[0].fails is question.walked[1].fails
+
+    def _rest(self, undecided: str) -> tuple[str, str]:
+        """What is known of everything that no witness stands for: proved, or why it is not."""
+        if undecided:
+            return UNKNOWN, undecided
+        question = self._question
+        if self._untouched:
+            return PROVED, ""
+        opened = [place for walked in question.walked for place in walked.limits.opened]
+        opened += [p for w in question.walked for name, p in w.limits.cut.items() if name not in question.inputs.sizes]
+        if opened:
+            return UNKNOWN, f"`{opened[0]}` looks through members that the contract does not type, see `request`"
+        if any(walked.errors for walked in question.walked):
+            goals = [question.possibly_allowed(self._allows), negation(question.allowed(self._denies))]
+            answer = self._session.solve([*goals, *self._blocked])[1]
+            if answer.answer == UNDECIDED:
+                return UNKNOWN, answer.reason
+            if answer.answer == SAT:
+                places = [str(place) for walked in question.walked for place, _ in walked.errors]
+                return UNKNOWN, f"a rule or a built-in may fail at `{places[0]}`, and OPA may not come to evaluate it"
+        if short := question.short_lists:
+            lists = ", ".join(f"`{name}` up to {question.inputs.sizes.get(name, 0)}" for name in short)
+            return WITHIN_BOUNDS, f"lists were looked at up to a length that may not be all that matters: {lists}"
+        return PROVED, ""
+
+    def _witnesses(self, goals: Sequence[Term]) -> tuple[tuple[Witness, ...], str, bool]:
+        """Witnesses of every kind, those with the fewest changes first; why the search ended early, if it did; whether
+        every kind is among them.
+        """
+        found: dict[str, Witness] = {}
+        singles = single_differences(self._question.inputs.algebra, self._question.sides)
+        changes, most = count(singles), len(singles)
+        for _ in range(_MOST_CANDIDATES):
+            if len(found) == _MOST_WITNESSES:
+                break
+            query, solved = self._session.solve([*goals, *self._blocked])
+            for few in range(1, min(most, 4)) if solved.answer == SAT else ():
+                fewer = self._session.solve([*goals, *self._blocked, less(changes, number(few), strict=False)])
+                if fewer[1].answer == SAT:
+                    query, solved = fewer
+                    break
+            candidate = self._session.candidate_of([*goals, *self._blocked], query, solved)
+            point = candidate.point
+            if point is None:
+                return tuple(found.values()), candidate.reason, True
+            if doubt := self._doubt(point, exact=candidate.exact):
+                return tuple(found.values()), doubt, True
+            witness = self._prover.witness(point, widening=self._widening)
+            # Where it shrank to one that is known, nothing of its own kind is new either.
+            if witness.fingerprint in found:
+                self._block(point, frozenset())
+            self._block(witness.point, frozenset() if witness.fingerprint in found else witness.grants)
+            found.setdefault(witness.fingerprint, witness)
+        return tuple(found.values()), "", False
+
+    def _doubt(self, point: Point, *, exact: bool) -> str:
+        """Why a candidate is no witness; empty where it is one. Raises ModelMismatch."""
+        if not self._prover.related(point, widening=self._widening):
+            return "a candidate was found, but no permitted tokens for it"
+        if self._prover.confirmed(point, widening=self._widening):
+            return ""
+        if exact and not self._approximate:
+            raise mismatch("a model of the solver is decided differently")
+        return f"a candidate was found that OPA does not confirm, {self._why_approximate()}"
+
+    @property
+    def _approximate(self) -> bool:
+        return any(w.limits.approximations or w.limits.opened or w.errors for w in self._question.walked)
+
+    def _why_approximate(self) -> str:
+        for walked in self._question.walked:
+            for what, place in walked.limits.approximations:
+                return f"as `{what}` at `{place}` is not followed"
+            for place in walked.limits.opened:
+                return f"as `{place}` looks through members that the contract does not type"
+            for place, what in walked.errors:
+                return f"as at `{place}` {what}"
+        return "as a number has no exact decimal form"
+
+    def _block(self, point: Point, granting: frozenset[tuple[str, int]]) -> None:
+        """Look for another kind from now on: other differences, another request; without differences another rule."""
+        kind = of_kind(self._question.inputs.algebra, self._question.sides, point)
+        # Where the tokens are the same, it is the rules of the other policy that make a kind.
+        fired = {} if point.changed else self._question.walked[self._allows].fired
+        grants = [term for place, term in fired.items() if (place.file, place.row) in granting]
+        self._blocked.append(negation(both(kind, *grants)))
+
+    def _failures(self) -> tuple[Failure, ...]:
+        """Where a rule or a built-in fails for a permitted token on the side that comes after."""
+        found: list[Failure] = []
+        errors = self._question.walked[1].errors
+        for (place, what), condition in [*errors.items()][:_MOST_FAILURES]:
+            point = self._session.candidate([self._question.sides.permitted[1], condition]).point
+            if point is not None and self._prover.fails(point, 1):
+                found.append(Failure(place, what, self._prover.input_of(point)))
+        return tuple(found)

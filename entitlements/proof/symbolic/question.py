@@ -1,0 +1,209 @@
+"""One question: the same request, decided for a token before and a token after, as two conditions over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from entitlements.contract import Contract
+from entitlements.engine.builtin_calls import BuiltinCalls
+from entitlements.engine.plan_build import BuiltPlan
+from entitlements.proof.symbolic.algebra import Algebra, OrderNeeded, Unsupported
+from entitlements.proof.symbolic.builtins import Builtins
+from entitlements.proof.symbolic.decision import read_decision
+from entitlements.proof.symbolic.execute import Executor
+from entitlements.proof.symbolic.inputs import MOST_LOOKED_AT, Inputs, of_request
+from entitlements.proof.symbolic.limits import Limits
+from entitlements.proof.symbolic.plan import Place, Plan, read_plan
+from entitlements.proof.symbolic.sides import Sides, make_sides
+from entitlements.proof.symbolic.statements import Errors
+from entitlements.proof.symbolic.terms import Term, both, either, negation
+from entitlements.proof.symbolic.value import Leaf, Value, constant
+
+_MOST_RESTARTS = 40
+_MOST_WANTED = 65
+
+
+class Policy:
+    """A policy that is ready to be walked. built: OPA's plan and the base documents."""
+
+    def __init__(self, built: BuiltPlan) -> None:
+        self.plan: Plan = read_plan(built.plan, built.entrypoint)
+        self.data = constant(built.data)
+        self.document: Mapping[str, Any] = {"plan": built.plan, "data": built.data, "entry": built.entrypoint}
+
+    def same_as(self, other: Policy) -> bool:
+        """Whether both decide alike by being the same."""
+        return self is other or self.document == other.document
+
+
+@dataclass(frozen=True)
+class Walked:
+    """What a policy decides. allow: where it allows if nothing fails; errors: where what fails, and at which place.
+
+    fired: where the body of each rule came to its end, by the place of the rule.
+    """
+
+    allow: Term
+    errors: Errors
+    limits: Limits
+    fired: Mapping[Place, Term] = field(repr=False)
+    value: Value = field(repr=False)
+
+    @property
+    def fails(self) -> Term:
+        """Where something fails: then there is no decision, which is no allow."""
+        return either(*self.errors.values())
+
+    @property
+    def allowed(self) -> Term:
+        """Where the service answers allow."""
+        return both(self.allow, negation(self.fails))
+
+
+@dataclass(frozen=True)
+class Question:
+    """Both sides walked. one_policy: whether both sides have the same policy; decide: asked for what is constant."""
+
+    sides: Sides
+    inputs: Inputs
+    walked: tuple[Walked, Walked]
+    one_policy: bool
+    decide: Builtins
+
+    def decide_text(self, predicate: str, parameter: str, subject: str) -> bool:
+        """Whether a constant text meets a predicate that only OPA (or the contract's validator) knows."""
+        return decide_text(self.decide, predicate, parameter, subject)
+
+    def allowed(self, side: int) -> Term:
+        """Where the service allows on one side: the contract lets the request through and the policy allows."""
+        return both(self.sides.permitted[side], self.walked[side].allowed)
+
+    def possibly_allowed(self, side: int) -> Term:
+        """The same, and where something may fail that OPA perhaps does not come to evaluate."""
+        return both(self.sides.permitted[side], self.walked[side].allow)
+
+    @property
+    def complete(self) -> bool:
+        """Whether what was looked at is all there is: each list that was read is long enough, and no object is open."""
+        return not self.short_lists and not any(walked.limits.opened for walked in self.walked)
+
+    @property
+    def same_policy(self) -> bool:
+        """Whether both sides have the same policy, and conditions that are the same say that it decides alike.
+
+        Where something was left out they do not: of `count(xs) > 5 and changed` nothing is left if `xs` is cut short.
+        """
+        return self.one_policy and self.complete
+
+    @property
+    def short_lists(self) -> dict[str, Place]:
+        """Lists of which fewer elements were looked at than the decision can hang on, with where they are read."""
+        found: dict[str, Place] = {}
+        needs = self.needs
+        for walked in self.walked:
+            for origin, place in walked.limits.cut.items():
+                needed = needs[origin]
+                shared = origin in self.sides.shared or of_request(origin)
+                enough = needed is not None and needed <= self.inputs.sizes.get(origin, 0)
+                if not (shared and enough and origin in self.inputs.sizes):
+                    found.setdefault(origin, place)
+        return found
+
+    @property
+    def needs(self) -> dict[str, int | None]:
+        """How many elements of each truncated list the decisions of both sides can hang on."""
+        found: dict[str, int | None] = {}
+        for walked in self.walked:
+            for origin in walked.limits.cut:
+                more = walked.limits.scans.get(origin, 0)
+                known = found.get(origin, 0)
+                found[origin] = None if more is None or known is None else known + more
+        return found
+
+
+def decide_text(builtins: Builtins, predicate: str, parameter: str, subject: str) -> bool:
+    """Whether a constant text meets a predicate."""
+    import json
+
+    from entitlements.contract import conforms
+
+    if predicate == "conforms":
+        return conforms(json.loads(parameter), subject)
+    (result,) = builtins.ask("regex.match", [[parameter, subject]])
+    return result.value is True
+
+
+def ask_question(
+    contracts: tuple[Contract, Contract],
+    policies: tuple[Policy, Policy],
+    oracle: BuiltinCalls,
+    *,
+    request_of: int,
+    free: frozenset[str] = frozenset(),
+) -> Question:
+    """Walk both sides, with lists taken as full as the policies need them.
+
+    request_of: the side that has to allow, whose contract types the request; free: claims that the tokens may hold
+    differently though their specification is the same. Raises Unsupported where a policy cannot be
+    followed.
+    """
+    full: set[str] = set()
+    bounds: dict[str, int] = {}
+    for _ in range(_MOST_RESTARTS):
+        try:
+            question = _walk(contracts, policies, oracle, (request_of, free), full, bounds)
+        except OrderNeeded as needed:
+            full.add(needed.origin)
+            continue
+        longer = _longer(question)
+        if not longer:
+            return question
+        bounds |= longer
+    raise Unsupported("policy_too_large", "the policies read too many lists by order")
+
+
+def _longer(question: Question) -> dict[str, int]:
+    """The lists of which more elements have to be looked at, with how many."""
+    found = {}
+    for origin, needed in question.needs.items():
+        # Where no number suffices, more elements at least show what hangs on a few more.
+        most = MOST_LOOKED_AT if needed is None else min(needed, MOST_LOOKED_AT)
+        if question.inputs.sizes.get(origin, most) < most:
+            found[origin] = most
+    for origin, wanted in question.inputs.wanted.items():
+        if wanted > _MOST_WANTED:
+            raise Unsupported(
+                "list_too_long", f"whether `{origin}` has more than {wanted - 1} elements is not followed"
+            )
+        found[origin] = max(wanted, found.get(origin, 0))
+    return found
+
+
+def _walk(
+    contracts: tuple[Contract, Contract],
+    policies: tuple[Policy, Policy],
+    oracle: BuiltinCalls,
+    asked: tuple[int, frozenset[str]],
+    full: set[str],
+    bounds: Mapping[str, int],
+) -> Question:
+    inputs = Inputs(Algebra(Limits()), bounds=bounds, full=frozenset(full))
+    sides = make_sides(inputs, *contracts, request_of=asked[0], free=asked[1])
+    walked = []
+    first = None
+    opaque: dict[Leaf, int] = {}
+    for side in (0, 1):
+        limits = Limits()
+        algebra = Algebra(limits)
+        builtins = Builtins(policies[side].plan.builtins, algebra, limits, oracle, opaque)
+        first = first or builtins
+        executor = Executor(policies[side].plan, policies[side].data, builtins, algebra, limits)
+        value, errors = executor.decision(sides.document(side))
+        decision = read_decision(algebra, value)
+        if decision.doubtful.op != "const":
+            errors = {**errors, (limits.place, "the decision may be malformed"): decision.doubtful}
+        walked.append(Walked(decision.allow, errors, limits, executor.fired, value))
+    assert first is not None  # noqa: S101 - two sides were walked
+    return Question(sides, inputs, (walked[0], walked[1]), policies[0].same_as(policies[1]), first)

@@ -1,0 +1,115 @@
+"""Asking the solver about one question, and making a point (two tokens and a request) of its models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from entitlements.model import Resource
+from entitlements.proof.point import Point, Token
+from entitlements.proof.symbolic.model import Assignment, NotKnown, of_model
+from entitlements.proof.symbolic.question import Question
+from entitlements.proof.symbolic.smt import Query, write_query
+from entitlements.proof.symbolic.solver import SAT, UNDECIDED, UNSAT, Solved, Solver
+from entitlements.proof.symbolic.terms import BOOL, FALSE, TEXT, Term
+from entitlements.proof.symbolic.texts import NoText, find_texts, fresh_text
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A point that the solver names. point: None where there is none; reason: why that is not known, or empty.
+
+    exact: whether the documents of the point say exactly what the model says.
+    """
+
+    point: Point | None
+    reason: str = ""
+    exact: bool = True
+
+
+class Session:
+    """One question and the solver. queries: the SMT-LIB texts that were asked so far."""
+
+    def __init__(self, question: Question, solver: Solver) -> None:
+        self.question = question
+        self.queries: list[str] = []
+        self._solver = solver
+
+    def solve(self, goals: Sequence[Term], *, all_rich: bool = False) -> tuple[Query, Solved]:
+        """Whether all goals can hold at once, with everything that is known of the inputs."""
+        question = self.question
+        if any(goal is FALSE for goal in goals):
+            return Query("(assert false)\n", {}, {}, frozenset()), Solved(UNSAT)
+        known = [*question.inputs.facts, question.sides.related]
+        query = write_query([*goals, *known], question.inputs.texts, question.decide_text, all_rich=all_rich)
+        self.queries.append(query.text)
+        return query, self._solver.solve(query.text)
+
+    def candidate(self, goals: Sequence[Term]) -> Candidate:
+        """A point at which all goals hold, if there is one."""
+        query, solved = self.solve(goals)
+        return self.candidate_of(goals, query, solved)
+
+    def candidate_of(self, goals: Sequence[Term], query: Query, solved: Solved) -> Candidate:
+        """The point of an answer that is there already."""
+        if solved.answer != SAT:
+            return Candidate(None, solved.reason if solved.answer == UNDECIDED else "")
+        try:
+            return self._point(query, solved)
+        except NotKnown:
+            return Candidate(None, "what a built-in gives decides, and it is not followed")
+        except NoText:
+            pass
+        query, solved = self.solve(goals, all_rich=True)
+        if solved.answer == UNSAT:
+            # With the texts themselves in the question there is none.
+            return Candidate(None)
+        try:
+            return self._point(query, solved) if solved.answer == SAT else Candidate(None, solved.reason)
+        except (NoText, NotKnown):
+            return Candidate(None, "a text that the contract permits was not found")
+
+    def _point(self, query: Query, solved: Solved) -> Candidate:
+        question = self.question
+        rules = question.inputs.texts
+
+        def default(term: Term) -> Any:
+            if term.sort == TEXT:
+                return fresh_text(rules.get(term.args[0], ()), set())
+            return False if term.sort == BOOL else 0
+
+        assignment = of_model(
+            query, solved.model, lambda coded: find_texts(query, coded, rules), question.decide_text, default
+        )
+        return Candidate(point_of(question, assignment), exact=assignment.exact)
+
+
+def point_of(question: Question, assignment: Assignment) -> Point:
+    """The tokens and the request of an assignment. Raises NotKnown."""
+    sides, request = question.sides, question.sides.request
+    tokens = []
+    for token in sides.tokens:
+        claims = {name: assignment.document(value) for name, value in token.claims.items()}
+        tokens.append(
+            Token(
+                assignment.document(token.subject),
+                frozenset(name for name, bit in token.scopes.items() if assignment.of(bit)),
+                {name: value for name, value in claims.items() if assignment.present(value)},
+                assignment.document(token.client),
+            )
+        )
+    properties = assignment.document(request.action_properties)
+    resource = Resource(
+        assignment.document(request.kind),
+        assignment.document(request.identifier),
+        assignment.document(request.properties),
+    )
+    return Point(
+        tokens[0],
+        tokens[1],
+        assignment.document(request.action),
+        resource,
+        assignment.document(request.context),
+        properties if assignment.present(properties) else {},
+    )

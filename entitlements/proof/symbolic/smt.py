@@ -1,0 +1,289 @@
+"""Terms as SMT-LIB text, and a model of the answer read back.
+
+Texts that are only compared for equality stand as numbers, one for each constant and others for texts that no policy
+knows. Texts of which more is asked stand as texts, with regular expressions where they can be translated and else as
+predicates that are known on the constants.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from entitlements.contract import conforms
+from entitlements.proof.symbolic.regular import smt_regex, text_literal
+from entitlements.proof.symbolic.terms import BOOL, INT, REAL, TEXT, Term, subterms
+
+Decide = Callable[[str, str, str], bool]
+"""Whether a constant text meets a predicate with a parameter; asked of OPA where only OPA knows."""
+_SORTS = {BOOL: "Bool", INT: "Int", REAL: "Real", "any": "Int"}
+
+
+@dataclass
+class Query:
+    """One satisfiability question. text: SMT-LIB; symbols: the variables of the terms by symbol; codes: what numbers
+    stand for which constant texts; coded: the text variables that stand as numbers, with those they may be equal to;
+    guessed: what has to hold, where the solver guesses what a predicate says of a text that the question does not name.
+    """
+
+    text: str
+    symbols: Mapping[str, Term]
+    codes: Mapping[int, str]
+    coded: frozenset[str]
+    groups: Mapping[str, int] = field(default_factory=dict)
+    guessed: tuple[Term, ...] = ()
+
+
+class _Texts:
+    """Which text terms meet, and whether more than equality is asked of them."""
+
+    def __init__(self, terms: Sequence[Term], *, all_rich: bool) -> None:
+        self._parent: dict[Term, Term] = {}
+        rich: list[Term] = [term for term in terms if all_rich and term.sort == TEXT]
+        for term in terms:
+            arguments = [arg for arg in term.args if isinstance(arg, Term) and arg.sort == TEXT]
+            if term.op == "=" and arguments:
+                self._union(*arguments)
+            elif arguments:
+                rich += arguments
+            if term.sort == TEXT and term.op not in ("var", "const"):
+                rich.append(term)
+        # Constants are shared among groups and join none of them.
+        self._rich = {self._find(term) for term in rich if term.op != "const"}
+
+    def _find(self, term: Term) -> Term:
+        while (parent := self._parent.get(term, term)) is not term:
+            term = parent
+        return term
+
+    def _union(self, one: Term, other: Term) -> None:
+        if one.op != "const" and other.op != "const":
+            left, right = self._find(one), self._find(other)
+            if left is not right:
+                self._parent[left] = right
+
+    def rich(self, term: Term) -> bool:
+        """Whether a text stands as a text."""
+        return self._find(term) in self._rich
+
+    def group(self, term: Term) -> Term:
+        """What a text may be equal to."""
+        return self._find(term)
+
+
+def write_query(
+    goals: Iterable[Term], texts: Mapping[str, Sequence[str]], decide: Decide, *, all_rich: bool = False
+) -> Query:
+    """The question whether all goals can hold at once.
+
+    texts: what each text variable has to conform to; all_rich: whether no text may stand as a number.
+    """
+    return _Writer(list(goals), texts, decide, all_rich).query()
+
+
+class _Writer:
+    def __init__(
+        self, goals: Sequence[Term], texts: Mapping[str, Sequence[str]], decide: Decide, all_rich: bool
+    ) -> None:
+        self._goals = goals
+        self._terms = list(subterms(goals))
+        self._schemas = texts
+        self._decide = decide
+        self._texts = _Texts(self._terms, all_rich=all_rich)
+        self._names: dict[Term, str] = {}
+        self._lines: list[str] = []
+        self._functions: dict[str, str] = {}
+        self._predicates: dict[tuple[str, str], str] = {}
+        self._codes: dict[str, int] = {}
+        self._choices: dict[str, int] = {}
+        self._regexes: dict[tuple[str, str], str | None] = {}
+
+    def query(self) -> Query:
+        """The text, with everything needed to read a model."""
+        symbols: dict[str, Term] = {}
+        for number, term in enumerate(self._terms):
+            if term.op == "const":
+                continue
+            symbol = f"v{number}" if term.op in ("var", "choice") else f"n{number}"
+            self._names[term] = symbol
+            if term.op == "var":
+                symbols[symbol] = term
+                self._lines.append(f"(declare-const {symbol} {self._sort(term)})")
+            elif term.op == "choice":
+                symbols[symbol] = term
+                self._lines.append(f"(declare-const {symbol} Bool)")
+                self._choices[term.args[0]] = term.args[2]
+            else:
+                self._lines.append(f"(define-fun {symbol} () {self._sort(term)} {self._body(term)})")
+        assertions = [*self._exclusions(), *self._text_facts(), *self._predicate_facts()]
+        assertions += [self._written(goal) for goal in self._goals]
+        functions = [f"(declare-fun {name} {signature})" for name, signature in self._functions.items()]
+        text = "\n".join([*functions, *self._lines, *(f"(assert {one})" for one in assertions)]) + "\n"
+        variables = [term for term in symbols.values() if term.sort == TEXT and not self._texts.rich(term)]
+        roots = {term: number for number, term in enumerate(dict.fromkeys(map(self._texts.group, variables)))}
+        return Query(
+            text,
+            symbols,
+            {code: value for value, code in self._codes.items()},
+            frozenset(term.args[0] for term in variables),
+            {term.args[0]: roots[self._texts.group(term)] for term in variables},
+            tuple(self._goals) if self._predicates else (),
+        )
+
+    def _sort(self, term: Term) -> str:
+        if term.sort == TEXT:
+            return "String" if self._texts.rich(term) else "Int"
+        return _SORTS[term.sort]
+
+    def _written(self, term: Term, *, rich: bool = True) -> str:
+        if term.op != "const":
+            return self._names[term]
+        value = term.args[0]
+        if term.sort == TEXT:
+            return text_literal(value) if rich else str(self._code(value))
+        return str(value).lower() if isinstance(value, bool) else _numeral(value)
+
+    def _code(self, value: str) -> int:
+        return self._codes.setdefault(value, len(self._codes))
+
+    def _real(self, term: Term) -> str:
+        text = self._written(term)
+        if term.sort != INT:
+            return text
+        return f"(to_real {text})" if term.op != "const" else f"{text}.0" if text[0] != "(" else f"(to_real {text})"
+
+    def _body(self, term: Term) -> str:
+        op, args = term.op, term.args
+        if op in ("and", "or", "not"):
+            return f"({op} {' '.join(map(self._written, args))})"
+        if op == "count":
+            ones = [f"(ite {self._written(arg)} 1 0)" for arg in args]
+            return ones[0] if len(ones) == 1 else f"(+ {' '.join(ones)})"
+        if op in ("+", "-", "*"):
+            write = self._written if term.sort == INT else self._real
+            return f"({op} {' '.join(map(write, args))})"
+        if op in ("=", "<", "<="):
+            return self._compared(op, *args)
+        if op == "is_whole":
+            return f"(is_int {self._real(args[0])})"
+        if op == "concat":
+            return f"(str.++ {' '.join(map(self._written, args))})"
+        if op == "length":
+            return f"(str.len {self._written(args[0])})"
+        if op == "on_text":
+            return self._on_text(*args)
+        return self._applied(term)
+
+    def _compared(self, op: str, one: Term, other: Term) -> str:
+        if one.sort == TEXT:
+            if op == "=":
+                rich = any(self._texts.rich(term) for term in (one, other) if term.op != "const")
+                return f"(= {self._written(one, rich=rich)} {self._written(other, rich=rich)})"
+            return f"({'str.<' if op == '<' else 'str.<='} {self._written(one)} {self._written(other)})"
+        write = self._written if (one.sort, other.sort) == (INT, INT) or one.sort == "any" else self._real
+        return f"({op} {write(one)} {write(other)})"
+
+    def _on_text(self, predicate: str, parameter: str, subject: Term) -> str:
+        text = self._written(subject)
+        if predicate in ("prefix", "suffix"):
+            return f"(str.{predicate}of {text_literal(parameter)} {text})"
+        if predicate == "infix":
+            return f"(str.contains {text} {text_literal(parameter)})"
+        if predicate == "matches":
+            regex = self._regex(predicate, parameter)
+            return f"(str.in_re {text} {regex})" if regex else self._predicate(predicate, parameter, text)
+        return self._conforming(parameter, text)
+
+    def _conforming(self, rules: str, text: str) -> str:
+        schema = json.loads(rules)
+        parts = []
+        if "minLength" in schema:
+            parts.append(f"(<= {schema['minLength']} (str.len {text}))")
+        if "maxLength" in schema:
+            parts.append(f"(<= (str.len {text}) {schema['maxLength']})")
+        regex = self._regex("pattern", schema["pattern"]) if "pattern" in schema else ""
+        if regex:
+            parts.append(f"(str.in_re {text} {regex})")
+        if regex is None or "format" in schema:
+            parts.append(self._predicate("conforms", rules, text))
+        return parts[0] if len(parts) == 1 else f"(and {' '.join(parts)})"
+
+    def _regex(self, predicate: str, pattern: str) -> str | None:
+        key = (predicate, pattern)
+        if key not in self._regexes:
+            self._regexes[key] = smt_regex(pattern)
+        return self._regexes[key]
+
+    def _predicate(self, predicate: str, parameter: str, text: str) -> str:
+        name = self._predicates.setdefault((predicate, parameter), f"|{predicate} {len(self._predicates)}|")
+        self._functions[name] = "(String) Bool"
+        return f"({name} {text})"
+
+    def _applied(self, term: Term) -> str:
+        name, *arguments = term.args
+        sorts = [self._sort(arg) if arg.op != "const" or arg.sort != TEXT else "String" for arg in arguments]
+        symbol = "|" + f"{name} {' '.join(sorts)}".replace("|", "/").replace("\\", "/") + "|"
+        self._functions.setdefault(symbol, f"({' '.join(sorts)}) {self._sort(term)}")
+        return f"({symbol} {' '.join(map(self._written, arguments))})" if arguments else symbol
+
+    def _exclusions(self) -> list[str]:
+        """Each variable with few values has exactly one of them."""
+        found = []
+        known: dict[str, list[str]] = {}
+        for term in self._terms:
+            if term.op == "choice":
+                known.setdefault(term.args[0], []).append(self._names[term])
+        for name, listed in known.items():
+            if len(listed) > 1:
+                found.append(f"((_ at-most 1) {' '.join(listed)})")
+            if len(listed) == self._choices[name]:
+                found.append(f"(or {' '.join(listed)})")
+        return found
+
+    def _variables(self) -> list[Term]:
+        return [term for term in self._terms if term.op == "var" and term.sort == TEXT]
+
+    def _constants(self) -> list[str]:
+        return [term.args[0] for term in self._terms if term.op == "const" and term.sort == TEXT]
+
+    def _text_facts(self) -> list[str]:
+        """What the contract demands of each text: of one that stands as a number, which constants it cannot be."""
+        found = []
+        for term in self._variables():
+            rules = self._schemas.get(term.args[0], ())
+            if self._texts.rich(term):
+                found += [self._conforming(one, self._names[term]) for one in rules]
+                continue
+            found.append(f"(<= 0 {self._names[term]})")
+            for value, code in list(self._codes.items()):
+                if not all(conforms(json.loads(one), value) for one in rules):
+                    found.append(f"(not (= {self._names[term]} {code}))")
+        return found
+
+    def _predicate_facts(self) -> list[str]:
+        """Of a predicate that is not translated: what it says of every constant that stands in the question."""
+        found = []
+        for (predicate, parameter), name in self._predicates.items():
+            for value in dict.fromkeys(self._constants()):
+                holds = f"({name} {text_literal(value)})"
+                found.append(holds if self._decide(predicate, parameter, value) else f"(not {holds})")
+        return found
+
+
+def _numeral(value: int | Fraction) -> str:
+    if isinstance(value, Fraction):
+        top, bottom = value.numerator, value.denominator
+        return f"(/ {top}.0 {bottom}.0)" if top >= 0 else f"(/ (- {-top}.0) {bottom}.0)"
+    return str(value) if value >= 0 else f"(- {-value})"
+
+
+def read_value(term: Term, raw: Any, query: Query) -> Any:
+    """A variable's value in a model: a boolean, a number, a text, or the number that stands for a text."""
+    if term.sort == BOOL:
+        return raw == "true"
+    if term.sort == TEXT:
+        return raw if term.args[0] not in query.coded else int(raw)
+    return Fraction(raw) if term.sort == REAL else int(raw)

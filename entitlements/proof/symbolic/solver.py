@@ -1,0 +1,114 @@
+"""The solver: Z3 in a process of its own, with limits on time and memory. Nothing else here knows Z3.
+
+The process reads one question a line and answers `sat` with a model, `unsat`, or `unknown` with the reason. When it
+takes too long it is ended, and the next question gets a new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from entitlements.errors import ProofFailed
+
+SAT, UNSAT, UNDECIDED = "sat", "unsat", "unknown"
+_GRACE = 2.0
+_PROCESS = Path(__file__).with_name("solver_process.py")
+
+
+class SolverFailed(ProofFailed):
+    """The solver process cannot be started or broke its protocol."""
+
+
+@dataclass(frozen=True)
+class Solved:
+    """The solver's answer. model: a value for each symbol, as text; reason: why there is no answer."""
+
+    answer: str
+    model: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
+
+
+class Solver:
+    """One solver process. seconds: wall clock a question; memory_mb: what the process may use. A context manager."""
+
+    def __init__(self, *, seconds: float = 30.0, memory_mb: int = 4096) -> None:
+        self._seconds = seconds
+        self._memory = memory_mb
+        self._process: subprocess.Popen[str] | None = None
+        self._answers: queue.Queue[str] = queue.Queue()
+        self.version = ""
+        self._start()
+
+    def __enter__(self) -> Solver:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def solve(self, text: str) -> Solved:
+        """Whether the assertions of an SMT-LIB text can hold at once."""
+        if self._process is None:
+            self._start()
+        process = self._process
+        if process is None or process.stdin is None:
+            raise SolverFailed("solver_failed", "the solver process has no input")
+        try:
+            process.stdin.write(json.dumps({"text": text, "seconds": self._seconds}) + "\n")
+            process.stdin.flush()
+            line = self._answers.get(timeout=self._seconds + _GRACE)
+        except (OSError, ValueError):
+            line = ""
+        except queue.Empty:
+            self._stop()
+            return Solved(UNDECIDED, reason=f"the solver found no answer in {self._seconds:g} seconds")
+        if not line:
+            self._stop()
+            return Solved(UNDECIDED, reason=f"the solver ended, its memory is limited to {self._memory} MiB")
+        answer: dict[str, Any] = json.loads(line)
+        if "fault" in answer:
+            raise SolverFailed("solver_failed", f"the solver answers no question: {answer['fault']}")
+        self.version = answer["version"]
+        return Solved(answer["answer"], answer.get("model", {}), answer.get("reason", ""))
+
+    def _start(self) -> None:
+        command = [sys.executable, "-I", str(_PROCESS), str(self._memory)]
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            )
+        except OSError:
+            raise SolverFailed("solver_failed", "the solver process cannot be started") from None
+        self._answers = queue.Queue()
+        threading.Thread(target=_listen, args=(self._process, self._answers), daemon=True).start()
+
+    def _stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    # What was not sent is flushed on closing, to nobody.
+                    with contextlib.suppress(OSError):
+                        pipe.close()
+            self._process = None
+
+
+def _listen(process: subprocess.Popen[str], answers: queue.Queue[str]) -> None:
+    try:
+        for line in process.stdout or ():
+            answers.put(line)
+    except ValueError:
+        pass
+    answers.put("")

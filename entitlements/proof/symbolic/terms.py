@@ -1,0 +1,277 @@
+"""Terms: hash-consed formulas over booleans, numbers and texts, simplified as they are made. No solver is known here.
+
+Equal terms are one object, so that what both sides of a question have in common is the same node and falls away before
+anybody solves anything. Sorts: `bool`, `int`, `real`, `text`, and `any` for what only equality is known of.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Container, Iterable, Iterator, Sequence
+from fractions import Fraction
+from typing import Any, Final, TypeAlias
+
+Number: TypeAlias = "int | Fraction"
+
+BOOL, INT, REAL, TEXT, ANY = "bool", "int", "real", "text", "any"
+_FLATTEN = 24
+_NUMBERING = itertools.count(1)
+
+
+class Term:
+    """One node. op: what it is; args: terms, or plain values for leaves; sort; number: greater than that of its
+    args."""
+
+    __slots__ = ("__weakref__", "args", "number", "op", "sort")
+
+    def __init__(self, op: str, args: tuple[Any, ...], sort: str) -> None:
+        self.op, self.args, self.sort = op, args, sort
+        self.number = next(_NUMBERING)
+
+    def __repr__(self) -> str:
+        if self.op in ("const", "var"):
+            return str(self.args[0])
+        return f"({self.op} {' '.join(map(repr, self.args))})"
+
+
+_TABLE: weakref.WeakValueDictionary[tuple[Any, ...], Term] = weakref.WeakValueDictionary()
+
+
+def _make(op: str, args: tuple[Any, ...], sort: str) -> Term:
+    key = (op, sort, *(type(arg) if isinstance(arg, bool) else arg for arg in args), *args)
+    found = _TABLE.get(key)
+    if found is None:
+        found = Term(op, args, sort)
+        _TABLE[key] = found
+    return found
+
+
+TRUE: Final = Term("const", (True,), BOOL)
+FALSE: Final = Term("const", (False,), BOOL)
+
+
+def truth(value: bool) -> Term:
+    """The constant."""
+    return TRUE if value else FALSE
+
+
+def variable(name: str, sort: str) -> Term:
+    """A free variable."""
+    return _make("var", (name,), sort)
+
+
+def number(value: Number) -> Term:
+    """A numeric constant."""
+    if isinstance(value, Fraction) and value.denominator == 1:
+        value = int(value)
+    return _make("const", (value,), INT if isinstance(value, int) else REAL)
+
+
+def text(value: str) -> Term:
+    """A text constant."""
+    return _make("const", (value,), TEXT)
+
+
+def choice(name: str, index: int, size: int) -> Term:
+    """That the variable `name`, which has one of `size` values, has the one at `index`."""
+    return TRUE if size == 1 else _make("choice", (name, index, size), BOOL)
+
+
+def negation(term: Term) -> Term:
+    """Not."""
+    if term is TRUE or term is FALSE:
+        return FALSE if term is TRUE else TRUE
+    return term.args[0] if term.op == "not" else _make("not", (term,), BOOL)
+
+
+def both(*terms: Term) -> Term:
+    """Conjunction."""
+    if len(terms) == 2:
+        one, other = terms
+        if one is TRUE or one is other:
+            return other
+        if other is TRUE:
+            return one
+        if one is FALSE or other is FALSE:
+            return FALSE
+    return _junction("and", terms, neutral=TRUE, absorbing=FALSE)
+
+
+def either(*terms: Term) -> Term:
+    """Disjunction."""
+    if len(terms) == 1:
+        return terms[0]
+    return _junction("or", terms, neutral=FALSE, absorbing=TRUE)
+
+
+def _junction(op: str, terms: Iterable[Term], *, neutral: Term, absorbing: Term) -> Term:
+    parts: dict[Term, None] = {}
+    for term in terms:
+        if term is absorbing:
+            return absorbing
+        if term is neutral:
+            continue
+        if term.op == op and len(term.args) <= _FLATTEN:
+            parts.update(dict.fromkeys(term.args))
+        else:
+            parts[term] = None
+    if not parts:
+        return neutral
+    if len(parts) == 1:
+        return next(iter(parts))
+    if any(_contradicts(op, part.args[0], parts) for part in parts if part.op == "not") or _choices_decide(op, parts):
+        return absorbing
+    dual = "or" if op == "and" else "and"
+    # Absorption: x and (x or y) is x; x and (not x or y) is x and y.
+    kept = [p for p in parts if not (p.op == dual and any(arg in parts for arg in p.args))]
+    for place, part in enumerate(kept):
+        if part.op == dual and any(_opposite(arg) in parts for arg in part.args):
+            left = _junction(
+                dual, [arg for arg in part.args if _opposite(arg) not in parts], neutral=absorbing, absorbing=neutral
+            )
+            return _junction(op, [*kept[:place], left, *kept[place + 1 :]], neutral=neutral, absorbing=absorbing)
+    if len(kept) == 1:
+        return kept[0]
+    return _make(op, tuple(sorted(kept, key=_by_number)), BOOL)
+
+
+def _contradicts(op: str, denied: Term, parts: Container[Term]) -> bool:
+    """Whether a term that is denied is there itself, or all that it is made of."""
+    return denied in parts or (denied.op == op and all(arg in parts for arg in denied.args))
+
+
+def _opposite(term: Term) -> Term | None:
+    """The negation of a term, if it is a node already."""
+    return term.args[0] if term.op == "not" else _TABLE.get(("not", BOOL, term, term))
+
+
+def _by_number(term: Term) -> int:
+    return term.number
+
+
+def _choices_decide(op: str, parts: Iterable[Term]) -> bool:
+    """Two values of one variable exclude each other, and one of all its values it has."""
+    seen: dict[str, set[int]] = {}
+    for part in parts:
+        if part.op == "choice":
+            name, index, size = part.args
+            known = seen.setdefault(name, set())
+            known.add(index)
+            if len(known) > 1 and (op == "and" or len(known) == size):
+                return True
+    return False
+
+
+def implies(one: Term, other: Term) -> Term:
+    """Implication."""
+    return either(negation(one), other)
+
+
+def same_truth(one: Term, other: Term) -> Term:
+    """Equivalence of booleans."""
+    if one is other:
+        return TRUE
+    return both(implies(one, other), implies(other, one))
+
+
+def equal(one: Term, other: Term) -> Term:
+    """Equality of two numbers, two texts or two values that nothing else is known of."""
+    if one is other:
+        return TRUE
+    if one.op == "const" and other.op == "const":
+        return truth(one.args == other.args)
+    if "count" in (one.op, other.op) and number(0) in (one, other):
+        return both(*map(negation, one.args if one.op == "count" else other.args))
+    if one.op == "const" or (other.op != "const" and other.number < one.number):
+        one, other = other, one
+    return _make("=", (one, other), BOOL)
+
+
+def less(one: Term, other: Term, *, strict: bool = True) -> Term:
+    """`<` (or `<=`) of two numbers or of two texts; texts by code point (RFC 8259 strings as OPA orders them)."""
+    if one is other:
+        return truth(not strict)
+    if one.op == "const" and other.op == "const":
+        left, right = one.args[0], other.args[0]
+        return truth(left < right or (not strict and left == right))
+    if one.op == "count" and other is number(1 if strict else 0):
+        return both(*map(negation, one.args))
+    if other.op == "count" and one is number(0 if strict else 1):
+        return either(*other.args)
+    if other.op == "count" and one.op == "const":
+        found = len(other.args) - one.args[0]
+        if found < 0 or (strict and found == 0):
+            return FALSE
+    if one.op == "count" and other.op == "const":
+        spare = other.args[0] - len(one.args)
+        if spare > 0 or (not strict and spare == 0):
+            return TRUE
+    return _make("<" if strict else "<=", (one, other), BOOL)
+
+
+def _folded(op: str, one: Number, other: Number) -> Number:
+    return one + other if op == "+" else one - other if op == "-" else one * other
+
+
+def arithmetic(op: str, one: Term, other: Term) -> Term:
+    """`+`, `-` or `*` of numbers."""
+    if one.op == "const" and other.op == "const":
+        return number(_folded(op, one.args[0], other.args[0]))
+    sort = INT if (one.sort, other.sort) == (INT, INT) else REAL
+    return _make(op, (one, other), sort)
+
+
+def count(terms: Sequence[Term]) -> Term:
+    """How many of these booleans hold, as a number."""
+    fixed = sum(term is TRUE for term in terms)
+    open_terms = tuple(term for term in terms if term is not TRUE and term is not FALSE)
+    counted = _make("count", open_terms, INT) if open_terms else number(0)
+    return arithmetic("+", counted, number(fixed)) if fixed else counted
+
+
+def application(name: str, args: Sequence[Term], sort: str) -> Term:
+    """An uninterpreted function: of its result it is only known that equal arguments give equal ones."""
+    return _make("apply", (name, *args), sort)
+
+
+def on_text(predicate: str, parameter: str, subject: Term) -> Term:
+    """A predicate of a text that has a constant parameter: `prefix`, `suffix`, `infix`, `matches`, `conforms`."""
+    return _make("on_text", (predicate, parameter, subject), BOOL)
+
+
+def concatenation(parts: Sequence[Term]) -> Term:
+    """Texts one after the other."""
+    merged: list[Term] = []
+    for part in itertools.chain.from_iterable(p.args if p.op == "concat" else (p,) for p in parts):
+        if merged and merged[-1].op == "const" and part.op == "const":
+            merged[-1] = text(merged[-1].args[0] + part.args[0])
+        elif part.op != "const" or part.args[0]:
+            merged.append(part)
+    if not merged:
+        return text("")
+    return merged[0] if len(merged) == 1 else _make("concat", tuple(merged), TEXT)
+
+
+def length(subject: Term) -> Term:
+    """How many code points a text has."""
+    return number(len(subject.args[0])) if subject.op == "const" else _make("length", (subject,), INT)
+
+
+def subterms(roots: Iterable[Term]) -> Iterator[Term]:
+    """Every node below (and with) these, each once, arguments first."""
+    seen: set[Term] = set()
+    stack = list(roots)
+    while stack:
+        term = stack.pop()
+        if term not in seen:
+            seen.add(term)
+            stack += [arg for arg in term.args if isinstance(arg, Term)]
+    yield from sorted(seen, key=_by_number)
+
+
+def is_whole(subject: Term) -> Term:
+    """Whether a number is a whole one."""
+    if subject.sort == INT:
+        return TRUE
+    return truth(isinstance(subject.args[0], int)) if subject.op == "const" else _make("is_whole", (subject,), BOOL)

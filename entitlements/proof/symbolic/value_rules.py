@@ -1,0 +1,198 @@
+"""Rules of built-ins on values of any type, on lists, sets and objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from entitlements.proof.symbolic.documents import plain
+from entitlements.proof.symbolic.rule_table import RULES, NoRule, Rule, rule_of
+from entitlements.proof.symbolic.terms import (
+    FALSE,
+    TRUE,
+    Term,
+    both,
+    either,
+    length,
+    negation,
+)
+from entitlements.proof.symbolic.value import (
+    KINDS,
+    NUMBER,
+    Array,
+    Leaf,
+    Object,
+    Set,
+    Value,
+    constant,
+    from_truth,
+    merged,
+    of_leaf,
+    scalar,
+    term_of,
+)
+
+if TYPE_CHECKING:
+    from entitlements.proof.symbolic.builtins import Builtins
+
+
+# Comparisons and types: of any values.
+
+
+@rule_of("equal", "eq")
+def _equal(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
+    one, other = arguments
+    return from_truth(self.algebra.equal(one, other))
+
+
+@rule_of("neq")
+def _not_equal(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
+    one, other = arguments
+    return from_truth(negation(self.algebra.equal(one, other)))
+
+
+def _ordered(*, swapped: bool, strict: bool) -> Rule:
+    def rule(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
+        one, other = reversed(arguments) if swapped else arguments
+        return from_truth(self.algebra.less(one, other, strict=strict))
+
+    return rule
+
+
+for _name, _swapped, _strict in (("lt", False, True), ("lte", False, False), ("gt", True, True), ("gte", True, False)):
+    RULES[_name] = _ordered(swapped=_swapped, strict=_strict)
+
+
+def _is(kind: str) -> Rule:
+    def rule(_self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
+        return merged((guard, constant(leaf.kind == kind)) for guard, leaf in arguments[0].cases)
+
+    return rule
+
+
+for _kind in KINDS:
+    RULES[f"is_{_kind}"] = _is(_kind)
+
+
+@rule_of("type_name")
+def _type_name(_self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
+    return merged((guard, constant(leaf.kind)) for guard, leaf in arguments[0].cases)
+
+
+@rule_of("internal.print", "print", "trace")
+def _print(_self: Builtins, _arguments: Sequence[Value], _live: Term) -> Value:
+    return constant(True)
+
+
+# Membership, sizes and lookups.
+
+
+@rule_of("internal.member_2")
+def _member_2(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
+    item, collection = arguments
+    found = [
+        both(guard, self.algebra.among(item, leaf))
+        for guard, leaf in collection.cases
+        if isinstance(leaf, (Array, Set, Object))
+    ]
+    return from_truth(either(*found))
+
+
+@rule_of("internal.member_3")
+def _member_3(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
+    key, item, collection = arguments
+    return from_truth(self.algebra.equal(self.algebra.member(collection, key), item))
+
+
+@rule_of("count")
+def _count(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
+    parts = []
+    for guard, leaf in arguments[0].cases:
+        size = self.algebra.size(leaf) if isinstance(leaf, (Array, Set, Object)) else length(term_of(leaf))
+        parts.append((guard, of_leaf(scalar(NUMBER, size))))
+    return merged(parts)
+
+
+@rule_of("object.get")
+def _object_get(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
+    source, key, default = arguments
+    parts = []
+    for guard, leaf in key.cases:
+        if isinstance(leaf, Array):
+            known, path = plain(of_leaf(leaf))
+            if not known:
+                raise NoRule
+            found = source
+            for step in path:
+                found = self.algebra.member(found, constant(step))
+        else:
+            found = self.algebra.member(source, of_leaf(leaf))
+        parts += [(guard, found), (both(guard, negation(found.defined)), default)]
+    return merged(parts)
+
+
+@rule_of("object.keys")
+def _object_keys(_self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
+    parts = []
+    for guard, leaf in arguments[0].cases:
+        if not isinstance(leaf, Object) or leaf.rest is not None:
+            raise NoRule
+        keys = tuple((there, of_leaf(key)) for there, key, _ in leaf.members)
+        parts.append((guard, of_leaf(Set(keys, leaf.truncated))))
+    return merged(parts)
+
+
+# Sets.
+
+
+def _sets(make: Callable[[Builtins, Set, Set], Set]) -> Rule:
+    def rule(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
+        def leaf(one: Leaf, other: Leaf) -> Value | None:
+            return of_leaf(make(self, one, other)) if isinstance(one, Set) and isinstance(other, Set) else None
+
+        return self.by_leaf(arguments, leaf)
+
+    return rule
+
+
+def _cut(one: Set, other: Set) -> str:
+    return one.truncated or other.truncated
+
+
+def _both_sets(self: Builtins, one: Set, other: Set) -> Set:
+    return Set(tuple((both(g, self.algebra.among(e, other)), e) for g, e in one.elements), _cut(one, other))
+
+
+def _either_set(_self: Builtins, one: Set, other: Set) -> Set:
+    known: dict[Value, Term] = {}
+    for guard, element in (*one.elements, *other.elements):
+        known[element] = either(known.get(element, FALSE), guard)
+    return Set(tuple((guard, element) for element, guard in known.items()), _cut(one, other))
+
+
+def difference(self: Builtins, one: Set, other: Set) -> Set:
+    kept = tuple((both(g, negation(self.algebra.among(e, other))), e) for g, e in one.elements)
+    return Set(kept, _cut(one, other))
+
+
+RULES["and"] = _sets(_both_sets)
+RULES["or"] = _sets(_either_set)
+
+
+@rule_of("array.concat")
+def _array_concat(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
+    def leaf(one: Leaf, other: Leaf) -> Value | None:
+        if not (isinstance(one, Array) and isinstance(other, Array)):
+            return None
+        return of_leaf(
+            Array(
+                (*one.elements, *other.elements),
+                prefix=all(guard is TRUE for guard, _ in one.elements) and other.prefix,
+                ordered=one.ordered and other.ordered,
+                counted=one.counted and other.counted,
+                origin=one.origin or other.origin,
+                truncated=one.truncated or other.truncated,
+            )
+        )
+
+    return self.by_leaf(arguments, leaf)

@@ -1,0 +1,88 @@
+"""One policy under one contract: what every permitted token and every permitted request can make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from entitlements.contract import Contract
+from entitlements.engine import BatchEngine
+from entitlements.engine.builtin_calls import BuiltinCalls
+from entitlements.engine.plan_build import build_plan
+from entitlements.model import JSON
+from entitlements.proof.point import Point, policy_input_of
+from entitlements.proof.symbolic.question import Policy, Question, ask_question
+from entitlements.proof.symbolic.session import Candidate, Session
+from entitlements.proof.symbolic.solver import Solver
+from entitlements.proof.symbolic.terms import Term
+
+
+class World:
+    """A context manager around OPA and the solver.
+
+    rule_path: the rule that is walked (`package/path/rule`); extra: policy files beside those of the folder, by name;
+    free: claims that two tokens may hold differently. Raises StartupFault where the policies do not compile,
+    EngineUnavailable where OPA fails, and Unsupported or PlanUnknown where the rule cannot be followed.
+    """
+
+    def __init__(
+        self,
+        contract: Contract,
+        folder: Path,
+        rule_path: str,
+        *,
+        opa: Path,
+        extra: dict[str, bytes] | None = None,
+        free: frozenset[str] = frozenset(),
+        seconds: float = 30.0,
+    ) -> None:
+        self.contract = contract
+        self._stack = ExitStack()
+        with ExitStack() as stack:
+            self.engine = stack.enter_context(BatchEngine(opa, folder, rule_path, extra=extra or {}))
+            self._solver = stack.enter_context(Solver(seconds=seconds))
+            self._policy = Policy(build_plan(opa, self.engine.files, rule_path))
+            self._calls = BuiltinCalls(opa)
+            self.session = Session(self._ask(free), self._solver)
+            self._stack = stack.pop_all()
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def _ask(self, free: frozenset[str]) -> Question:
+        both = (self.contract, self.contract)
+        return ask_question(both, (self._policy, self._policy), self._calls, request_of=1, free=free)
+
+    def apart(self, free: frozenset[str]) -> Session:
+        """The same, of two tokens that may hold some claims differently."""
+        return Session(self._ask(free), self._solver)
+
+    @property
+    def unclosed(self) -> str:
+        """Why not everything was looked at that the rule can hang on; empty where it was."""
+        return unclosed(self.session.question)
+
+    def candidate(self, goals: Sequence[Term]) -> Candidate:
+        """A token and a request at which all goals hold, if there are."""
+        return self.session.candidate([self.session.question.sides.permitted[1], *goals])
+
+    def input_of(self, point: Point) -> dict[str, JSON]:
+        """What policy sees at a point."""
+        return policy_input_of(self.contract, point.after, point)
+
+
+def unclosed(question: Question) -> str:
+    """Why not everything was looked at that a question can hang on; empty where it was."""
+    for name, place in question.short_lists.items():
+        return f"`{place}` reads the list `{name}`, of which only some elements were looked at"
+    for walked in question.walked:
+        for place in walked.limits.opened:
+            return f"`{place}` looks through members that the contract does not type, see `request`"
+    return ""

@@ -1,0 +1,18 @@
+"""A short run of the fuzzer: the proof never says proved where a pair of tokens exists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN
+
+from .fuzz import run
+
+
+def test_no_answer_is_wrong_on_small_domains(opa: Path) -> None:
+    figures = run(11, 150, opa)
+    assert figures.faults == []
+    assert figures.pairs == 150
+    assert figures.answers[REFUTED] > 60
+    assert figures.answers[PROVED] > 60
+    assert figures.answers[UNKNOWN] < 0.1 * 300

@@ -1,0 +1,192 @@
+"""Patterns and texts as the solver reads them, held against OPA's regular expressions and the contract's validator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from entitlements.contract import conforms
+from entitlements.engine.builtin_calls import BuiltinCalls
+from entitlements.errors import NotFollowed
+from entitlements.proof.symbolic.regular import smt_regex, text_literal
+from entitlements.proof.symbolic.solver import SAT, Solver
+
+LETTERS = [
+    "a",
+    "b",
+    "A",
+    "1",
+    "_",
+    "-",
+    ".",
+    "\n",
+    "\r",
+    "\u2028",
+    "\u00e9",
+    "\u0663",
+    "\u0660",
+    "\u212a",
+    "\U0001f600",
+    '"',
+    "\\",
+    " ",
+    "\t",
+    "\x00",
+    "\x7f",
+    "{",
+    "}",
+    "u",
+    "^",
+    "$",
+    "]",
+    "&",
+]
+text = st.lists(st.sampled_from(LETTERS), max_size=6).map("".join)
+atoms = st.sampled_from(
+    [
+        "a",
+        "b",
+        ".",
+        "[ab]",
+        "[^a]",
+        "[a-c]",
+        "[^a-c]",
+        r"\.",
+        r"\\",
+        r"\d",
+        r"[^\d]",
+        r"[\w.]",
+        r"\W",
+        r"\w",
+        r"\s",
+        r"\-",
+        "_",
+        '"',
+        " ",
+        "[]a]",
+        "[^]a]",
+        "[a-]",
+        "[-a]",
+        "[.]",
+        r"[\]]",
+        r"[\-a]",
+        "{",
+        "}",
+        "&",
+        "[a^]",
+        r"\_",
+        "]",
+        "(?i:a)",
+        "^",
+        "$",
+        r"\b",
+        "é",
+        "[[:alpha:]]",
+        r"\x61",
+        r"[\w-]",
+        "[+--]",
+    ]
+)
+repeated = st.builds(
+    lambda one, mark: one + mark,
+    atoms,
+    st.sampled_from(["", "", "", "*", "+", "?", "{2}", "{1,2}", "{0}", "{2,}", "*?", "+?", "{,2}", "{,}", "a{1"]),
+)
+sequence = st.lists(repeated, min_size=0, max_size=4).map("".join)
+grouped = st.builds(
+    lambda one, other, mark: f"({one}|{other}){mark}", sequence, sequence, st.sampled_from(["", "*", "?", "{2}"])
+)
+pattern = st.builds(
+    lambda front, parts, back: front + "".join(parts) + back,
+    st.sampled_from(["", "^", "(?i)", "^^"]),
+    st.lists(
+        st.one_of(sequence, grouped, grouped.map(lambda g: "(?:" + g[1:]), st.just("|"), st.just("^b"), st.just("a$")),
+        max_size=3,
+    ),
+    st.sampled_from(["", "$", "$$", "\\z", "\n"]),
+)
+slow = settings(deadline=None, max_examples=60, suppress_health_check=[*HealthCheck])
+
+
+@pytest.fixture(scope="module")
+def solver() -> Iterator[Solver]:
+    with Solver(seconds=20) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def opa_calls(opa: Path) -> BuiltinCalls:
+    return BuiltinCalls(opa)
+
+
+def found(solver: Solver, regexes: list[tuple[str, str]]) -> list[bool]:
+    """Whether each text is in its language, as the solver says."""
+    lines = []
+    for place, (one, regex) in enumerate(regexes):
+        lines.append(f"(declare-const v{place} Bool)")
+        lines.append(f"(assert (= v{place} (str.in_re {text_literal(one)} {regex})))")
+    solved = solver.solve("\n".join(lines) + "\n")
+    assert solved.answer == SAT, solved.reason
+    return [solved.model.get(f"v{place}") == "true" for place in range(len(regexes))]
+
+
+@slow
+@given(patterns=st.lists(pattern, min_size=20, max_size=30), texts=st.lists(text, min_size=12, max_size=12))
+def test_a_pattern_matches_as_opa_matches_it(
+    patterns: list[str], texts: list[str], solver: Solver, opa_calls: BuiltinCalls
+) -> None:
+    translated = {one: regex for one in patterns if (regex := smt_regex(one)) is not None}
+    rows = [(one, text) for one in translated for text in texts]
+    if rows:
+        wanted = opa_calls("regex.match", rows)
+        answers = found(solver, [(text, translated[one]) for one, text in rows])
+        for row, want, answer in zip(rows, wanted, answers, strict=True):
+            assert want.failed or want.value is answer, row
+
+
+@slow
+@given(patterns=st.lists(pattern, min_size=20, max_size=30), texts=st.lists(text, min_size=12, max_size=12))
+def test_a_pattern_matches_as_the_contract_matches_it(patterns: list[str], texts: list[str], solver: Solver) -> None:
+    rows = []
+    for one in patterns:
+        regex = smt_regex(one)
+        if regex is None:
+            continue
+        schema = {"type": "string", "pattern": one}
+        try:
+            rows += [(schema, text, regex) for text in texts if conforms(schema, text) is not None]
+        except ValueError:
+            continue  # No pattern for a contract: it does not load.
+    if rows:
+        answers = found(solver, [(text, regex) for _, text, regex in rows])
+        for (schema, text, _), answer in zip(rows, answers, strict=True):
+            assert conforms(schema, text) is answer, (schema, text)
+
+
+@slow
+@given(texts=st.lists(text, min_size=1, max_size=30))
+def test_texts_come_back_as_they_were(texts: list[str], solver: Solver) -> None:
+    lines = [f"(declare-const v{i} String)\n(assert (= v{i} {text_literal(one)}))" for i, one in enumerate(texts)]
+    lines += [f"(assert (= (str.len v{i}) {len(one)}))" for i, one in enumerate(texts)]
+    solved = solver.solve("\n".join(lines) + "\n")
+    assert solved.answer == SAT
+    assert [solved.model[f"v{i}"] for i in range(len(texts))] == texts
+
+
+@pytest.mark.parametrize("text", [r"\u{41}", r"\u0041", r"\x41", '""', "\\", "\\\\", "\x00", "\U0002fffd", "\ufffd"])
+def test_texts_that_look_like_escapes_come_back_as_they_were(text: str, solver: Solver) -> None:
+    solved = solver.solve(
+        f"(declare-const v0 String)\n(assert (= v0 {text_literal(text)}))\n(assert (= (str.len v0) {len(text)}))\n"
+    )
+    assert solved.answer == SAT
+    assert solved.model["v0"] == text
+
+
+@pytest.mark.parametrize("text", ["\U0002ffff", "\U00030000", "a\U0010ffff"])
+def test_a_text_that_the_solver_cannot_hold_is_not_followed(text: str) -> None:
+    with pytest.raises(NotFollowed):
+        text_literal(text)

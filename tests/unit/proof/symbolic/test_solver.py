@@ -1,0 +1,107 @@
+"""The solver process: whatever happens to it there is an answer or a fault, and the next question is answered."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from entitlements.proof.symbolic.solver import SAT, UNDECIDED, UNSAT, Solver, SolverFailed
+
+EASY = "(declare-const v0 Bool)\n(assert v0)\n"
+# Pigeons: exponentially hard for resolution, and small.
+_HOLES = 12
+_SPOTS = [f"v{p * _HOLES + h}" for p in range(_HOLES + 1) for h in range(_HOLES)]
+HARD = "\n".join(
+    [
+        *(f"(declare-const {spot} Bool)" for spot in _SPOTS),
+        *(f"(assert (or {' '.join(_SPOTS[p * _HOLES : (p + 1) * _HOLES])}))" for p in range(_HOLES + 1)),
+        *(
+            f"(assert (or (not {_SPOTS[p * _HOLES + h]}) (not {_SPOTS[q * _HOLES + h]})))"
+            for h in range(_HOLES)
+            for p in range(_HOLES + 1)
+            for q in range(p)
+        ),
+    ]
+)
+
+
+def answers_still(solver: Solver) -> bool:
+    solved = solver.solve(EASY)
+    return solved.answer == SAT and solved.model == {"v0": "true"}
+
+
+def test_answers_and_models() -> None:
+    with Solver(seconds=10) as solver:
+        assert answers_still(solver)
+        assert solver.solve("(assert false)\n").answer == UNSAT
+        assert solver.version
+
+
+def test_nothing_of_one_question_is_left_in_the_next() -> None:
+    with Solver(seconds=10) as solver:
+        assert solver.solve("(declare-const v0 Bool)\n(assert (not v0))\n").model == {"v0": "false"}
+        assert solver.solve("(declare-const v0 Int)\n(assert (= v0 (- 3)))\n").model == {"v0": "-3"}
+        assert answers_still(solver)
+
+
+def test_a_question_that_takes_too_long_is_unknown() -> None:
+    with Solver(seconds=0.5) as solver:
+        start = time.monotonic()
+        solved = solver.solve(HARD)
+        assert solved.answer == UNDECIDED
+        assert solved.reason
+        assert time.monotonic() - start < 20
+        assert answers_still(solver)
+
+
+def test_a_process_that_does_not_answer_at_all_is_ended() -> None:
+    with Solver(seconds=0.2) as solver:
+        assert answers_still(solver)
+        process = solver._process
+        assert process is not None
+        os.kill(process.pid, signal.SIGSTOP)
+        assert solver.solve(EASY).answer == UNDECIDED
+        assert process.poll() is not None
+    with Solver(seconds=10) as solver:
+        assert answers_still(solver)
+
+
+def test_a_process_that_is_killed_between_questions_is_replaced() -> None:
+    with Solver(seconds=10) as solver:
+        assert answers_still(solver)
+        process = solver._process
+        assert process is not None
+        process.kill()
+        process.wait()
+        assert solver.solve(EASY).answer in (UNDECIDED, SAT)
+        assert answers_still(solver)
+
+
+def test_a_process_that_runs_out_of_memory_gives_no_answer() -> None:
+    with Solver(seconds=10, memory_mb=64) as solver:
+        solved = solver.solve(EASY)
+        assert solved.answer in (UNDECIDED, SAT)
+        assert solver.solve(HARD).answer == UNDECIDED
+        assert solver.solve(EASY).answer in (UNDECIDED, SAT)
+
+
+@pytest.mark.parametrize("text", ["(assert", "(assert v9)", "(declare-const v0 Nonsense)", '(assert (= "a" 1))'])
+def test_a_question_that_is_not_accepted_is_a_fault(text: str) -> None:
+    with Solver(seconds=10) as solver:
+        with pytest.raises(SolverFailed):
+            solver.solve(text)
+        assert answers_still(solver)
+
+
+def test_nobody_but_the_solver_process_imports_the_solver() -> None:
+    code = (
+        "import sys, entitlements.proof, entitlements.proof.check, entitlements.wiring, entitlements.web.app;"
+        "import entitlements.cli; assert 'z3' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,211 @@
+"""Terms simplify as they are made; what they say must not change by it, here or in the solver."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from entitlements.contract import conforms
+from entitlements.proof.symbolic import terms
+from entitlements.proof.symbolic.model import Assignment, of_model
+from entitlements.proof.symbolic.smt import write_query
+from entitlements.proof.symbolic.solver import SAT, UNSAT, Solver
+from entitlements.proof.symbolic.terms import BOOL, INT, REAL, TEXT, Term
+from entitlements.proof.symbolic.texts import NoText, find_texts
+
+BOOLS, INTS, REALS, TEXTS = ["p", "q", "r"], ["i", "j"], ["x", "y"], ["s", "t"]
+WORDS = ["", "a", "b", "ab", 'q"', "\\u{41}", "é"]
+SIZES = {"c": 3, "d": 2, "e": 1}
+slow = settings(deadline=None, max_examples=400, suppress_health_check=[*HealthCheck])
+World = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A term, and what it is to mean."""
+
+    term: Term
+    means: Callable[[World], Any]
+
+
+def lifted(make: Callable[..., Term], means: Callable[..., Any], *parts: Pair) -> Pair:
+    return Pair(make(*(p.term for p in parts)), lambda world: means(*(p.means(world) for p in parts)))
+
+
+def leaf(name: str, sort: str) -> Pair:
+    return Pair(terms.variable(name, sort), lambda world: world[name])
+
+
+def chosen(name: str, index: int) -> Pair:
+    place = index % SIZES[name]
+    return Pair(terms.choice(name, place, SIZES[name]), lambda world: world[name] == place)
+
+
+numbers: st.SearchStrategy[Pair] = st.recursive(
+    st.one_of(
+        st.sampled_from(INTS).map(lambda n: leaf(n, INT)),
+        st.sampled_from(REALS).map(lambda n: leaf(n, REAL)),
+        st.sampled_from([-2, 0, 1, 3, Fraction(1, 2), Fraction(-3, 2), 2**70]).map(
+            lambda n: Pair(terms.number(n), lambda _world: n)
+        ),
+    ),
+    lambda inner: st.one_of(
+        st.tuples(inner, inner).map(lambda p: lifted(lambda a, b: terms.arithmetic("+", a, b), lambda a, b: a + b, *p)),
+        st.tuples(inner, inner).map(lambda p: lifted(lambda a, b: terms.arithmetic("-", a, b), lambda a, b: a - b, *p)),
+        inner.map(lambda p: lifted(lambda a: terms.arithmetic("*", terms.number(3), a), lambda a: 3 * a, p)),
+    ),
+    max_leaves=3,
+)
+texts: st.SearchStrategy[Pair] = st.recursive(
+    st.one_of(
+        st.sampled_from(TEXTS).map(lambda n: leaf(n, TEXT)),
+        st.sampled_from(WORDS).map(lambda w: Pair(terms.text(w), lambda _world: w)),
+    ),
+    lambda inner: st.lists(inner, min_size=1, max_size=3).map(
+        lambda found: lifted(lambda *a: terms.concatenation(a), lambda *a: "".join(a), *found)
+    ),
+    max_leaves=3,
+)
+SHORT = json.dumps({"type": "string", "maxLength": 1})
+LIKE = json.dumps({"type": "string", "pattern": "^a+$"})
+
+
+def on(predicate: str, parameter: str, subject: Pair) -> Pair:
+    means = {
+        "prefix": lambda s: s.startswith(parameter),
+        "suffix": lambda s: s.endswith(parameter),
+        "infix": lambda s: parameter in s,
+        "conforms": lambda s: conforms(json.loads(parameter), s),
+    }[predicate]
+    return lifted(lambda s: terms.on_text(predicate, parameter, s), means, subject)
+
+
+atoms: st.SearchStrategy[Pair] = st.one_of(
+    st.sampled_from(BOOLS).map(lambda n: leaf(n, BOOL)),
+    st.booleans().map(lambda b: Pair(terms.truth(b), lambda _world: b)),
+    st.builds(chosen, st.sampled_from([*SIZES]), st.integers(0, 2)),
+    st.tuples(numbers, numbers).map(lambda p: lifted(terms.equal, lambda a, b: a == b, *p)),
+    st.tuples(numbers, numbers).map(lambda p: lifted(terms.less, lambda a, b: a < b, *p)),
+    st.tuples(numbers, numbers).map(
+        lambda p: lifted(lambda a, b: terms.less(a, b, strict=False), lambda a, b: a <= b, *p)
+    ),
+    numbers.map(lambda p: lifted(terms.is_whole, lambda a: Fraction(a).denominator == 1, p)),
+    st.tuples(texts, texts).map(lambda p: lifted(terms.equal, lambda a, b: a == b, *p)),
+    st.tuples(texts, texts).map(lambda p: lifted(terms.less, lambda a, b: a < b, *p)),
+    texts.map(lambda p: lifted(lambda s: terms.equal(terms.length(s), terms.number(2)), lambda s: len(s) == 2, p)),
+    st.builds(on, st.sampled_from(["prefix", "suffix", "infix"]), st.sampled_from(WORDS), texts),
+    st.builds(on, st.just("conforms"), st.sampled_from([SHORT, LIKE]), texts),
+)
+
+
+def counted(parts: list[Pair], bound: int, kind: int) -> Pair:
+    """A comparison of how many hold with a constant, which simplifies at its ends."""
+    size = lambda *a: terms.count(a)  # noqa: E731
+    limit = terms.number(bound)
+    forms: list[tuple[Callable[..., Term], Callable[..., bool]]] = [
+        (lambda *a: terms.less(size(*a), limit), lambda *a: sum(a) < bound),
+        (lambda *a: terms.less(size(*a), limit, strict=False), lambda *a: sum(a) <= bound),
+        (lambda *a: terms.less(limit, size(*a)), lambda *a: bound < sum(a)),
+        (lambda *a: terms.less(limit, size(*a), strict=False), lambda *a: bound <= sum(a)),
+        (lambda *a: terms.equal(size(*a), limit), lambda *a: sum(a) == bound),
+    ]
+    return lifted(*forms[kind], *parts)
+
+
+def combined(inner: st.SearchStrategy[Pair]) -> st.SearchStrategy[Pair]:
+    some = st.lists(inner, min_size=1, max_size=4)
+    return st.one_of(
+        some.map(lambda found: lifted(terms.both, lambda *a: all(a), *found)),
+        some.map(lambda found: lifted(terms.either, lambda *a: any(a), *found)),
+        inner.map(lambda p: lifted(terms.negation, lambda a: not a, p)),
+        st.tuples(inner, inner).map(lambda p: lifted(terms.implies, lambda a, b: not a or b, *p)),
+        st.tuples(inner, inner).map(lambda p: lifted(terms.same_truth, lambda a, b: a == b, *p)),
+        st.builds(counted, some, st.integers(-1, 5), st.integers(0, 4)),
+    )
+
+
+plain = st.one_of(
+    st.sampled_from(BOOLS).map(lambda n: leaf(n, BOOL)), st.builds(chosen, st.sampled_from([*SIZES]), st.integers(0, 2))
+)
+conditions = st.recursive(atoms, combined, max_leaves=8)
+formulas = st.recursive(plain, combined, max_leaves=30)
+halves = st.integers(-6, 8).map(lambda n: Fraction(n, 2))
+worlds = st.fixed_dictionaries(
+    {
+        **{name: st.booleans() for name in BOOLS},
+        **{name: st.integers(-3, 4) for name in INTS},
+        **dict.fromkeys(REALS, halves),
+        **{name: st.sampled_from(WORDS) for name in TEXTS},
+        **{name: st.integers(0, size - 1) for name, size in SIZES.items()},
+    }
+)
+
+
+def decide(predicate: str, parameter: str, subject: str) -> bool:
+    assert predicate == "conforms"
+    return conforms(json.loads(parameter), subject)
+
+
+def never(term: Term) -> Any:
+    raise AssertionError(f"a variable that is not named: {term!r}")
+
+
+def evaluated(term: Term, world: World) -> Any:
+    return Assignment(world, {name: world[name] for name in SIZES}, decide, never).of(term)
+
+
+@slow
+@given(conditions, st.lists(worlds, min_size=1, max_size=8))
+def test_a_condition_means_what_it_is_made_of(made: Pair, drawn: list[World]) -> None:
+    for world in drawn:
+        assert evaluated(made.term, world) == made.means(world)
+
+
+@slow
+@given(formulas, st.lists(worlds, min_size=4, max_size=20))
+def test_a_large_formula_of_few_variables_means_what_it_is_made_of(made: Pair, drawn: list[World]) -> None:
+    """Absorption, contradiction and choices that exclude each other are met often."""
+    for world in drawn:
+        assert evaluated(made.term, world) == made.means(world)
+
+
+@pytest.fixture(scope="module")
+def solver() -> Iterator[Solver]:
+    with Solver(seconds=10) as one:
+        yield one
+
+
+@settings(slow, max_examples=250)
+@given(goals=st.lists(conditions, min_size=1, max_size=3), world=worlds, rich=st.booleans())
+def test_the_solver_reads_terms_as_they_mean(goals: list[Pair], world: World, rich: bool, solver: Solver) -> None:
+    """A model makes every goal true, and where some assignment does the answer is never `unsat`."""
+    roots = [goal.term for goal in goals]
+    rules = {"s": [SHORT]}
+    query = write_query(roots, rules, decide, all_rich=rich)
+    solved = solver.solve(query.text)
+    if all(goal.means(world) for goal in goals) and conforms(json.loads(SHORT), world["s"]):
+        assert solved.answer != UNSAT
+    if solved.answer == SAT:
+        try:
+            model = of_model(query, solved.model, lambda coded: find_texts(query, coded, rules), decide, default)
+        except NoText:
+            return
+        assert all(model.of(root) for root in roots)
+
+
+def default(term: Term) -> Any:
+    return {BOOL: False, INT: 0, REAL: Fraction(0), TEXT: ""}[term.sort]
+
+
+def test_equal_terms_are_one_object_and_types_are_told_apart() -> None:
+    assert terms.number(1) is terms.number(Fraction(2, 2))
+    assert terms.number(1) is not terms.TRUE
+    assert terms.variable("x", INT) is not terms.variable("x", REAL)
+    assert terms.text("1") is not terms.number(1)
