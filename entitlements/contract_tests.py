@@ -16,10 +16,12 @@ import pytest
 
 from entitlements.change_check import HOLDS, Report, Step, check_step
 from entitlements.cli import check_formats
+from entitlements.cli.policy import proved_lines
 from entitlements.contract import (
     APPROVALS_NAME,
     LOCK_NAME,
     Approval,
+    Contract,
     gate_faults,
     load_approvals,
     load_file,
@@ -30,6 +32,8 @@ from entitlements.contract import (
 from entitlements.contract.lock import changed_since_published, load_all
 from entitlements.engine import policy_digest
 from entitlements.errors import EntitlementsError, StartupFault
+from entitlements.proof import PROVED
+from entitlements.proof.invariants import Invariant, load_invariant, prove_invariant
 from entitlements.settings import load_settings
 from entitlements.wiring import opa
 
@@ -40,7 +44,9 @@ def collector(path: Path, parent: pytest.Collector, *, contracts: Path, policies
     if _WORLD not in stash:
         stash[_WORLD] = _World(contracts, policies)
     kind: Any = None
-    if path.parent.resolve() == contracts:
+    if path.name.endswith("_invariant.rego"):
+        kind = _InvariantFile
+    elif path.parent.resolve() == contracts:
         kind = _LockFile if path.name == LOCK_NAME else None
     elif path.suffix == ".yaml":
         kind = _ApprovalsFile if path.name == APPROVALS_NAME else _VersionFile
@@ -184,6 +190,30 @@ class _LockFile(_File):
         faults += gate_faults(lock, policy_digest(self.world.policies), str(self.path))
         if faults:
             raise _NotHeld("\n".join(map(str, faults)))
+
+
+class _InvariantFile(_File):
+    """`*_invariant.rego`: no permitted token and request give a violation, under each contract that it is about."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """One test for each contract."""
+        invariant = load_invariant(self.path, self.world.policies)
+        package = invariant.decides.replace(".", "/")
+        newest = [load_file(paths[-1]).contract for paths in versions(self.world.contracts).values()]
+        about = [one for one in newest if one.decision_path.rpartition("/")[0] == package]
+        if not about:
+            fault = StartupFault("invariant_invalid", f"no contract has a policy of the package `{invariant.decides}`")
+            yield self.test("invariant", lambda: _raise(fault))
+        for contract in about:
+            name = f"invariant[{contract.name}-{contract.version}]"
+            yield self.test(name, lambda contract=contract: self._proved(invariant, contract))  # type: ignore[misc]
+
+    def _proved(self, invariant: Invariant, contract: Contract) -> None:
+        executable = opa(load_settings(os.environ))
+        answers = prove_invariant(invariant, contract, self.world.policies, opa=executable)
+        told = [line for one in answers if one.answer != PROVED for line in proved_lines(invariant, contract, one)]
+        if told:
+            raise _NotHeld("\n".join(told))
 
 
 def _shown(path: Path) -> str:

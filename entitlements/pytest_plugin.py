@@ -1,6 +1,7 @@
 """The hooks of the pytest plugin: they find contract files, and load the rest of the package only where there are some.
 
-`pytest contracts` runs the contract tests; the ini options `entitlements_contracts` and `entitlements_policies` name
+`pytest contracts policies` runs the contract tests and proves the invariants; the ini options
+`entitlements_contracts` and `entitlements_policies` name
 other folders, relative to the root of the project.
 """
 
@@ -20,13 +21,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """A file of the contracts folder, as its tests."""
+    """A file of the contracts folder, or an invariant beside the policies, as its tests."""
     config = parent.config
     contracts = (config.rootpath / config.getini(_CONTRACTS)).resolve()
-    if contracts not in (file_path.parent.resolve(), file_path.parent.parent.resolve()):
+    policies = (config.rootpath / config.getini(_POLICIES)).resolve()
+    of_policies = file_path.name.endswith("_invariant.rego") and file_path.resolve().is_relative_to(policies)
+    if not of_policies and contracts not in (file_path.parent.resolve(), file_path.parent.parent.resolve()):
         return None
     from entitlements import contract_tests
 
-    return contract_tests.collector(
-        file_path, parent, contracts=contracts, policies=(config.rootpath / config.getini(_POLICIES)).resolve()
-    )
+    return contract_tests.collector(file_path, parent, contracts=contracts, policies=policies)

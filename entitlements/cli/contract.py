@@ -10,8 +10,10 @@ import click
 
 from entitlements.cli import render
 from entitlements.cli.contract_check import approve, check, usage
+from entitlements.cli.contract_explain import explain
 from entitlements.cli.contract_init import init
 from entitlements.cli.contract_lock import lock
+from entitlements.cli.contract_verify import verify
 from entitlements.contract import Contract, input_schema, lint, load_contract
 from entitlements.contract.lock import load_all, version_key
 from entitlements.errors import ContractsInvalid, Fault, StartupFault
@@ -152,5 +154,5 @@ def _summary(schema: Mapping[str, object]) -> str:
     return " ".join([kind, *bounds])
 
 
-for command in (init, check, approve, usage, lock):
+for command in (init, check, explain, approve, usage, lock, verify):
     contract.add_command(command)

@@ -29,7 +29,8 @@ from entitlements.contract import (
     write_lock,
 )
 from entitlements.engine import policy_digest, write_manifest
-from entitlements.errors import ContractsInvalid, EngineUnavailable, StartupFault
+from entitlements.errors import ContractsInvalid, EngineUnavailable, ProofFailed, StartupFault
+from entitlements.proof_record import make_record, write_record
 from entitlements.settings import Settings
 from entitlements.wiring import opa
 
@@ -70,16 +71,28 @@ def lock(pins: Sequence[str], also: Sequence[str], policies_old: Path | None, ag
             click.echo(check_formats.text([report for report in reports if report.exit_code != HOLDS]))
             click.echo("\nnothing was locked: fix it, or accept it with `entitlements contract approve`", err=True)
             sys.exit(code)
-        plan = Lock({audience: pin for audience, (pin, _) in checked.items()}, plan.published)
+        pins_now = {audience: _recorded(settings, pin, found) for audience, (pin, found) in checked.items()}
+        plan = Lock(pins_now, plan.published)
         write_lock(settings.contracts, plan)
         write_manifest(settings.policies, decision_paths=_decision_paths(settings, plan))
-    except (StartupFault, EngineUnavailable) as fault:
+    except (StartupFault, EngineUnavailable, ProofFailed) as fault:
         render.fail(fault)
     for pin in plan.pins.values():
         older = f", also {', '.join(pin.also)}" if pin.also else ""
         state = f"{pin.check}, approved" if pin.approved else pin.check
         click.echo(f"{pin.audience}  {pin.contract}@{pin.version}{older}  {pin.digest}  {state}")
     click.echo(f"policies  {digest}")
+
+
+def _recorded(settings: Settings, pin: Pin, reports: Sequence[Report]) -> Pin:
+    """The pin with the digest of the record of its check, which is written beside the contract."""
+    for report in reports:
+        if (report.new.contract.version, report.access.no_new_access.answer) == (pin.version, pin.check):
+            decisions = report.old.contract.decision_path, report.new.contract.decision_path
+            record = make_record(report, decisions, datetime.datetime.now(datetime.UTC))
+            path = settings.contracts / pin.contract / f"{pin.version}.proof.json"
+            return replace(pin, record=write_record(path, record))
+    return pin
 
 
 def _pair(text: str) -> tuple[str, str]:

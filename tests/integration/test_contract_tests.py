@@ -174,3 +174,42 @@ def test_other_files_of_a_project_are_left_alone(project: Path, opa: Path) -> No
     (project / "test_own.py").write_text("def test_own():\n    pass\n")
     done = run(project, opa)
     assert "1 passed" in done.stdout
+
+
+INVARIANT = """\
+package tickets.authz_invariant
+
+violation contains "suspended_is_allowed" if {
+	data.tickets.authz.decision.allow
+	input.subject.claims.suspended
+}
+
+violation contains "customer_reads" if {
+	data.tickets.authz.decision.allow
+	"customer" in input.subject.claims.roles
+}
+"""
+
+
+def test_an_invariant_is_a_test_that_fails_with_what_breaks_it(project: Path, opa: Path) -> None:
+    (project / "policies/tickets/authz/authz_invariant.rego").write_text(INVARIANT)
+    done = run(project, opa, "policies")
+    assert "authz_invariant.rego::invariant[tickets-2.1.0] FAILED" in done.stdout
+    assert "customer_reads: violated" in done.stdout
+    assert "suspended_is_allowed" not in done.stdout
+    assert done.returncode == 1
+
+
+def test_an_invariant_that_holds_is_a_test_that_passes(project: Path, opa: Path) -> None:
+    held = INVARIANT.partition('violation contains "customer')[0]
+    (project / "policies/tickets/authz/authz_invariant.rego").write_text(held)
+    done = run(project, opa, "policies")
+    assert "authz_invariant.rego::invariant[tickets-2.1.0] PASSED" in done.stdout
+    assert done.returncode == 0
+
+
+def test_an_invariant_of_no_contract_fails(project: Path, opa: Path) -> None:
+    (project / "policies/tickets/authz/authz_invariant.rego").write_text("package other_invariant\n")
+    done = run(project, opa, "policies")
+    assert "no contract has a policy of the package `other`" in done.stdout
+    assert done.returncode == 1

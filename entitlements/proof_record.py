@@ -1,0 +1,119 @@
+"""The record of a check: what was asked and answered, and what the answer rests on. Anybody can verify it."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from entitlements import strict_json
+from entitlements.change_check import Report
+from entitlements.errors import Fault, JSONRefused, StartupFault
+from entitlements.model import JSON
+from entitlements.proof import Answer
+from entitlements.proof.evidence import ASSUMPTIONS, text_digest
+
+_VERSION = 1
+_SIDES = ("old", "new")
+_ANSWERS = ("no_new_access", "no_lost_access")
+_MEMBERS = frozenset({"record", "made", "seconds", "versions", "contract", "assumptions", *_SIDES, *_ANSWERS})
+
+
+def make_record(report: Report, decisions: tuple[str, str], made: datetime.datetime) -> dict[str, JSON]:
+    """The record of a report, as docs/proof-record.schema.json describes it.
+
+    decisions: the rules that decide; made: when, in UTC."""
+    evidence = report.access.evidence
+    record: dict[str, Any] = {
+        "record": _VERSION,
+        "made": made.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "seconds": round(evidence.seconds, 3),
+        "versions": dict(evidence.versions),
+        "contract": report.new.contract.name,
+    }
+    for number, name in enumerate(_SIDES):
+        contract = (report.old, report.new)[number].contract
+        record[name] = {
+            "version": contract.version,
+            "digest": contract.ref.digest,
+            "policies": report.access.policies[number],
+            "decision": decisions[number],
+            "plan": evidence.plans[number],
+            "data": evidence.data[number],
+        }
+    for name, answer in report.answers.items():
+        record[name] = _answer(answer)
+    record["assumptions"] = [*ASSUMPTIONS]
+    return record
+
+
+def _answer(answer: Answer) -> dict[str, JSON]:
+    return {
+        "answer": answer.answer,
+        "method": answer.method,
+        "coverage": answer.coverage,
+        "reason": answer.reason,
+        "bounds": dict(answer.bounds),
+        "approximations": [*answer.approximations],
+        "witnesses": [*sorted(one.fingerprint for one in answer.witnesses)],
+        "queries": [text_digest(query) for query in answer.queries],
+    }
+
+
+def write_record(path: Path, record: Mapping[str, JSON]) -> str:
+    """Write a record in one step; returns the digest of the file, `sha256:<hex>`."""
+    content = (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
+    temporary = path.with_name("." + path.name + ".new")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def record_digest(path: Path) -> str:
+    """The digest of a record's file. Raises StartupFault `record_invalid`."""
+    return "sha256:" + hashlib.sha256(_read(path)).hexdigest()
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read a record. Raises StartupFault `record_invalid`."""
+    try:
+        document: Any = strict_json.loads(_read(path))
+    except JSONRefused:
+        raise _invalid(path, "is no strict JSON") from None
+    if not isinstance(document, dict) or document.keys() != _MEMBERS or document["record"] != _VERSION:
+        raise _invalid(path, "is no record of a check")
+    sides = [document[name] for name in _SIDES]
+    members = {"version", "digest", "policies", "decision", "plan", "data"}
+    if any(not isinstance(one, dict) or not members <= one.keys() for one in sides):
+        raise _invalid(path, "does not name both sides")
+    if any(not isinstance(document[name], dict) for name in _ANSWERS) or not isinstance(document["contract"], str):
+        raise _invalid(path, "has no answers")
+    return document
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        raise _invalid(path, "cannot be read") from None
+
+
+def _invalid(path: Path, why: str) -> StartupFault:
+    return StartupFault("record_invalid", f"`{path}` {why}", [Fault("record_invalid", why, str(path))])
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What a second check found to be otherwise; nothing where it found the same.
+
+    Times, versions, the solver's questions and prose count for nothing.
+    """
+    found = []
+    for side in _SIDES:
+        found += [f"{side}.{name}" for name in new[side] if old[side].get(name) != new[side][name]]
+    for answer in _ANSWERS:
+        compared = ("answer", "method", "bounds", "approximations", "witnesses")
+        found += [f"{answer}.{name}" for name in compared if old[answer].get(name) != new[answer][name]]
+    return found
