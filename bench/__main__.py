@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from bench import check, steps
+from bench import check, proof, steps
 from bench.load import Measured, closed_loop, http_request
 from bench.questions import ORDER_BODY, opa_body, order_token, orders
 from demo.service import ALGORITHMS, ROOT, Issuer, environment, free_address, new_issuer, running
@@ -40,6 +40,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--cold", type=int, default=1500, help="new tokens a round, for each algorithm")
+    parser.add_argument("--rules", type=int, default=1000, help="rules of the largest policy that is proved")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="entitlements-bench-") as name:
         folder = Path(name)
@@ -57,6 +58,10 @@ def main() -> int:
     rates, history = check.measure(found)
     print("\n" + table(["check of a change", "a second", "ratio"], rates))
     print("\n" + table(["step of the sample history", "nobody gains access", "coverage", "seconds"], history))
+    sizes, beside = proof.measure(found, most_rules=options.rules)
+    head = ["rules", "claims", "change", "plan by OPA, ms", "proof, ms", "worst, ms"]
+    print("\n" + table(head, sizes))
+    print("\n" + table(["whole check", "proof, s", "answer", "enumeration, s", "answer", "ratio"], beside))
     return 0
 
 

@@ -15,7 +15,7 @@ from demo.service import ROOT
 from entitlements.change_check import Step, check_step
 from entitlements.contract import Contract, load_approvals, load_file, parse_contract
 from entitlements.engine import BatchEngine, OpaProcess, read_policies
-from entitlements.proof import Side, compare_access
+from entitlements.proof import METHOD, Effort, Side, compare_access
 from entitlements.proof.point import policy_input_of
 from entitlements.proof.space import Space
 
@@ -53,7 +53,7 @@ def _rates(opa: Path) -> list[list[str]]:
             engine.close()
     base = sorted(one_by_one)[1]
     sides = Side(old, ROOT / "policies", old.decision_path), Side(new, ROOT / "policies", new.decision_path)
-    taken = _seconds(lambda: compare_access(*sides, opa=opa, budget=_BUDGET))
+    taken = _seconds(lambda: compare_access(*sides, opa=opa, effort=Effort(METHOD, budget=_BUDGET)))
     return [
         ["decisions, one HTTP query each", f"{base:.0f}", "1.0"],
         ["decisions in batches", f"{sorted(together)[1]:.0f}", f"{sorted(together)[1] / base:.1f}"],
