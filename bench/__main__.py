@@ -58,7 +58,7 @@ def main() -> int:
     rates, history = check.measure(found)
     print("\n" + table(["check of a change", "a second", "ratio"], rates))
     print("\n" + table(["step of the sample history", "nobody gains access", "coverage", "seconds"], history))
-    sizes, beside = proof.measure(found, most_rules=options.rules)
+    sizes, beside = proof.measure(found, most_rules=options.rules, rounds=options.rounds)
     head = ["rules", "claims", "change", "plan by OPA, ms", "proof, ms", "worst, ms"]
     print("\n" + table(head, sizes))
     print("\n" + table(["whole check", "proof, s", "answer", "enumeration, s", "answer", "ratio"], beside))
