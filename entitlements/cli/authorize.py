@@ -132,7 +132,7 @@ def _where(policies: Path, decision_path: str, reason: str) -> str:
     folder = policies.joinpath(*decision_path.split("/")[:-1])
     head = re.compile(rf'\breasons contains "{re.escape(reason)}"')
     for file in sorted(folder.glob("*.rego")):
-        if file.name.endswith("_test.rego"):
+        if file.name.endswith(("_test.rego", "_invariant.rego")):
             continue
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
             if head.search(line):

@@ -23,7 +23,7 @@ _LOCKDOWN = Path(__file__).with_name("lockdown") / "authz.rego"
 CONSTANT_PATH = "system/decision_paths"
 _DATA = frozenset({"data.json", "data.yaml"})
 # Tests of policies and invariants over them stand beside them and decide nothing.
-_ASIDE = ("_test.rego", "_invariant.rego")
+ASIDE = ("_test.rego", "_invariant.rego")
 # A policy decides by its input alone: no network, no clock, no chance, no look at the process. OPA marks most of what
 # it has of these as nondeterministic; this is what it does not mark: certificates are checked by the clock.
 _IMPURE = frozenset(
@@ -44,7 +44,7 @@ def policy_files(folder: Path) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for path in _walk(folder):
         name = path.relative_to(folder).as_posix()
-        if not (name.endswith(".rego") and not name.endswith(_ASIDE)) and path.name not in _DATA:
+        if not (name.endswith(".rego") and not name.endswith(ASIDE)) and path.name not in _DATA:
             continue
         try:
             found[name] = path.read_bytes()

@@ -22,6 +22,7 @@ from check_jsonschema import main as check_jsonschema
 from demo.cases import AGENT, ORDER, ORDERS_SCOPES
 from demo.service import contracts, free_address
 from entitlements.engine import OPA_VERSION, find_opa
+from entitlements.engine.policy_files import ASIDE
 from entitlements.token import access_token_claims, from_jwk, mint
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +46,11 @@ def test_the_schema_check_notices_a_wrong_file(tmp_path: Path) -> None:
 def test_opa_is_pinned_to_the_version_that_everything_else_uses() -> None:
     assert SERVICES["opa"]["image"] == f"openpolicyagent/opa:{OPA_VERSION}-static"
     assert f"OPA_VERSION := {OPA_VERSION}\n" in (ROOT / "Makefile").read_text()
+
+
+def test_opa_serves_nothing_that_is_neither_locked_nor_checked() -> None:
+    """What stands beside the policies could hold rules of any package: an OPA that mounts the folder ignores it."""
+    assert {f"--ignore=*{suffix}" for suffix in ASIDE} <= set(SERVICES["opa"]["command"])
 
 
 @pytest.mark.parametrize("name", SERVICES)
