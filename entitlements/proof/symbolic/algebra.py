@@ -34,6 +34,7 @@ from entitlements.proof.symbolic.value import (
     Const,
     Leaf,
     Object,
+    Scalar,
     Set,
     Value,
     merged,
@@ -243,6 +244,9 @@ class Algebra:
     def _array_lookup(self, leaf: Array, key: Leaf) -> list[tuple[Term, Value]]:
         if key.kind != NUMBER:
             return []
+        if isinstance(key, Scalar) and key.term.op == "const":
+            # To OPA `[1.0]` is the element at 1 and `[1e0]` is none: the spelling is not known here.
+            raise Unsupported("number_form", f"`{self.notices.place}`: a number with point or exponent is an index")
         self._noticed(leaf)
         return [
             (both(guard, equal(term_of(key), number(place))), element)

@@ -212,3 +212,19 @@ def test_the_same_failure_on_both_sides_is_no_proof_where_the_input_differs(opa:
     found = answer(contract(), contract(version="1.1.0"), tmp_path, opa, FAILS_FIRST)
     assert found.answer != PROVED
     assert answer(contract(), contract(), tmp_path / "same", opa, FAILS_FIRST).answer == PROVED
+
+
+INDICES = ["roles[1e0]", "roles[0.1e1]", "roles[data.shop.i]"]
+
+
+@pytest.mark.parametrize("index", INDICES)
+def test_an_index_with_an_exponent_is_never_taken_for_the_whole_number(index: str, opa: Path, tmp_path: Path) -> None:
+    """To OPA `[1e0]` is no element, although `1e0 == 1`."""
+    roles = {"required": True, "schema": {"type": "array", "items": {"enum": ["x", "y"]}, "maxItems": 2}}
+    old = contract(claims={**BASE["claims"], "roles": roles})
+    (tmp_path / "after/shop").mkdir(parents=True)
+    (tmp_path / "after/shop/data.json").write_text('{"i": 1e0}')
+    rare = 'input.action.name == "read"\n\tinput.resource.id == "r1"\n\tinput.subject.id == "u7"'
+    body = f'{rare}\n\tinput.subject.claims.roles[1] == "x"\n\tnot input.subject.claims.{index}'
+    found = answer(old, old, tmp_path, opa, "allow if 1 == 2", f"allow if {{\n\t{body}\n}}")
+    assert found.answer != PROVED
