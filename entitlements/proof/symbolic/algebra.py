@@ -255,8 +255,7 @@ class Algebra:
 
     def less(self, one: Value, other: Value, *, strict: bool) -> Term:
         """Where both are defined and one sorts before the other, across types as OPA sorts them."""
-        found = [both(a, b, self._before(x, y, strict)) for a, x in one.cases for b, y in other.cases]
-        return either(*found)
+        return either(*(both(a, b, self._before(x, y, strict)) for a, x in one.cases for b, y in other.cases))
 
     def _before(self, one: Leaf, other: Leaf, strict: bool) -> Term:
         if one.kind != other.kind:
