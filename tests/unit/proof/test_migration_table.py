@@ -7,7 +7,7 @@ relation.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from entitlements.contract import ClaimSpec, Contract, conforms, parse_contract
 from entitlements.model import same_json
+from entitlements.proof import migration
 from entitlements.proof.migration import ABSENT, ClaimStep, claim_steps, identity_step, related, related_claim
 from entitlements.proof.migration import related_scopes as scopes_related
 
@@ -217,14 +218,14 @@ def held(one: ClaimSpec) -> list[Any]:
     return [*every(one.schema), *([] if one.required else [ABSENT])]
 
 
-def refused(old: ClaimSpec, new: ClaimSpec) -> list[Any]:
+def refused(old: ClaimSpec, new: ClaimSpec, relation: Callable[..., bool] = related_claim) -> list[Any]:
     """Pairs that the table gives and the relation refuses."""
     step = ClaimStep("c", "c", old, new)
     found = []
     for before in held(old):
         for after in table(old, new, before):
             permitted = not new.required if after is ABSENT else conforms(new.schema, after)
-            if permitted and not related_claim(step, before, after, released=(True, True)):
+            if permitted and not relation(step, before, after, released=(True, True)):
                 found.append((before, after))
     return found
 
@@ -250,6 +251,49 @@ def test_every_list_of_the_table_is_in_the_relation(pairs: Any) -> None:
         assert one is not None
         assert other is not None
         assert not refused(one, other), (old, new)
+
+
+SMALLER = {
+    "absent stays absent": (
+        "return after is ABSENT or old.required != new.required or not conforms(old.schema, after)",
+        "return after is ABSENT",
+    ),
+    "optional may not go": ("return old.required or not conforms(new.schema, before)", "return old.required"),
+    "required may not go": (
+        "return old.required or not conforms(new.schema, before)",
+        "return not conforms(new.schema, before)",
+    ),
+    "no value stays": (
+        "return same_json(before, after) or not conforms(old, after)",
+        "return not conforms(old, after)",
+    ),
+    "no new value": (" or not conforms(old, after) or not conforms(new, before)", " or not conforms(new, before)"),
+    "nothing for what is gone": (
+        " or not conforms(old, after) or not conforms(new, before)",
+        " or not conforms(old, after)",
+    ),
+    "lists never shrink": ("bool(shrinks or len(lost)", "bool(len(lost)"),
+    "long lists lose nothing": ("len(lost) <= too_long + replaced", "len(lost) <= replaced"),
+    "nothing is replaced": ("len(lost) <= too_long + replaced", "len(lost) <= too_long"),
+    "short lists gain nothing": ('return bool(kept < new.get("minItems", 0) or (', "return bool(("),
+    "lists never grow": ("raised = new[", "raised = False and new["),
+    "items do not change by their parts": ("parts = isinstance(item, (list, dict)) and", "parts = False and"),
+}
+
+
+@pytest.mark.parametrize(("text", "smaller"), SMALLER.values(), ids=SMALLER)
+def test_a_relation_that_misses_a_pair_is_noticed(text: str, smaller: str) -> None:
+    """Mutation: a relation in which one clause is left out refuses a pair that the table gives."""
+    source = Path(migration.__file__).read_text()
+    assert source.count(text) == 1
+    mutant: dict[str, Any] = {"__name__": migration.__name__}
+    exec(compile(source.replace(text, smaller), migration.__file__, "exec"), mutant)
+    # The mutant speaks of the same absence.
+    mutant["ABSENT"] = ABSENT
+    pairs = itertools.chain(family(PLAIN), family(OBJECTS), family(LISTS), family(LISTS_OF_OBJECTS))
+    choices = itertools.product(pairs, itertools.product([True, False], repeat=2))
+    specs = ((spec(old, was), spec(new, is_now)) for (old, new), (was, is_now) in choices)
+    assert any(one and other and refused(one, other, mutant["related_claim"]) for one, other in specs)
 
 
 @settings(deadline=None)
