@@ -63,7 +63,7 @@ class Witnesses:
     def _shrunk(self, point: Point) -> Point:
         """The same flip with fewer changed claims, then with fewer claims, scopes and properties at all."""
         for _ in range(_MOST_ROUNDS):
-            candidates = [one for one in self._smaller(point) if self._permitted(one)]
+            candidates = [one for one in self._smaller(point) if self.permitted(one)]
             still = self._decisions.flips(candidates, widening=self._widening)
             if not still:
                 break
@@ -92,7 +92,7 @@ class Witnesses:
         for name in point.context:
             yield replace(point, context={key: value for key, value in point.context.items() if key != name})
 
-    def _permitted(self, point: Point) -> bool:
+    def permitted(self, point: Point) -> bool:
         """Whether both tokens are permitted and related, and the side that allows permits the request."""
         one, other = point.before, point.after
         identities = (("sub", one.subject, other.subject), ("client_id", one.client, other.client))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Protocol
 
 from entitlements.errors import NotFollowed
@@ -23,11 +23,8 @@ from entitlements.proof.symbolic.terms import (
     truth,
 )
 from entitlements.proof.symbolic.value import (
-    ARRAY,
     KINDS,
     NUMBER,
-    OBJECT,
-    SET,
     STRING,
     UNDEFINED,
     Array,
@@ -290,11 +287,3 @@ class Algebra:
             again = either(*(both(g, self.equal(element, e)) for g, e in found))
             found.append((both(guard, negation(again)), element))
         return found
-
-
-def every_leaf(value: Value, holds: Callable[[Leaf], Term]) -> Term:
-    """Where a value is defined and what holds of its leaf."""
-    return either(*(both(guard, holds(leaf)) for guard, leaf in value.cases))
-
-
-COLLECTIONS = (ARRAY, SET, OBJECT)

@@ -14,8 +14,7 @@ from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.errors import NotFollowed
 from entitlements.model import JSON, same_json
 from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, Witness
-from entitlements.proof.decisions import Decisions, request_permitted
-from entitlements.proof.migration import identity_step, related, related_claim
+from entitlements.proof.decisions import Decisions
 from entitlements.proof.point import Point
 from entitlements.proof.symbolic.kinds import of_kind, single_differences
 from entitlements.proof.symbolic.plan import Place
@@ -121,14 +120,7 @@ class Prover:
 
     def related(self, point: Point, *, widening: bool) -> bool:
         """The independent check of a point: two permitted tokens of one principal and a permitted request."""
-        old, new = self._contracts
-        one, other = point.before, point.after
-        identities = (("sub", one.subject, other.subject), ("client_id", one.client, other.client))
-        kept = all(
-            related_claim(identity_step(old, new, name), *pair, released=(True, True)) for name, *pair in identities
-        )
-        tokens = (one.scopes, one.claims), (other.scopes, other.claims)
-        return kept and related(old, new, *tokens) and request_permitted(self._contracts[1 if widening else 0], point)
+        return self._makers[widening].permitted(point)
 
     def input_of(self, point: Point) -> Mapping[str, JSON]:
         """What policy sees at a point after the change."""
