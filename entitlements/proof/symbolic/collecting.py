@@ -58,7 +58,7 @@ class Collections(Statements):
         local = statement.operands["set"]
         value = self._value(frame, statement.operands["value"])
         cut = _cut(frame.loops)
-        self._fires(frame, local, live)
+        self._fires(frame, live)
         parts: list[tuple[Term, Leaf]] = []
         for guard, leaf in frame.locals.get(local, UNDEFINED).cases:
             if not isinstance(leaf, Set):
@@ -82,7 +82,7 @@ class Collections(Statements):
     def _insert(self, frame: Frame, statement: Statement, live: Term, *, once: bool) -> Term:
         key, value = (self._value(frame, statement.operands[name]) for name in ("key", "value"))
         local = statement.operands["object"]
-        self._fires(frame, local, live)
+        self._fires(frame, live)
         parts: list[tuple[Term, Leaf]] = []
         for guard, leaf in frame.locals.get(local, UNDEFINED).cases:
             if not isinstance(leaf, Object):

@@ -88,7 +88,7 @@ class Statements:
             key = (place or self.limits.place, what)
             frame.errors[key] = either(frame.errors.get(key, FALSE), condition)
 
-    def _fires(self, frame: Frame, local: int, live: Term) -> None:
+    def _fires(self, frame: Frame, live: Term) -> None:
         """Write down that the body of a rule came to its end."""
         if frame.head.row:
             self.fired[frame.head] = either(self.fired.get(frame.head, FALSE), live)
@@ -105,7 +105,7 @@ class Statements:
     def _do_assign_var_once(self, frame: Frame, statement: Statement, live: Term) -> Term:
         local, new = statement.operands["target"], self._value(frame, statement.operands["source"])
         old = frame.locals.get(local, UNDEFINED)
-        self._fires(frame, local, live)
+        self._fires(frame, live)
         guards = {leaf: guard for guard, leaf in old.cases}
         for guard, leaf in new.cases:
             holds = both(live, guard)
