@@ -33,7 +33,7 @@ from entitlements.proof.symbolic.question import Policy, Question, ask_question
 from entitlements.proof.symbolic.solver import Solver
 from entitlements.proof.symbolic.trial import ModelMismatch
 
-CONTRACTS, POLICIES, PAIRS_A_BATCH = 6, 10, 120
+CONTRACTS, POLICIES, PAIRS_A_BATCH = 6, 10, 240
 MOST_TOKENS = 320
 PROPERTIES: list[dict[str, Any]] = [{}, {"tenant": "a"}, {"tenant": "b"}, {"tenant": "c"}]
 NAMES = ("one", "two")
@@ -321,12 +321,20 @@ class Table:
 
 @dataclass
 class Batch:
-    """A few contracts and policies, with what OPA decides. built: one plan a policy."""
+    """A few contracts and policies, with what OPA decides. permits: the requests of each contract, one bit each."""
 
     contracts: list[Contract]
     policies: list[Policy]
     table: Table
     permits: list[int]
+    _related: dict[tuple[int, int], list[tuple[Key, Key]]] = field(default_factory=dict)
+
+    def related(self, old: int, new: int) -> list[tuple[Key, Key]]:
+        """Every pair of tokens of one principal under two of the contracts."""
+        if (old, new) not in self._related:
+            pairs = related_tokens(self.contracts[old], self.contracts[new])
+            self._related[old, new] = [(key_of(*one), key_of(*other)) for one, other in pairs]
+        return self._related[old, new]
 
 
 def make_batch(chance: random.Random, opa: Path, folder: Path) -> Batch:
@@ -365,14 +373,14 @@ def _permits(one: Contract) -> int:
 
 def truth(batch: Batch, chosen: tuple[int, int, int, int]) -> tuple[bool, bool]:
     """Whether anybody gains and whether anybody loses access: every related pair of tokens is looked at."""
-    old, new = (batch.contracts[chosen[side]] for side in (0, 1))
-    masks = batch.permits[chosen[0]], batch.permits[chosen[1]]
+    old, new, policy_before, policy_after = chosen
+    known, masks = batch.table.known, (batch.permits[old], batch.permits[new])
     gains = loses = False
-    for one, other in related_tokens(old, new):
-        before = batch.table.allows(chosen[2], *one) & masks[0]
-        after = batch.table.allows(chosen[3], *other) & masks[1]
-        gains |= bool(after & ~before)
-        loses |= bool(before & ~after)
+    for one, other in batch.related(old, new):
+        before = known[policy_before, one] & masks[0]
+        after = known[policy_after, other] & masks[1]
+        gains = gains or bool(after & ~before)
+        loses = loses or bool(before & ~after)
         if gains and loses:
             break
     return gains, loses
