@@ -55,6 +55,10 @@ _SCHEMAS: list[dict[str, Any]] = [
     {"type": "array", "items": {"enum": ["b", "c"]}, "minItems": 1, "maxItems": 3},
     {"type": "object", "properties": {"k": {"enum": ["a", "b"]}, "on": {"type": "boolean"}}, "required": ["k"]},
     {"type": "object", "properties": {"k": {"enum": ["a", "b", "c"]}, "on": {"type": "boolean"}}},
+    {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 2}, "maxItems": 2},
+    {"type": "array", "items": {"enum": ["b", 1, True]}, "maxItems": 2},
+    {"type": "string", "pattern": "^[ab/]{0,2}$", "maxLength": 2},
+    {"type": "string", "pattern": "^a?/?b?$", "maxLength": 3},
 ]
 # C is a claim, N its name. Those after the first list may fail for claims of another type.
 _CONDITIONS = [
@@ -144,6 +148,39 @@ _CONDITIONS = [
     "is_array(C); C == sort(C)",
     'is_array(C); array.concat(C, ["a"])[0] == "a"',
     'type_name(C) == "boolean"',
+    'is_array(C); sort(C)[0] == "a"',
+    'is_array(C); sort(C)[1] != "b"',
+    "is_array(C); C == sort({x | some x in C})",
+    'is_array(C); max(C) == "b"',
+    "is_array(C); min(C) < 1",
+    "is_array(C); not max(C) > 1",
+    'is_array(C); array.slice(C, 0, 1) == ["a"]',
+    'is_array(C); array.reverse(C)[0] == "b"',
+    'C >= ["b"]',
+    'C < ["a", "c"]',
+    'C > {"k": "a"}',
+    '{x | some x in C} < {"b"}',
+    "input.subject.claims.one < input.subject.claims.two",
+    "is_number(C); C % 2 == 1",
+    "is_number(C); C / 2 > 0.7",
+    "is_number(C); abs(C - 2) == 1",
+    'is_string(C); split(C, "/")[0] == "a"',
+    'is_string(C); split(C, "/")[1] == "b"',
+    'is_string(C); "a" in split(C, "/")',
+    'is_string(C); not "" in split(C, "/")',
+    'is_string(C); some x in split(C, "/"); x == "b"',
+    'is_string(C); every x in split(C, "/") { x != "" }',
+    'is_string(C); count(split(C, "/")) == 2',
+    'is_string(C); [x, y] := split(C, "/"); x < y',
+    'is_string(C); glob.match("a*", ["/"], C)',
+    'is_string(C); glob.match("?", [], C)',
+    'is_string(C); trim_prefix(C, "a") == "b"',
+    'is_string(C); trim_suffix(C, "/") in {"a", "b"}',
+    'is_string(C); strings.any_suffix_match(C, ["a", "/b"])',
+    'is_string(C); contains(C, "/"); not endswith(C, "/")',
+    'is_string(C); regex.match("^a+$", C)',
+    'is_string(C); C >= "a/"',
+    "is_string(C); count(C) > 1",
     'regex.match("^[ab]$", object.get(input.resource.properties, "tenant", "c"))',
 ]
 _FAILING = [
@@ -244,7 +281,10 @@ def everything(schema: Mapping[str, Any]) -> list[Any]:
     if key not in _VALUES:
         found: Any = ["a", "b", "c", "true", "false", None, True, False, *range(5)]
         if schema.get("type") == "array":
-            found = (list(one) for size in range(4) for one in itertools.product(schema["items"]["enum"], repeat=size))
+            items = schema["items"].get("enum", range(5))
+            found = (list(one) for size in range(4) for one in itertools.product(items, repeat=size))
+        elif "pattern" in schema:
+            found = ("".join(one) for size in range(4) for one in itertools.product("ab/", repeat=size))
         elif schema.get("type") == "object":
             keys = ({}, {"k": "a"}, {"k": "b"}, {"k": "c"})
             found = ({**k, **on} for k in keys for on in ({}, {"on": True}, {"on": False}))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Protocol
 
 from entitlements.errors import NotFollowed
-from entitlements.proof.symbolic.documents import compare, plain_leaf
+from entitlements.proof.symbolic import ordering, pieces
 from entitlements.proof.symbolic.plan import Place
 from entitlements.proof.symbolic.terms import (
     FALSE,
@@ -17,13 +17,10 @@ from entitlements.proof.symbolic.terms import (
     either,
     equal,
     implies,
-    less,
     negation,
     number,
-    truth,
 )
 from entitlements.proof.symbolic.value import (
-    KINDS,
     NUMBER,
     STRING,
     UNDEFINED,
@@ -64,6 +61,9 @@ class Notices(Protocol):
     def scanned(self, origin: str, site: Hashable) -> None:
         """The elements of a truncated list were looked at one by one."""
 
+    def open_end(self, origin: str, known: int, others: int) -> None:
+        """A list was computed of which some elements are known, and others stand for any number of further ones."""
+
     def open_object(self) -> None:
         """Members were looked for that nothing names."""
 
@@ -100,16 +100,17 @@ class Algebra:
         if isinstance(one, Array) and isinstance(other, Array):
             return self._same_arrays(one, other)
         if isinstance(one, Set) and isinstance(other, Set):
-            self._noticed(one, other)
+            self.noticed(one, other)
             return both(self._all_in(one, other), self._all_in(other, one))
         if isinstance(one, Object) and isinstance(other, Object):
-            self._noticed(one, other)
+            self.noticed(one, other)
             if one.rest or other.rest:
                 self.notices.open_object()
             return both(self._all_members(one, other), self._all_members(other, one))
         return FALSE
 
-    def _noticed(self, *leaves: Array | Set | Object) -> None:
+    def noticed(self, *leaves: Array | Set | Object) -> None:
+        """Write down what is cut short and read in a way that order or length may decide."""
         for leaf in leaves:
             if leaf.truncated:
                 self.notices.truncated(leaf.truncated)
@@ -119,8 +120,7 @@ class Algebra:
             self.notices.scanned(leaf.truncated, self.notices.place)
 
     def _same_arrays(self, one: Array, other: Array) -> Term:
-        self._noticed(one, other)
-        left, right = self.slots(one), self.slots(other)
+        left, right = self._slots_beside(one, other), self._slots_beside(other, one)
         found = TRUE
         for place in range(max(len(left), len(right))):
             a, x = left[place] if place < len(left) else (FALSE, UNDEFINED)
@@ -128,13 +128,19 @@ class Algebra:
             found = both(found, implies(a, b), implies(b, a), implies(both(a, b), self.equal(x, y)))
         return found
 
+    def _slots_beside(self, array: Array, other: Array) -> tuple[tuple[Term, Value], ...]:
+        found = pieces.beside(array, other)
+        if found is None:
+            self.noticed(array)
+            found = self.slots(array)
+        return found
+
     def slots(self, array: Array) -> tuple[tuple[Term, Value], ...]:
         """The elements by index: the i-th is at index i where its condition holds."""
         self.need_order(array)
         if array.prefix:
             return array.elements
-        if len(array.elements) > _MOST_SLOTS:
-            raise Unsupported("list_too_long", f"`{self.notices.place}`: a computed list is read by position")
+        self.bounded(array.elements)
         guards = [guard for guard, _ in array.elements]
         found = []
         for place in range(len(guards)):
@@ -145,6 +151,11 @@ class Algebra:
             value = merged(at)
             found.append((value.defined, value))
         return tuple(found)
+
+    def bounded(self, elements: Sequence[object]) -> None:
+        """Raise where there are too many elements to tell which stands where."""
+        if len(elements) > _MOST_SLOTS:
+            raise Unsupported("list_too_long", f"`{self.notices.place}`: a computed list is read by position")
 
     def need_order(self, array: Array) -> None:
         """Raise where the order or the number of elements is not known."""
@@ -178,12 +189,19 @@ class Algebra:
 
     def among(self, value: Value, collection: Array | Set | Object) -> Term:
         """Where a value is an element of a list or a set, or a member's value of an object."""
+        found = []
+        if isinstance(collection, Array) and collection.pieces:
+            constants = [(guard, leaf) for guard, leaf in value.cases if isinstance(leaf, Const)]
+            found = [both(guard, pieces.has_piece(collection.pieces, leaf)) for guard, leaf in constants]
+            value = Value(tuple(case for case in value.cases if not isinstance(case[1], Const)))
+            if not value.cases:
+                return either(*found)
         self._scanned(collection)
         if isinstance(collection, Object):
             if collection.rest:
                 self.notices.open_object()
             return either(*(both(guard, self.equal(value, member)) for guard, _, member in collection.members))
-        return either(*(both(guard, self.equal(value, element)) for guard, element in collection.elements))
+        return either(*found, *(both(guard, self.equal(value, element)) for guard, element in collection.elements))
 
     def member(self, source: Value, key: Value) -> Value:
         """`source[key]`, undefined where there is none."""
@@ -244,7 +262,9 @@ class Algebra:
         if isinstance(key, Scalar) and key.term.op == "const":
             # To OPA `[1.0]` is the element at 1 and `[1e0]` is none: the spelling is not known here.
             raise Unsupported("number_form", f"`{self.notices.place}`: a number with point or exponent is an index")
-        self._noticed(leaf)
+        if pieces.is_known(leaf, key) and isinstance(key, Const):
+            return [leaf.elements[key.value]]
+        self.noticed(leaf)
         return [
             (both(guard, equal(term_of(key), number(place))), element)
             for place, (guard, element) in enumerate(self.slots(leaf))
@@ -252,24 +272,14 @@ class Algebra:
 
     def less(self, one: Value, other: Value, *, strict: bool) -> Term:
         """Where both are defined and one sorts before the other, across types as OPA sorts them."""
-        return either(*(both(a, b, self._before(x, y, strict)) for a, x in one.cases for b, y in other.cases))
-
-    def _before(self, one: Leaf, other: Leaf, strict: bool) -> Term:
-        if one.kind != other.kind:
-            return truth(KINDS.index(one.kind) < KINDS.index(other.kind))
-        if one.kind in (NUMBER, STRING):
-            return less(term_of(one), term_of(other), strict=strict)
-        (left_known, left), (right_known, right) = plain_leaf(one), plain_leaf(other)
-        if left_known and right_known:
-            found = compare(left, right)
-            return truth(found < 0 or (not strict and found == 0))
-        raise Unsupported(
-            "order_of_collections", f"`{self.notices.place}`: lists, sets or objects are compared by order"
-        )
+        rows = [(both(a, b), x, y) for a, x in one.cases for b, y in other.cases]
+        return either(*(both(guard, ordering.less_leaf(self, x, y, strict=strict)) for guard, x, y in rows))
 
     def size(self, leaf: Array | Set | Object) -> Term:
         """How many elements or members there are, as a number."""
-        self._noticed(leaf)
+        if isinstance(leaf, Array) and leaf.pieces:
+            return pieces.how_many(leaf, leaf.pieces)
+        self.noticed(leaf)
         if isinstance(leaf, Object):
             if leaf.rest:
                 self.notices.open_object()

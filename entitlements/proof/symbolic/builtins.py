@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any, Final, Protocol
 
 from entitlements.engine.builtin_calls import CallResult, SetDocument
-from entitlements.proof.symbolic import number_rules, text_rules, value_rules
+from entitlements.proof.symbolic import list_rules, number_rules, text_rules, value_rules
 from entitlements.proof.symbolic.algebra import Algebra, Unsupported
 from entitlements.proof.symbolic.documents import alternatives, as_key, is_spelt
 from entitlements.proof.symbolic.limits import Limits
@@ -49,7 +49,7 @@ from entitlements.proof.symbolic.value import (
     term_of,
 )
 
-TABLE_FILLED_BY = (value_rules, number_rules, text_rules)
+TABLE_FILLED_BY = (value_rules, list_rules, number_rules, text_rules)
 """Importing these fills the table of rules."""
 _MOST_ROWS = 400
 _MOST_PAIRS = 4096
@@ -239,6 +239,11 @@ class Builtins:
             failed = either(failed, fails)
             parts.append((both(condition, negation(fails)), found))
         return merged(parts), {f"`{name}` may fail": failed}
+
+    def unknown_number(self, name: str, leaves: Sequence[Leaf]) -> Value:
+        """A number that depends on the arguments only, where a built-in cannot fail."""
+        self._limits.approximated(name)
+        return of_leaf(scalar(NUMBER, application(name, [self._term(leaf) for leaf in leaves], REAL)))
 
     def pairs(self, arguments: Sequence[Value]) -> list[tuple[tuple[Term, Leaf], ...]]:
         """Every combination of the cases of the arguments."""

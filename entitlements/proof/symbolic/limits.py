@@ -9,12 +9,21 @@ from dataclasses import dataclass, field
 from entitlements.proof.symbolic.plan import NOWHERE, Place
 
 
+@dataclass(frozen=True)
+class OpenEnd:
+    """A computed list with elements that are known, and others that stand for whatever there is beyond."""
+
+    known: int
+    others: int
+
+
 @dataclass
 class Limits:
     """Where the walk knows less than OPA would, each with a place at which it mattered.
 
     cut: input lists that were read, of which fewer elements were looked at than are permitted; scans: how many elements
-    of such a list the decision can hang on at most, None where no number suffices.
+    of such a list the decision can hang on at most, None where no number suffices; ends: of computed ones what is not
+    known of the rest.
 
     The number is counted so: each reading of the elements one by one can need one of them, and none where it has to
     hold
@@ -26,6 +35,7 @@ class Limits:
     place: Place = NOWHERE
     cut: dict[str, Place] = field(default_factory=dict)
     scans: dict[str, int | None] = field(default_factory=dict)
+    ends: dict[str, OpenEnd] = field(default_factory=dict)
     opened: dict[Place, None] = field(default_factory=dict)
     approximations: dict[tuple[str, Place], None] = field(default_factory=dict)
     _outer: int = 0
@@ -70,6 +80,11 @@ class Limits:
         finally:
             self._outer -= len(chain)
             self._chain = chain
+
+    def open_end(self, origin: str, known: int, others: int) -> None:
+        """A list was computed of which some elements are known, and others stand for any number of further ones."""
+        self.ends[origin] = OpenEnd(known, others)
+        self.approximated(origin)
 
     def open_object(self) -> None:
         """Members were looked for that nothing names."""

@@ -9,19 +9,15 @@ from typing import Any, Final
 
 from entitlements.proof.migration import ABSENT
 from entitlements.proof.symbolic.smt import Query, read_value
-from entitlements.proof.symbolic.terms import BOOL, INT, TEXT, Term
+from entitlements.proof.symbolic.terms import BOOL, CALCULATED, INT, TEXT, Term
+from entitlements.proof.symbolic.text_terms import PARTS, PREDICATES
 from entitlements.proof.symbolic.value import Array, Const, Leaf, Object, Scalar, Value
 
 _CALCULATED: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
+    **CALCULATED,
     "=": lambda a, b: a == b,
     "<": lambda a, b: a < b,
     "<=": lambda a, b: a <= b,
-    "prefix": lambda text, part: text.startswith(part),
-    "suffix": lambda text, part: text.endswith(part),
-    "infix": lambda text, part: part in text,
 }
 
 
@@ -83,6 +79,8 @@ class Assignment:
         values = [self._known[a] for a in args if isinstance(a, Term)]
         if op in ("and", "or"):
             return _junction(op, values)
+        if op == "if" and values[0] is not NotKnown:
+            return values[1] if values[0] else values[2]
         if op == "apply" or any(value is NotKnown for value in values):
             return NotKnown
         return self._calculated(op, args, values)
@@ -100,9 +98,11 @@ class Assignment:
             return len(values[0])
         if op == "on_text":
             predicate, parameter = args[0], args[1]
-            if predicate in _CALCULATED:
-                return _CALCULATED[predicate](values[0], parameter)
+            if predicate in PREDICATES:
+                return PREDICATES[predicate](values[0], parameter)
             return self._decide(predicate, parameter, values[0])
+        if op == "part":
+            return PARTS[args[0]](values[0], args[1])
         return _CALCULATED[op](*values)
 
     def document(self, value: Value) -> Any:

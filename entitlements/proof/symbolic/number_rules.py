@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
 
+from entitlements.proof.symbolic.ordering import each
 from entitlements.proof.symbolic.rule_table import RULES, Rule, rule_of
 from entitlements.proof.symbolic.terms import (
     INT,
+    TRUE,
     Term,
     arithmetic,
+    both,
+    conditional,
+    either,
+    equal,
+    less,
+    negation,
+    number,
 )
 from entitlements.proof.symbolic.value import (
     NUMBER,
+    Array,
     Const,
     Leaf,
     Set,
     Value,
+    merged,
     of_leaf,
     scalar,
     term_of,
@@ -26,12 +38,18 @@ from entitlements.proof.symbolic.value_rules import difference
 if TYPE_CHECKING:
     from entitlements.proof.symbolic.builtins import Builtins
 
-
-# Numbers. Whole ones are exact in OPA whatever their size; others are rounded, which is not followed.
+_SMALL: Final = 2**31 - 1
+"""Up to here OPA divides whole numbers as such."""
+_EXACT: Final = 2**53
+"""Up to here a whole number keeps all its digits as a binary one with a point."""
 
 
 def _whole(leaf: Leaf) -> bool:
     return leaf.kind == NUMBER and term_of(leaf).sort == INT
+
+
+def _within(term: Term, limit: int) -> Term:
+    return both(less(number(-limit), term, strict=False), less(term, number(limit), strict=False))
 
 
 def _calculated(op: str) -> Rule:
@@ -54,10 +72,81 @@ for _name, _op in (("plus", "+"), ("minus", "-"), ("mul", "*")):
     RULES[_name] = _calculated(_op)
 
 
-@rule_of("round", "ceil", "floor")
-def _rounded(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
-    # Beyond 2^53 OPA rounds to a binary number.
-    def leaf(one: Leaf) -> Value | None:
-        return of_leaf(one) if isinstance(one, Const) and _whole(one) and abs(one.value) <= 1 << 53 else None
+def _by_constant(one: Leaf, other: Leaf) -> bool:
+    return _whole(one) and _whole(other) and isinstance(other, Const) and other.value != 0
+
+
+@rule_of("rem")
+def _rem(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
+    def leaf(one: Leaf, other: Leaf) -> Value | None:
+        if not _by_constant(one, other):
+            return None
+        return of_leaf(scalar(NUMBER, arithmetic("%", term_of(one), term_of(other))))
+
+    return self.by_leaf(arguments, leaf)
+
+
+@rule_of("div")
+def _div(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
+    """Of small whole numbers: exact where nothing is left, else between two whole numbers, as the rest is rounded."""
+
+    def leaf(one: Leaf, other: Leaf) -> Value | None:
+        if not _by_constant(one, other) or isinstance(one, Const):
+            return None
+        size = number(abs(term_of(other).args[0]))
+        term = term_of(one) if term_of(other) is size else arithmetic("-", number(0), term_of(one))
+        # Nothing divided by a number below zero is written `-0`.
+        plain = either(less(number(0), term_of(other)), negation(equal(term, number(0))))
+        small = both(_within(term, _SMALL), _within(size, _SMALL), plain)
+        even = both(small, equal(arithmetic("%", term, size), number(0)))
+        below = arithmetic("div", term, size)
+        unknown = term_of(self.unknown_number("div", (one, other)).cases[0][1])
+        fraction = both(less(number(0), unknown), less(unknown, number(1)))
+        between = arithmetic("+", below, conditional(fraction, unknown, number(Fraction(1, 2))))
+        parts = [(even, below), (both(small, negation(even)), between), (negation(small), unknown)]
+        return merged((guard, of_leaf(scalar(NUMBER, found))) for guard, found in parts)
+
+    return self.by_leaf(arguments, leaf)
+
+
+def _kept(name: str, exact: Callable[[Term], Term]) -> Rule:
+    """Of a whole number that is not too large the result is exact."""
+
+    def rule(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
+        def leaf(one: Leaf) -> Value | None:
+            if not _whole(one):
+                return None
+            fits = _within(term_of(one), _EXACT)
+            found = of_leaf(scalar(NUMBER, exact(term_of(one))))
+            if fits is TRUE:
+                return found
+            return merged([(fits, found), (negation(fits), self.unknown_number(name, (one,)))])
+
+        return self.by_leaf(arguments, leaf)
+
+    return rule
+
+
+def _size(term: Term) -> Term:
+    return conditional(less(term, number(0)), arithmetic("-", number(0), term), term)
+
+
+RULES["abs"] = _kept("abs", _size)
+for _name in ("round", "ceil", "floor"):
+    RULES[_name] = _kept(_name, lambda term: term)
+
+
+@rule_of("sum")
+def _sum(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
+    def leaf(collection: Leaf) -> Value | None:
+        if not isinstance(collection, (Array, Set)):
+            return None
+        total = number(0)
+        for guard, element in each(self.algebra, collection):
+            for condition, one in element.cases:
+                if not _whole(one):
+                    return None
+                total = arithmetic("+", total, conditional(both(guard, condition), term_of(one), number(0)))
+        return of_leaf(scalar(NUMBER, total))
 
     return self.by_leaf(arguments, leaf)

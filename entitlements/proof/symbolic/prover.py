@@ -153,7 +153,7 @@ class _Search:
         proof.approvable = all_told
         proof.queries = self._session.queries
         proof.failures = self._failures()
-        proof.bounds = {origin: question.inputs.sizes.get(origin, 0) for origin in question.short_lists}
+        proof.bounds = {origin: question.looked_at.get(origin, 0) for origin in question.short_lists}
         approximations = [one for walked in question.walked for one in walked.limits.approximations]
         proof.approximations = tuple({f"`{what}` at {place}": None for what, place in approximations})
         return proof
@@ -177,7 +177,7 @@ class _Search:
         if self._untouched:
             return PROVED, ""
         opened = [place for walked in question.walked for place in walked.limits.opened]
-        opened += [p for w in question.walked for name, p in w.limits.cut.items() if name not in question.inputs.sizes]
+        opened += [p for w in question.walked for name, p in w.limits.cut.items() if name not in question.looked_at]
         if opened:
             return UNKNOWN, f"`{opened[0]}` looks through members that the contract does not type, see `request`"
         if any(walked.errors for walked in question.walked):
@@ -189,7 +189,7 @@ class _Search:
                 places = [str(place) for walked in question.walked for place, _ in walked.errors]
                 return UNKNOWN, f"a rule or a built-in may fail at `{places[0]}`, and OPA may not come to evaluate it"
         if short := question.short_lists:
-            lists = ", ".join(f"`{name}` up to {question.inputs.sizes.get(name, 0)}" for name in short)
+            lists = ", ".join(f"`{name}` up to {question.looked_at.get(name, 0)}" for name in short)
             return WITHIN_BOUNDS, f"lists were looked at up to a length that may not be all that matters: {lists}"
         return PROVED, ""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from entitlements.contract import Contract
+from entitlements.contract import Contract, conforms
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import BuiltPlan
 from entitlements.proof.symbolic.algebra import Algebra, OrderNeeded, Unsupported
@@ -19,6 +20,7 @@ from entitlements.proof.symbolic.plan import Place, Plan, read_plan
 from entitlements.proof.symbolic.sides import Sides, make_sides
 from entitlements.proof.symbolic.statements import Errors
 from entitlements.proof.symbolic.terms import Term, both, either, negation
+from entitlements.proof.symbolic.text_terms import CONFORMS, GLOB
 from entitlements.proof.symbolic.value import Leaf, Value, constant
 
 _MOST_RESTARTS = 40
@@ -104,12 +106,19 @@ class Question:
         needs = self.needs
         for walked in self.walked:
             for origin, place in walked.limits.cut.items():
-                needed = needs[origin]
-                shared = origin in self.sides.shared or of_request(origin)
-                enough = needed is not None and needed <= self.inputs.sizes.get(origin, 0)
-                if not (shared and enough and origin in self.inputs.sizes):
+                needed, end = needs[origin], walked.limits.ends.get(origin)
+                # Of a list of the tokens, what is left of it has to be related, too.
+                shared = end is not None or origin in self.sides.shared or of_request(origin)
+                there = end.others if end else self.inputs.sizes.get(origin, -1)
+                if not shared or needed is None or needed > there:
                     found.setdefault(origin, place)
         return found
+
+    @property
+    def looked_at(self) -> dict[str, int]:
+        """How many elements of each list are followed."""
+        ends = {origin: end.known for walked in self.walked for origin, end in walked.limits.ends.items()}
+        return {**self.inputs.sizes, **ends}
 
     @property
     def needs(self) -> dict[str, int | None]:
@@ -124,14 +133,13 @@ class Question:
 
 
 def decide_text(builtins: Builtins, predicate: str, parameter: str, subject: str) -> bool:
-    """Whether a constant text meets a predicate."""
-    import json
-
-    from entitlements.contract import conforms
-
-    if predicate == "conforms":
+    """Whether a constant text meets a predicate that only OPA or the contract's validator knows."""
+    if predicate == CONFORMS:
         return conforms(json.loads(parameter), subject)
-    (result,) = builtins.ask("regex.match", [[parameter, subject]])
+    if predicate == GLOB:
+        (result,) = builtins.ask("glob.match", [[*json.loads(parameter), subject]])
+    else:
+        (result,) = builtins.ask("regex.match", [[parameter, subject]])
     return result.value is True
 
 

@@ -23,9 +23,9 @@ from entitlements.proof.symbolic.terms import (
     less,
     negation,
     number,
-    on_text,
     truth,
 )
+from entitlements.proof.symbolic.text_terms import CONFORMS, on_text
 from entitlements.proof.symbolic.value import (
     ARRAY,
     NUMBER,
@@ -98,7 +98,7 @@ def _leaf(algebra: Algebra, schema: Mapping[str, Any], leaf: Leaf) -> Term:
         return number_rules(schema, term_of(leaf)) if kind in ("number", "integer") else FALSE
     if leaf.kind == STRING:
         rules = text_rules(schema)
-        return FALSE if kind != STRING else on_text("conforms", rules, term_of(leaf)) if rules else TRUE
+        return FALSE if kind != STRING else on_text(CONFORMS, rules, term_of(leaf)) if rules else TRUE
     if isinstance(leaf, Array):
         return _array(algebra, schema, leaf) if kind == ARRAY else FALSE
     return _object(algebra, schema, leaf) if kind == OBJECT and isinstance(leaf, Object) else FALSE

@@ -14,8 +14,11 @@ from fractions import Fraction
 from typing import Any
 
 from entitlements.contract import conforms
-from entitlements.proof.symbolic.regular import smt_regex, text_literal
+from entitlements.proof.symbolic.languages import language_before, language_of, only, written_part
+from entitlements.proof.symbolic.regular import text_literal
 from entitlements.proof.symbolic.terms import BOOL, INT, REAL, TEXT, Term, subterms
+from entitlements.proof.symbolic.text_groups import TextGroups
+from entitlements.proof.symbolic.text_terms import CONFORMS, MATCHES
 
 Decide = Callable[[str, str, str], bool]
 """Whether a constant text meets a predicate with a parameter; asked of OPA where only OPA knows."""
@@ -37,43 +40,6 @@ class Query:
     guessed: tuple[Term, ...] = ()
 
 
-class _Texts:
-    """Which text terms meet, and whether more than equality is asked of them."""
-
-    def __init__(self, terms: Sequence[Term], *, all_rich: bool) -> None:
-        self._parent: dict[Term, Term] = {}
-        rich: list[Term] = [term for term in terms if all_rich and term.sort == TEXT]
-        for term in terms:
-            arguments = [arg for arg in term.args if isinstance(arg, Term) and arg.sort == TEXT]
-            if term.op == "=" and arguments:
-                self._union(*arguments)
-            elif arguments:
-                rich += arguments
-            if term.sort == TEXT and term.op not in ("var", "const"):
-                rich.append(term)
-        # Constants are shared among groups and join none of them.
-        self._rich = {self._find(term) for term in rich if term.op != "const"}
-
-    def _find(self, term: Term) -> Term:
-        while (parent := self._parent.get(term, term)) is not term:
-            term = parent
-        return term
-
-    def _union(self, one: Term, other: Term) -> None:
-        if one.op != "const" and other.op != "const":
-            left, right = self._find(one), self._find(other)
-            if left is not right:
-                self._parent[left] = right
-
-    def rich(self, term: Term) -> bool:
-        """Whether a text stands as a text."""
-        return self._find(term) in self._rich
-
-    def group(self, term: Term) -> Term:
-        """What a text may be equal to."""
-        return self._find(term)
-
-
 def write_query(
     goals: Iterable[Term], texts: Mapping[str, Sequence[str]], decide: Decide, *, all_rich: bool = False
 ) -> Query:
@@ -92,14 +58,14 @@ class _Writer:
         self._terms = list(subterms(goals))
         self._schemas = texts
         self._decide = decide
-        self._texts = _Texts(self._terms, all_rich=all_rich)
+        self._texts = TextGroups(self._terms, all_rich=all_rich)
         self._names: dict[Term, str] = {}
         self._lines: list[str] = []
         self._functions: dict[str, str] = {}
         self._predicates: dict[tuple[str, str], str] = {}
         self._codes: dict[str, int] = {}
         self._choices: dict[str, int] = {}
-        self._regexes: dict[tuple[str, str], str | None] = {}
+        self._languages: dict[tuple[str, str], str | None] = {}
 
     def query(self) -> Query:
         """The text, with everything needed to read a model."""
@@ -159,26 +125,37 @@ class _Writer:
         op, args = term.op, term.args
         if op in ("and", "or", "not"):
             return f"({op} {' '.join(map(self._written, args))})"
+        if op in ("=", "<", "<="):
+            return self._compared(op, *args)
+        if op == "concat":
+            return f"(str.++ {' '.join(map(self._written, args))})"
+        if op == "on_text":
+            return self._on_text(*args)
+        if op == "part":
+            return written_part(term, self._written(args[-1]))
+        return self._applied(term) if op == "apply" else self._number(term)
+
+    def _number(self, term: Term) -> str:
+        """A calculation, and whether a number is whole."""
+        op, args = term.op, term.args
+        write = self._written if term.sort == INT else self._real
         if op == "count":
             ones = [f"(ite {self._written(arg)} 1 0)" for arg in args]
             return ones[0] if len(ones) == 1 else f"(+ {' '.join(ones)})"
-        if op in ("+", "-", "*"):
-            write = self._written if term.sort == INT else self._real
-            return f"({op} {' '.join(map(write, args))})"
-        if op in ("=", "<", "<="):
-            return self._compared(op, *args)
-        if op == "is_whole":
-            return f"(is_int {self._real(args[0])})"
-        if op == "concat":
-            return f"(str.++ {' '.join(map(self._written, args))})"
-        if op == "length":
-            return f"(str.len {self._written(args[0])})"
-        if op == "on_text":
-            return self._on_text(*args)
-        return self._applied(term)
+        if op == "if":
+            return f"(ite {self._written(args[0])} {' '.join(map(write, args[1:]))})"
+        if op == "%":
+            # SMT-LIB's `mod` is never negative; OPA's remainder has the sign of the dividend.
+            one, size = self._written(args[0]), abs(args[1].args[0])
+            return f"(ite (<= 0 {one}) (mod {one} {size}) (- (mod (- {one}) {size})))"
+        name = {"is_whole": "is_int", "length": "str.len"}.get(op, op)
+        return f"({name} {' '.join(map(write, args))})"
 
     def _compared(self, op: str, one: Term, other: Term) -> str:
         if one.sort == TEXT:
+            part, constant = (one, other) if one.op == "part" else (other, one)
+            if op == "=" and part.op == "part" and constant.op == "const":
+                return self._within(part, only(constant.args[0]))
             if op == "=":
                 rich = any(self._texts.rich(term) for term in (one, other) if term.op != "const")
                 return f"(= {self._written(one, rich=rich)} {self._written(other, rich=rich)})"
@@ -187,15 +164,19 @@ class _Writer:
         return f"({op} {write(one)} {write(other)})"
 
     def _on_text(self, predicate: str, parameter: str, subject: Term) -> str:
-        text = self._written(subject)
-        if predicate in ("prefix", "suffix"):
-            return f"(str.{predicate}of {text_literal(parameter)} {text})"
-        if predicate == "infix":
-            return f"(str.contains {text} {text_literal(parameter)})"
-        if predicate == "matches":
-            regex = self._regex(predicate, parameter)
-            return f"(str.in_re {text} {regex})" if regex else self._predicate(predicate, parameter, text)
-        return self._conforming(parameter, text)
+        if predicate == CONFORMS:
+            return self._conforming(parameter, self._written(subject))
+        language = self._language(predicate, parameter)
+        if language is None:
+            return self._predicate(predicate, parameter, self._written(subject))
+        return self._within(subject, language)
+
+    def _within(self, subject: Term, language: str) -> str:
+        """Whether a text is in a language; of a part it is said of the whole text."""
+        while subject.op == "part":
+            language = language_before(subject, language)
+            subject = subject.args[-1]
+        return f"(str.in_re {self._written(subject)} {language})"
 
     def _conforming(self, rules: str, text: str) -> str:
         schema = json.loads(rules)
@@ -204,18 +185,18 @@ class _Writer:
             parts.append(f"(<= {schema['minLength']} (str.len {text}))")
         if "maxLength" in schema:
             parts.append(f"(<= (str.len {text}) {schema['maxLength']})")
-        regex = self._regex("pattern", schema["pattern"]) if "pattern" in schema else ""
+        regex = self._language(MATCHES, schema["pattern"]) if "pattern" in schema else ""
         if regex:
             parts.append(f"(str.in_re {text} {regex})")
         if regex is None or "format" in schema:
-            parts.append(self._predicate("conforms", rules, text))
+            parts.append(self._predicate(CONFORMS, rules, text))
         return parts[0] if len(parts) == 1 else f"(and {' '.join(parts)})"
 
-    def _regex(self, predicate: str, pattern: str) -> str | None:
-        key = (predicate, pattern)
-        if key not in self._regexes:
-            self._regexes[key] = smt_regex(pattern)
-        return self._regexes[key]
+    def _language(self, predicate: str, parameter: str) -> str | None:
+        key = (predicate, parameter)
+        if key not in self._languages:
+            self._languages[key] = language_of(predicate, parameter)
+        return self._languages[key]
 
     def _predicate(self, predicate: str, parameter: str, text: str) -> str:
         name = self._predicates.setdefault((predicate, parameter), f"|{predicate} {len(self._predicates)}|")

@@ -7,8 +7,9 @@ anybody solves anything. Sorts: `bool`, `int`, `real`, `text`, and `any` for wha
 from __future__ import annotations
 
 import itertools
+import operator
 import weakref
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final, TypeAlias
 
@@ -38,7 +39,8 @@ class Term:
 _TABLE: weakref.WeakValueDictionary[tuple[Any, ...], Term] = weakref.WeakValueDictionary()
 
 
-def _make(op: str, args: tuple[Any, ...], sort: str) -> Term:
+def make(op: str, args: tuple[Any, ...], sort: str) -> Term:
+    """The node of these; not simplified."""
     key = (op, sort, *(type(arg) if isinstance(arg, bool) else arg for arg in args), *args)
     found = _TABLE.get(key)
     if found is None:
@@ -58,31 +60,31 @@ def truth(value: bool) -> Term:
 
 def variable(name: str, sort: str) -> Term:
     """A free variable."""
-    return _make("var", (name,), sort)
+    return make("var", (name,), sort)
 
 
 def number(value: Number) -> Term:
     """A numeric constant."""
     if isinstance(value, Fraction) and value.denominator == 1:
         value = int(value)
-    return _make("const", (value,), INT if isinstance(value, int) else REAL)
+    return make("const", (value,), INT if isinstance(value, int) else REAL)
 
 
 def text(value: str) -> Term:
     """A text constant."""
-    return _make("const", (value,), TEXT)
+    return make("const", (value,), TEXT)
 
 
 def choice(name: str, index: int, size: int) -> Term:
     """That the variable `name`, which has one of `size` values, has the one at `index`."""
-    return TRUE if size == 1 else _make("choice", (name, index, size), BOOL)
+    return TRUE if size == 1 else make("choice", (name, index, size), BOOL)
 
 
 def negation(term: Term) -> Term:
     """Not."""
     if term is TRUE or term is FALSE:
         return FALSE if term is TRUE else TRUE
-    return term.args[0] if term.op == "not" else _make("not", (term,), BOOL)
+    return term.args[0] if term.op == "not" else make("not", (term,), BOOL)
 
 
 def both(*terms: Term) -> Term:
@@ -133,7 +135,7 @@ def _junction(op: str, terms: Iterable[Term], *, neutral: Term, absorbing: Term)
             return _junction(op, [*kept[:place], left, *kept[place + 1 :]], neutral=neutral, absorbing=absorbing)
     if len(kept) == 1:
         return kept[0]
-    return _make(op, tuple(sorted(kept, key=_by_number)), BOOL)
+    return make(op, tuple(sorted(kept, key=_by_number)), BOOL)
 
 
 def _contradicts(op: str, denied: Term, parts: Container[Term]) -> bool:
@@ -185,7 +187,7 @@ def equal(one: Term, other: Term) -> Term:
         return both(*map(negation, one.args if one.op == "count" else other.args))
     if one.op == "const" or (other.op != "const" and other.number < one.number):
         one, other = other, one
-    return _make("=", (one, other), BOOL)
+    return make("=", (one, other), BOOL)
 
 
 def less(one: Term, other: Term, *, strict: bool = True) -> Term:
@@ -207,55 +209,53 @@ def less(one: Term, other: Term, *, strict: bool = True) -> Term:
         spare = other.args[0] - len(one.args)
         if spare > 0 or (not strict and spare == 0):
             return TRUE
-    return _make("<" if strict else "<=", (one, other), BOOL)
+    return make("<" if strict else "<=", (one, other), BOOL)
 
 
-def _folded(op: str, one: Number, other: Number) -> Number:
-    return one + other if op == "+" else one - other if op == "-" else one * other
+def remainder(one: int, other: int) -> int:
+    """What is left of a division that cuts off: it has the sign of the dividend."""
+    size = abs(one) % abs(other)
+    return size if one >= 0 else -size
+
+
+CALCULATED: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "%": remainder,
+    "div": operator.floordiv,
+}
+"""Arithmetic by operator. `%` is of whole numbers by a constant; `div`, the whole number below, by one above zero."""
 
 
 def arithmetic(op: str, one: Term, other: Term) -> Term:
-    """`+`, `-` or `*` of numbers."""
+    """A calculation of numbers, see `CALCULATED`."""
     if one.op == "const" and other.op == "const":
-        return number(_folded(op, one.args[0], other.args[0]))
+        return number(CALCULATED[op](one.args[0], other.args[0]))
+    if op == "+" and number(0) in (one, other):
+        return other if one is number(0) else one
     sort = INT if (one.sort, other.sort) == (INT, INT) else REAL
-    return _make(op, (one, other), sort)
+    return make(op, (one, other), sort)
+
+
+def conditional(condition: Term, one: Term, other: Term) -> Term:
+    """One number where the condition holds, another elsewhere."""
+    if condition is TRUE or condition is FALSE or one is other:
+        return other if condition is FALSE else one
+    return make("if", (condition, one, other), INT if (one.sort, other.sort) == (INT, INT) else REAL)
 
 
 def count(terms: Sequence[Term]) -> Term:
     """How many of these booleans hold, as a number."""
     fixed = sum(term is TRUE for term in terms)
     open_terms = tuple(term for term in terms if term is not TRUE and term is not FALSE)
-    counted = _make("count", open_terms, INT) if open_terms else number(0)
+    counted = make("count", open_terms, INT) if open_terms else number(0)
     return arithmetic("+", counted, number(fixed)) if fixed else counted
 
 
 def application(name: str, args: Sequence[Term], sort: str) -> Term:
     """An uninterpreted function: of its result it is only known that equal arguments give equal ones."""
-    return _make("apply", (name, *args), sort)
-
-
-def on_text(predicate: str, parameter: str, subject: Term) -> Term:
-    """A predicate of a text that has a constant parameter: `prefix`, `suffix`, `infix`, `matches`, `conforms`."""
-    return _make("on_text", (predicate, parameter, subject), BOOL)
-
-
-def concatenation(parts: Sequence[Term]) -> Term:
-    """Texts one after the other."""
-    merged: list[Term] = []
-    for part in itertools.chain.from_iterable(p.args if p.op == "concat" else (p,) for p in parts):
-        if merged and merged[-1].op == "const" and part.op == "const":
-            merged[-1] = text(merged[-1].args[0] + part.args[0])
-        elif part.op != "const" or part.args[0]:
-            merged.append(part)
-    if not merged:
-        return text("")
-    return merged[0] if len(merged) == 1 else _make("concat", tuple(merged), TEXT)
-
-
-def length(subject: Term) -> Term:
-    """How many code points a text has."""
-    return number(len(subject.args[0])) if subject.op == "const" else _make("length", (subject,), INT)
+    return make("apply", (name, *args), sort)
 
 
 def subterms(roots: Iterable[Term]) -> Iterator[Term]:
@@ -274,4 +274,4 @@ def is_whole(subject: Term) -> Term:
     """Whether a number is a whole one."""
     if subject.sort == INT:
         return TRUE
-    return truth(isinstance(subject.args[0], int)) if subject.op == "const" else _make("is_whole", (subject,), BOOL)
+    return truth(isinstance(subject.args[0], int)) if subject.op == "const" else make("is_whole", (subject,), BOOL)

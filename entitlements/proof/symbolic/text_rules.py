@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from entitlements.proof.symbolic.documents import plain_leaf
 from entitlements.proof.symbolic.rule_table import RULES, Rule, rule_of
 from entitlements.proof.symbolic.terms import (
+    BOOL,
+    FALSE,
+    TEXT,
     TRUE,
     Term,
+    application,
     both,
+    either,
+    negation,
+    number,
+    text,
+)
+from entitlements.proof.symbolic.text_terms import (
+    GLOB,
+    INFIX,
+    MATCHES,
+    PIECE,
+    PIECES,
+    PREDICATES,
+    PREFIX,
+    SUFFIX,
+    TRIM_PREFIX,
+    TRIM_SUFFIX,
     concatenation,
     on_text,
-    text,
+    part,
+    pieces_parameter,
 )
 from entitlements.proof.symbolic.value import (
     NUMBER,
@@ -21,6 +44,8 @@ from entitlements.proof.symbolic.value import (
     Array,
     Const,
     Leaf,
+    Pieces,
+    Set,
     Value,
     constant,
     from_truth,
@@ -37,23 +62,57 @@ if TYPE_CHECKING:
 # Texts.
 
 
-def _text_predicate(predicate: str, constants: Callable[[str, str], bool]) -> Rule:
+def _text_predicate(predicate: str) -> Rule:
     def rule(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
-        def leaf(one: Leaf, other: Leaf) -> Value | None:
-            if not isinstance(other, Const):
+        return self.by_leaf(arguments, lambda one, other: _holds(predicate, one, other))
+
+    return rule
+
+
+def _holds(predicate: str, subject: Leaf, parameter: Leaf) -> Value | None:
+    if not isinstance(parameter, Const):
+        return None
+    if isinstance(subject, Const):
+        return constant(PREDICATES[predicate](subject.value, parameter.value))
+    return from_truth(on_text(predicate, parameter.value, term_of(subject)))
+
+
+RULES["startswith"] = _text_predicate(PREFIX)
+RULES["endswith"] = _text_predicate(SUFFIX)
+RULES["contains"] = _text_predicate(INFIX)
+
+
+def _any_match(predicate: str) -> Rule:
+    def rule(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
+        def leaf(subjects: Leaf, parameters: Leaf) -> Value | None:
+            ones, others = _elements(self, subjects), _elements(self, parameters)
+            if any(one.kind != STRING for _, one in ones) or any(not isinstance(one, Const) for _, one in others):
                 return None
-            if isinstance(one, Const):
-                return constant(constants(one.value, other.value))
-            return from_truth(on_text(predicate, other.value, term_of(one)))
+            if any(one.kind != STRING for _, one in others):
+                return None
+            held = [
+                both(there, also, self.algebra.equal(found, constant(True)))
+                for there, one in ones
+                for also, other in others
+                if (found := _holds(predicate, one, other)) is not None
+            ]
+            return from_truth(either(*held))
 
         return self.by_leaf(arguments, leaf)
 
     return rule
 
 
-RULES["startswith"] = _text_predicate("prefix", str.startswith)
-RULES["endswith"] = _text_predicate("suffix", str.endswith)
-RULES["contains"] = _text_predicate("infix", str.__contains__)
+def _elements(self: Builtins, leaf: Leaf) -> list[tuple[Term, Leaf]]:
+    """The elements of a collection, or the one text."""
+    if not isinstance(leaf, (Array, Set)):
+        return [(TRUE, leaf)]
+    self.algebra.noticed(leaf)
+    return [(both(guard, there), one) for guard, element in leaf.elements for there, one in element.cases]
+
+
+RULES["strings.any_prefix_match"] = _any_match(PREFIX)
+RULES["strings.any_suffix_match"] = _any_match(SUFFIX)
 
 
 @rule_of("regex.match", "re_match")
@@ -62,19 +121,90 @@ def _regex_match(self: Builtins, arguments: Sequence[Value], _live: Term) -> Val
         if not isinstance(pattern, Const) or isinstance(subject, Const):
             return None
         (probe,) = self.ask("regex.match", [[pattern.value, ""]])
-        return None if probe.failed else from_truth(on_text("matches", pattern.value, term_of(subject)))
+        return None if probe.failed else from_truth(on_text(MATCHES, pattern.value, term_of(subject)))
 
     return self.by_leaf(arguments, leaf)
+
+
+@rule_of("glob.match")
+def _glob_match(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
+    def leaf(pattern: Leaf, delimiters: Leaf, subject: Leaf) -> Value | None:
+        known, stops = plain_leaf(delimiters)
+        if not isinstance(pattern, Const) or not known or isinstance(subject, Const):
+            return None
+        (probe,) = self.ask("glob.match", [[pattern.value, stops, ""]])
+        if probe.failed:
+            return None
+        return from_truth(on_text(GLOB, json.dumps([pattern.value, stops]), term_of(subject)))
+
+    return self.by_leaf(arguments, leaf)
+
+
+def _trimmed(how: str) -> Rule:
+    def rule(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
+        def leaf(subject: Leaf, cut: Leaf) -> Value | None:
+            if not isinstance(cut, Const) or isinstance(subject, Const):
+                return None
+            return of_leaf(scalar(STRING, part(how, cut.value, term_of(subject))))
+
+        return self.by_leaf(arguments, leaf)
+
+    return rule
+
+
+RULES["trim_prefix"] = _trimmed(TRIM_PREFIX)
+RULES["trim_suffix"] = _trimmed(TRIM_SUFFIX)
+
+_PIECES = 6
+_BEYOND = 3
+
+
+@rule_of("split")
+def _split(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
+    """The first pieces of a text; of those behind them nothing is known, but that equal texts have the same ones."""
+
+    def leaf(subject: Leaf, delimiter: Leaf) -> Value | None:
+        if not isinstance(delimiter, Const) or not delimiter.value or isinstance(subject, Const):
+            return None
+        whole, mark = term_of(subject), delimiter.value
+        elements = []
+        for place in range(_PIECES):
+            there = on_text(PIECES, pieces_parameter(mark, place + 1), whole) if place else TRUE
+            elements.append((there, _text(part(PIECE, pieces_parameter(mark, place), whole))))
+        more = on_text(PIECES, pieces_parameter(mark, _PIECES + 1), whole)
+        for place in range(_BEYOND):
+            parts = (whole, text(mark), number(place))
+            there = both(more, application("split: there is a piece", parts, BOOL))
+            elements.append((there, _text(application("split: the piece", parts, TEXT))))
+        origin = f"split by {json.dumps(mark)}"
+        self.algebra.notices.open_end(origin, _PIECES, _BEYOND)
+        pieces = Pieces(whole, mark, _PIECES, more)
+        return of_leaf(Array(tuple(elements), prefix=False, counted=False, truncated=origin, pieces=pieces))
+
+    return self.by_leaf(arguments, leaf)
+
+
+def _text(term: Term) -> Value:
+    return of_leaf(scalar(STRING, term))
 
 
 @rule_of("concat")
 def _concat(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
     def leaf(delimiter: Leaf, collection: Leaf) -> Value | None:
-        if not (isinstance(delimiter, Const) and isinstance(collection, Array) and collection.ordered):
+        if not (isinstance(delimiter, Const) and isinstance(collection, Array)):
             return None
-        if not all(guard is TRUE for guard, _ in collection.elements) or collection.truncated:
-            return None
-        return _joined(self, delimiter.value, [element for _, element in collection.elements])
+        self.algebra.noticed(collection)
+        slots = self.algebra.slots(collection)
+        parts = []
+        for size in range(len(slots) + 1):
+            there = [guard for guard, _ in slots[:size]]
+            exactly = both(*there, *(negation(guard) for guard, _ in slots[size : size + 1]))
+            if exactly is not FALSE:
+                joined = _joined(self, delimiter.value, [element for _, element in slots[:size]])
+                if joined is None:
+                    return None
+                parts.append((exactly, joined))
+        return merged(parts)
 
     return self.by_leaf(arguments, leaf)
 

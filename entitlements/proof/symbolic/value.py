@@ -62,6 +62,17 @@ class Scalar:
     term: Term
 
 
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """What a list of the pieces of a text is exactly. known: its first elements are the first pieces, one each; more:
+    where there are more pieces than those."""
+
+    text: Term
+    delimiter: str
+    known: int
+    more: Term
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Array:
     """The elements whose condition holds, in this order.
@@ -69,7 +80,7 @@ class Array:
     prefix: each element's condition implies that of the one before, so that the i-th stands at index i; ordered:
     whether
     the order is known; counted: whether it is known how often an element occurs; origin: the input list that this is;
-    truncated: the input list, where longer ones are permitted than are looked at.
+    truncated: the input list, where longer ones are permitted than are looked at; pieces: where these are of a text.
     """
 
     elements: tuple[tuple[Term, Value], ...]
@@ -78,6 +89,7 @@ class Array:
     counted: bool = True
     origin: str = ""
     truncated: str = ""
+    pieces: Pieces | None = None
     kind = ARRAY
 
 

@@ -9,13 +9,12 @@ from entitlements.proof.symbolic.documents import plain
 from entitlements.proof.symbolic.rule_table import RULES, NoRule, Rule, rule_of
 from entitlements.proof.symbolic.terms import (
     FALSE,
-    TRUE,
     Term,
     both,
     either,
-    length,
     negation,
 )
+from entitlements.proof.symbolic.text_terms import length
 from entitlements.proof.symbolic.value import (
     KINDS,
     NUMBER,
@@ -177,22 +176,3 @@ def difference(self: Builtins, one: Set, other: Set) -> Set:
 
 RULES["and"] = _sets(_both_sets)
 RULES["or"] = _sets(_either_set)
-
-
-@rule_of("array.concat")
-def _array_concat(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
-    def leaf(one: Leaf, other: Leaf) -> Value | None:
-        if not (isinstance(one, Array) and isinstance(other, Array)):
-            return None
-        return of_leaf(
-            Array(
-                (*one.elements, *other.elements),
-                prefix=all(guard is TRUE for guard, _ in one.elements) and other.prefix,
-                ordered=one.ordered and other.ordered,
-                counted=one.counted and other.counted,
-                origin=one.origin or other.origin,
-                truncated=one.truncated or other.truncated,
-            )
-        )
-
-    return self.by_leaf(arguments, leaf)

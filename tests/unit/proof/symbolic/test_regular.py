@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from entitlements.contract import conforms
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.errors import NotFollowed
+from entitlements.proof.symbolic.languages import language_of
 from entitlements.proof.symbolic.regular import smt_regex, text_literal
 from entitlements.proof.symbolic.solver import SAT, Solver
 
@@ -165,6 +167,27 @@ def test_a_pattern_matches_as_the_contract_matches_it(patterns: list[str], texts
         answers = found(solver, [(text, regex) for _, text, regex in rows])
         for (schema, text, _), answer in zip(rows, answers, strict=True):
             assert conforms(schema, text) is answer, (schema, text)
+
+
+globs = st.lists(st.sampled_from(["a", "b", ".", "/", "-", "*", "?", "**", "1"]), max_size=5).map("".join)
+stops = st.sampled_from([[], None, ["/"], ["/", "."], ["a"]])
+
+
+@slow
+@given(
+    asked=st.lists(st.tuples(globs, stops), min_size=20, max_size=30),
+    texts=st.lists(st.text("ab./-1\n", max_size=6), min_size=12, max_size=12),
+)
+def test_a_glob_matches_as_opa_matches_it(
+    asked: list[tuple[str, list[str] | None]], texts: list[str], solver: Solver, opa_calls: BuiltinCalls
+) -> None:
+    translated = [(one, known) for one in asked if (known := language_of("glob", json.dumps(one))) is not None]
+    rows = [(*one, text) for one, _ in translated for text in texts]
+    if rows:
+        wanted = opa_calls("glob.match", rows)
+        answers = found(solver, [(text, known) for _, known in translated for text in texts])
+        for row, want, answer in zip(rows, wanted, answers, strict=True):
+            assert want.failed or want.value is answer, row
 
 
 @slow

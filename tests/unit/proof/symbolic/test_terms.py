@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from entitlements.contract import conforms
-from entitlements.proof.symbolic import terms
+from entitlements.proof.symbolic import terms, text_terms
 from entitlements.proof.symbolic.model import Assignment, of_model
 from entitlements.proof.symbolic.smt import write_query
 from entitlements.proof.symbolic.solver import SAT, UNSAT, Solver
@@ -21,7 +22,8 @@ from entitlements.proof.symbolic.terms import BOOL, INT, REAL, TEXT, Term
 from entitlements.proof.symbolic.texts import NoText, find_texts
 
 BOOLS, INTS, REALS, TEXTS = ["p", "q", "r"], ["i", "j"], ["x", "y"], ["s", "t"]
-WORDS = ["", "a", "b", "ab", 'q"', "\\u{41}", "é"]
+WORDS = ["", "a", "b", "ab", 'q"', "\\u{41}", "é", "a/b", "/", "/a", "aab/b/", "aaaa"]
+DELIMITERS = ["/", "a", "aa", "ab"]
 SIZES = {"c": 3, "d": 2, "e": 1}
 slow = settings(deadline=None, max_examples=400, suppress_health_check=[*HealthCheck])
 World = dict[str, Any]
@@ -48,6 +50,17 @@ def chosen(name: str, index: int) -> Pair:
     return Pair(terms.choice(name, place, SIZES[name]), lambda world: world[name] == place)
 
 
+def divided(name: str, by: int) -> Pair:
+    """A remainder with the sign of the dividend, and the whole number below the quotient."""
+    return lifted(
+        lambda a: terms.arithmetic(
+            "+", terms.arithmetic("%", a, terms.number(by)), terms.arithmetic("div", a, terms.number(abs(by)))
+        ),
+        lambda a: int(math.fmod(a, by)) + math.floor(Fraction(a, abs(by))),
+        leaf(name, INT),
+    )
+
+
 numbers: st.SearchStrategy[Pair] = st.recursive(
     st.one_of(
         st.sampled_from(INTS).map(lambda n: leaf(n, INT)),
@@ -60,16 +73,36 @@ numbers: st.SearchStrategy[Pair] = st.recursive(
         st.tuples(inner, inner).map(lambda p: lifted(lambda a, b: terms.arithmetic("+", a, b), lambda a, b: a + b, *p)),
         st.tuples(inner, inner).map(lambda p: lifted(lambda a, b: terms.arithmetic("-", a, b), lambda a, b: a - b, *p)),
         inner.map(lambda p: lifted(lambda a: terms.arithmetic("*", terms.number(3), a), lambda a: 3 * a, p)),
+        st.builds(divided, st.sampled_from(INTS), st.sampled_from([2, -3, 7])),
+        st.builds(
+            lambda name, one, other: lifted(
+                terms.conditional, lambda c, a, b: a if c else b, leaf(name, BOOL), one, other
+            ),
+            st.sampled_from(BOOLS),
+            inner,
+            inner,
+        ),
     ),
     max_leaves=3,
 )
+
+
+def trimmed(front: bool, cut: str, subject: Pair) -> Pair:
+    how = text_terms.TRIM_PREFIX if front else text_terms.TRIM_SUFFIX
+    means = (lambda s: s.removeprefix(cut)) if front else (lambda s: s.removesuffix(cut))
+    return lifted(lambda s: text_terms.part(how, cut, s), means, subject)
+
+
 texts: st.SearchStrategy[Pair] = st.recursive(
     st.one_of(
         st.sampled_from(TEXTS).map(lambda n: leaf(n, TEXT)),
         st.sampled_from(WORDS).map(lambda w: Pair(terms.text(w), lambda _world: w)),
     ),
-    lambda inner: st.lists(inner, min_size=1, max_size=3).map(
-        lambda found: lifted(lambda *a: terms.concatenation(a), lambda *a: "".join(a), *found)
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=3).map(
+            lambda found: lifted(lambda *a: text_terms.concatenation(a), lambda *a: "".join(a), *found)
+        ),
+        st.builds(trimmed, st.booleans(), st.sampled_from(WORDS), inner),
     ),
     max_leaves=3,
 )
@@ -84,7 +117,61 @@ def on(predicate: str, parameter: str, subject: Pair) -> Pair:
         "infix": lambda s: parameter in s,
         "conforms": lambda s: conforms(json.loads(parameter), s),
     }[predicate]
-    return lifted(lambda s: terms.on_text(predicate, parameter, s), means, subject)
+    return lifted(lambda s: text_terms.on_text(predicate, parameter, s), means, subject)
+
+
+def of_piece(delimiter: str, place: int, subject: Pair, said: tuple[str, str]) -> Pair:
+    """Something that is said of a piece of a text, where there is such a piece."""
+    predicate, word = said
+
+    def term(whole: Term) -> Term:
+        piece = text_terms.part("piece", json.dumps([delimiter, place]), whole)
+        there = text_terms.on_text("pieces", json.dumps([delimiter, place + 1]), whole)
+        said_of = {
+            "equal": lambda: terms.equal(piece, terms.text(word)),
+            "same": lambda: terms.equal(piece, whole),
+            "trimmed": lambda: terms.equal(text_terms.part("trim_prefix", "a", piece), terms.text(word)),
+            "less": lambda: terms.less(piece, terms.text(word)),
+        }
+        made = said_of.get(predicate, lambda: text_terms.on_text(predicate, word, piece))()
+        return terms.both(there, made)
+
+    def means(whole: str) -> bool:
+        found = whole.split(delimiter)
+        if place >= len(found):
+            return False
+        piece = found[place]
+        return {
+            "equal": piece == word,
+            "same": piece == whole,
+            "trimmed": piece.removeprefix("a") == word,
+            "less": piece < word,
+            "prefix": piece.startswith(word),
+            "suffix": piece.endswith(word),
+            "infix": word in piece,
+        }[predicate]
+
+    return lifted(term, means, subject)
+
+
+def has_piece(delimiter: str, word: str, subject: Pair) -> Pair:
+    parameter = json.dumps([delimiter, word])
+    return lifted(
+        lambda s: text_terms.on_text("has_piece", parameter, s), lambda s: word in s.split(delimiter), subject
+    )
+
+
+SAID = ["equal", "same", "trimmed", "less", "prefix", "suffix", "infix"]
+pieces = st.one_of(
+    st.builds(
+        of_piece,
+        st.sampled_from(DELIMITERS),
+        st.integers(0, 2),
+        texts,
+        st.tuples(st.sampled_from(SAID), st.sampled_from(WORDS)),
+    ),
+    st.builds(has_piece, st.sampled_from(DELIMITERS), st.sampled_from(WORDS), texts),
+)
 
 
 atoms: st.SearchStrategy[Pair] = st.one_of(
@@ -99,9 +186,10 @@ atoms: st.SearchStrategy[Pair] = st.one_of(
     numbers.map(lambda p: lifted(terms.is_whole, lambda a: Fraction(a).denominator == 1, p)),
     st.tuples(texts, texts).map(lambda p: lifted(terms.equal, lambda a, b: a == b, *p)),
     st.tuples(texts, texts).map(lambda p: lifted(terms.less, lambda a, b: a < b, *p)),
-    texts.map(lambda p: lifted(lambda s: terms.equal(terms.length(s), terms.number(2)), lambda s: len(s) == 2, p)),
+    texts.map(lambda p: lifted(lambda s: terms.equal(text_terms.length(s), terms.number(2)), lambda s: len(s) == 2, p)),
     st.builds(on, st.sampled_from(["prefix", "suffix", "infix"]), st.sampled_from(WORDS), texts),
     st.builds(on, st.just("conforms"), st.sampled_from([SHORT, LIKE]), texts),
+    pieces,
 )
 
 
@@ -202,6 +290,17 @@ def test_the_solver_reads_terms_as_they_mean(goals: list[Pair], world: World, ri
 
 def default(term: Term) -> Any:
     return {BOOL: False, INT: 0, REAL: Fraction(0), TEXT: ""}[term.sort]
+
+
+@settings(slow, max_examples=250)
+@given(parts=st.lists(pieces, min_size=1, max_size=3), whole=st.sampled_from(WORDS))
+def test_the_solver_reads_pieces_of_texts_as_they_mean(parts: list[Pair], whole: str, solver: Solver) -> None:
+    world = dict.fromkeys(TEXTS, whole)
+    known = [terms.equal(terms.variable(name, TEXT), terms.text(whole)) for name in TEXTS]
+    goals = [one.term if one.means(world) else terms.negation(one.term) for one in parts]
+    assert solver.solve(write_query([*known, *goals], {}, decide, all_rich=True).text).answer == SAT
+    opposite = terms.either(*map(terms.negation, goals))
+    assert solver.solve(write_query([*known, opposite], {}, decide, all_rich=True).text).answer == UNSAT
 
 
 def test_equal_terms_are_one_object_and_types_are_told_apart() -> None:

@@ -1,0 +1,84 @@
+"""Terms of texts: what is said of a text, and texts that are made of others. No solver is known here."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from entitlements.proof.symbolic.terms import BOOL, INT, TEXT, Term, make, number, text
+
+PREFIX, SUFFIX, INFIX, MATCHES, GLOB, CONFORMS = "prefix", "suffix", "infix", "matches", "glob", "conforms"
+PIECES, HAS_PIECE = "pieces", "has_piece"
+PIECE, TRIM_PREFIX, TRIM_SUFFIX = "piece", "trim_prefix", "trim_suffix"
+
+
+def on_text(predicate: str, parameter: str, subject: Term) -> Term:
+    """A predicate of a text that has a constant parameter: one of `PREDICATES`, or `matches`, `glob`, `conforms`, which
+    others decide of a constant.
+    """
+    return make("on_text", (predicate, parameter, subject), BOOL)
+
+
+def _pieces(subject: str, parameter: str) -> bool:
+    delimiter, least = json.loads(parameter)
+    return len(subject.split(delimiter)) >= int(least)
+
+
+def _has_piece(subject: str, parameter: str) -> bool:
+    delimiter, piece = json.loads(parameter)
+    return piece in subject.split(delimiter)
+
+
+PREDICATES: Final[Mapping[str, Callable[[str, str], bool]]] = {
+    PREFIX: str.startswith,
+    SUFFIX: str.endswith,
+    INFIX: str.__contains__,
+    PIECES: _pieces,
+    HAS_PIECE: _has_piece,
+}
+"""Of a text and a parameter. `pieces`, of a delimiter and a number: whether there are at least so many pieces;
+`has_piece`, of a delimiter and a text: whether that is one of them."""
+
+
+def part(how: str, parameter: str, subject: Term) -> Term:
+    """A text that is made of another one: one of `PARTS`."""
+    return make("part", (how, parameter, subject), TEXT)
+
+
+def _piece(subject: str, parameter: str) -> str:
+    delimiter, place = json.loads(parameter)
+    found = subject.split(delimiter)
+    return found[place] if place < len(found) else ""
+
+
+PARTS: Final[Mapping[str, Callable[[str, str], str]]] = {
+    PIECE: _piece,
+    TRIM_PREFIX: str.removeprefix,
+    TRIM_SUFFIX: str.removesuffix,
+}
+"""Of a text and a parameter. `piece`, of a delimiter and a number: what stands between two delimiters."""
+
+
+def pieces_parameter(delimiter: str, other: Any) -> str:
+    """The parameter of predicates and parts that go by a delimiter."""
+    return json.dumps([delimiter, other])
+
+
+def concatenation(parts: Sequence[Term]) -> Term:
+    """Texts one after the other."""
+    merged: list[Term] = []
+    for one in itertools.chain.from_iterable(p.args if p.op == "concat" else (p,) for p in parts):
+        if merged and merged[-1].op == "const" and one.op == "const":
+            merged[-1] = text(merged[-1].args[0] + one.args[0])
+        elif one.op != "const" or one.args[0]:
+            merged.append(one)
+    if not merged:
+        return text("")
+    return merged[0] if len(merged) == 1 else make("concat", tuple(merged), TEXT)
+
+
+def length(subject: Term) -> Term:
+    """How many code points a text has."""
+    return number(len(subject.args[0])) if subject.op == "const" else make("length", (subject,), INT)
