@@ -60,6 +60,10 @@ class Witnesses:
             found.setdefault(witness.fingerprint, witness)
         return tuple(found.values())
 
+    def plain(self, point: Point) -> Witness:
+        """The witness of one flip as it is."""
+        return self._witness(point)
+
     def _shrunk(self, point: Point) -> Point:
         """The same flip with fewer changed claims, then with fewer claims, scopes and properties at all."""
         for _ in range(_MOST_ROUNDS):

@@ -25,8 +25,10 @@ from entitlements.proof.symbolic.terms import Term, both, count, less, negation,
 from entitlements.proof.symbolic.trial import mismatch, try_against_opa
 from entitlements.proof.witnesses import Witnesses
 
-_MOST_WITNESSES = 24
-_MOST_CANDIDATES = 60
+_MOST_WITNESSES = 48
+_MOST_CANDIDATES = 90
+_BY_RULE = 24
+"""So many witnesses are told apart by the rules that grant them, too; more only by what changed and the request."""
 _MORE = "there are more kinds of witnesses than are shown"
 _MOST_FAILURES = 8
 
@@ -117,6 +119,10 @@ class Prover:
         """The witness of a confirmed point."""
         (found,) = self._makers[widening].of([point])
         return found
+
+    def plain_witness(self, point: Point, *, widening: bool) -> Witness:
+        """The witness of a confirmed point as it is, with nothing left out."""
+        return self._makers[widening].plain(point)
 
     def related(self, point: Point, *, widening: bool) -> bool:
         """The independent check of a point: two permitted tokens of one principal and a permitted request."""
@@ -216,10 +222,11 @@ class _Search:
             if doubt := self._doubt(point, exact=candidate.exact):
                 return tuple(found.values()), doubt, True
             witness = self._prover.witness(point, widening=self._widening)
-            # Where it shrank to one that is known, nothing of its own kind is new either.
             if witness.fingerprint in found:
-                self._block(point, frozenset())
-            self._block(witness.point, frozenset() if witness.fingerprint in found else witness.grants)
+                # It shrank to one that is known, though other rules grant it.
+                witness = self._prover.plain_witness(point, widening=self._widening)
+            told_apart = witness.fingerprint not in found and len(found) < _BY_RULE
+            self._block(witness.point, witness.grants if told_apart else frozenset())
             found.setdefault(witness.fingerprint, witness)
         return tuple(found.values()), "", False
 
@@ -248,10 +255,9 @@ class _Search:
         return "as a number has no exact decimal form"
 
     def _block(self, point: Point, granting: frozenset[tuple[str, int]]) -> None:
-        """Look for another kind from now on: other differences, another request; without differences another rule."""
+        """Look for another kind from now on: other differences, another request, another rule that grants."""
         kind = of_kind(self._question.inputs.algebra, self._question.sides, point)
-        # Where the tokens are the same, it is the rules of the other policy that make a kind.
-        fired = {} if point.changed else self._question.walked[self._allows].fired
+        fired = self._question.walked[self._allows].fired
         grants = [term for place, term in fired.items() if (place.file, place.row) in granting]
         self._blocked.append(negation(both(kind, *grants)))
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from entitlements.contract import Contract, parse_contract
@@ -86,6 +87,39 @@ def test_two_values_that_are_granted_are_two_witnesses(opa: Path, tmp_path: Path
     assert approved(found, marks(found))
 
 
+TWICE = """package shop.authz
+
+default allow := false
+
+allow if {
+	"auditor" in input.subject.claims.roles
+	input.subject.claims.level > 1
+}
+
+allow if {
+	auditor
+	input.subject.claims.level < 3
+}
+
+auditor if "auditor" in input.subject.claims.roles
+"""
+
+
+@pytest.mark.parametrize("comes", [True, False])
+def test_one_value_that_two_rules_grant_is_two_witnesses(comes: bool, opa: Path, tmp_path: Path) -> None:
+    folder = policy(tmp_path, TWICE)
+    sides = [contract(ROLES), contract([*ROLES, "auditor"], "1.1.0" if comes else "1.0.0")]
+    if not comes:
+        sides = [sides[1], contract(ROLES, "2.0.0")]
+    both_ways = compare_access(*(Side(one, folder, one.decision_path) for one in sides), opa=opa)
+    found = both_ways.no_new_access if comes else both_ways.no_lost_access
+    assert len(marks(found)) == 2
+    rules = sorted(witness.rule for witness in found.witnesses)
+    assert ":5 " in rules[0] + rules[1]
+    assert ":10 " in rules[0] + rules[1]
+    assert all(len(witness.changed) == 1 for witness in found.witnesses)
+
+
 def test_an_approval_does_not_cover_what_is_added_to_the_version_later(opa: Path, tmp_path: Path) -> None:
     folder = policy(tmp_path, GRANTS)
     first = marks(answer(opa, contract(ROLES), contract([*ROLES, "auditor"], "1.1.0"), folder))
@@ -126,8 +160,8 @@ def test_witnesses_of_a_sample_do_not_answer_for_what_was_not_looked_at(opa: Pat
 
 def test_more_kinds_of_witnesses_than_are_shown_cannot_be_approved(opa: Path, tmp_path: Path) -> None:
     folder = policy(tmp_path, ANY_NEW)
-    new = contract([*ROLES, "new_a", "new_b", "new_c"], "1.1.0", actions=10)
-    found = answer(opa, contract(ROLES, actions=10), new, folder)
+    new = contract([*ROLES, "new_a", "new_b", "new_c"], "1.1.0", actions=17)
+    found = answer(opa, contract(ROLES, actions=17), new, folder)
     assert found.reason == "there are more kinds of witnesses than are shown"
     assert found.fingerprint == ""
     assert not approved(found, marks(found))
