@@ -32,6 +32,7 @@ from entitlements.proof.symbolic.prover import Prover
 from entitlements.proof.symbolic.question import Policy, Question, ask_question
 from entitlements.proof.symbolic.solver import Solver
 from entitlements.proof.symbolic.trial import ModelMismatch
+from tests.shop import SHOP
 
 CONTRACTS, POLICIES, PAIRS_A_BATCH = 6, 10, 240
 MOST_TOKENS = 320
@@ -231,12 +232,8 @@ def contract(chance: random.Random, version: str) -> Contract:
         if chance.random() < 0.3:
             item["required"] = ["tenant"]
         document = {
-            "contract": "shop",
+            **SHOP,
             "version": version,
-            "issuer": "https://login.example.com",
-            "audience": "https://shop.example.com",
-            "policy": {"package": "shop.authz", "rule": "allow"},
-            "tokens": {"access_token": {"profile": "rfc9068", "algorithms": ["ES256"], "max_lifetime": 600}},
             "claims": claims,
             "scopes": scopes,
             "request": {"actions": ["read"], "resources": {"item": item}, "context": {"properties": {}}},

@@ -17,15 +17,11 @@ import yaml
 from entitlements.contract import Contract, load_contract
 from entitlements.engine import find_opa
 from entitlements.proof import PROVED, REFUTED, Effort, Side, compare_access
+from tests.shop import SHOP
 
 ROOT = Path(__file__).resolve().parents[3]
 BASE: dict[str, Any] = {
-    "contract": "shop",
-    "version": "1.0.0",
-    "issuer": "https://login.example.com",
-    "audience": "https://shop.example.com",
-    "policy": {"package": "shop.authz", "rule": "allow"},
-    "tokens": {"access_token": {"profile": "rfc9068", "algorithms": ["ES256"], "max_lifetime": 600}},
+    **SHOP,
     "claims": {
         "roles": {
             "required": True,

@@ -11,18 +11,15 @@ import yaml
 
 from entitlements.change_check import Report, Step, check_step
 from entitlements.contract import load_file
+from tests.shop import SHOP
 
 INCIDENTS = sorted((Path(__file__).parent / "incidents").glob("*.yaml"))
 
 
 def contract_file(path: Path, version: str, incident: dict[str, Any], side: dict[str, Any]) -> None:
     document = {
-        "contract": "shop",
+        **SHOP,
         "version": version,
-        "issuer": "https://login.example.com",
-        "audience": "https://shop.example.com",
-        "policy": {"package": "shop.authz", "rule": "allow"},
-        "tokens": {"access_token": {"profile": "rfc9068", "algorithms": ["ES256"], "max_lifetime": 600}},
         "claims": side["claims"],
         "scopes": side.get("scopes", {}),
         "consumers": [{"name": "shop-api", "kind": "first-party", "relies_on": sorted(side["claims"])}],

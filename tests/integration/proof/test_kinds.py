@@ -12,15 +12,11 @@ import yaml
 
 from entitlements.contract import Contract, parse_contract
 from entitlements.proof import DEFAULT_EFFORT, METHOD, REFUTED, Answer, Effort, Side, compare_access
+from tests.shop import SHOP
 
 ROLES = ["user", "guest"]
 BASE: dict[str, Any] = {
-    "contract": "shop",
-    "version": "1.0.0",
-    "issuer": "https://login.example.com",
-    "audience": "https://shop.example.com",
-    "policy": {"package": "shop.authz", "rule": "allow"},
-    "tokens": {"access_token": {"profile": "rfc9068", "algorithms": ["ES256"], "max_lifetime": 600}},
+    **SHOP,
     "claims": {"level": {"required": True, "schema": {"type": "integer", "minimum": 0, "maximum": 3}}},
     "request": {"actions": ["read"], "resources": {"item": {"properties": {}}}, "context": {"properties": {}}},
 }

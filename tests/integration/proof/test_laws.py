@@ -20,6 +20,7 @@ from entitlements.engine import BatchEngine
 from entitlements.model import AccessRequest, Action, Principal, Resource
 from entitlements.proof import PROVED, REFUTED, UNKNOWN, Access, Effort, Side, compare_access
 from entitlements.proof.migration import related
+from tests.shop import SHOP
 
 CASES = 40
 SCHEMAS: list[dict[str, Any]] = [
@@ -73,12 +74,8 @@ def contract(chance: random.Random, version: str) -> Contract:
     if scopes and chance.random() < 0.5:
         scopes[chance.choice([*scopes])]["claims"] = [chance.choice([*claims])]
     document = {
-        "contract": "shop",
+        **SHOP,
         "version": version,
-        "issuer": "https://login.example.com",
-        "audience": "https://shop.example.com",
-        "policy": {"package": "shop.authz", "rule": "allow"},
-        "tokens": {"access_token": {"profile": "rfc9068", "algorithms": ["ES256"], "max_lifetime": 600}},
         "claims": claims,
         "scopes": scopes,
         "request": {

@@ -15,14 +15,10 @@ import pytest
 
 from entitlements.contract import Contract, parse_contract
 from entitlements.proof import PROVED, REFUTED, UNKNOWN, Access, Effort, Side, compare_access
+from tests.shop import SHOP
 
 BASE: dict[str, Any] = {
-    "contract": "shop",
-    "version": "1.0.0",
-    "issuer": "https://login.example.com",
-    "audience": "https://shop.example.com",
-    "policy": {"package": "shop.authz", "rule": "allow"},
-    "tokens": {"access_token": {"profile": "rfc9068", "algorithms": ["ES256"], "max_lifetime": 600}},
+    **SHOP,
     "claims": {"role": {"required": True, "schema": {"enum": ["user", "guest"]}}},
     "scopes": {"read": {"claims": []}, "admin": {"claims": []}},
     "request": {

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from entitlements.contract import ClaimSpec, Contract, conforms, parse_contract
 from entitlements.model import same_json
 from entitlements.proof.migration import ABSENT, ClaimStep, related, related_claim, related_scopes
+from tests.shop import SHOP
 
 HERE = (True, True)
 
@@ -134,12 +135,7 @@ def test_a_claim_that_a_scope_releases_is_there_only_with_it() -> None:
 
 
 BASE: dict[str, Any] = {
-    "contract": "shop",
-    "version": "1.0.0",
-    "issuer": "https://login.example.com",
-    "audience": "https://shop.example.com",
-    "policy": {"package": "shop.authz", "rule": "allow"},
-    "tokens": {"access_token": {"profile": "rfc9068", "algorithms": ["ES256"], "max_lifetime": 600}},
+    **SHOP,
     "claims": {
         "role": {"required": True, "schema": {"enum": ["user", "admin"]}},
         "level": {"schema": {"type": "integer", "minimum": 0, "maximum": 3}},

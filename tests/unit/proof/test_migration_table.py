@@ -21,6 +21,7 @@ from entitlements.model import same_json
 from entitlements.proof import migration
 from entitlements.proof.migration import ABSENT, ClaimStep, claim_steps, identity_step, related, related_claim
 from entitlements.proof.migration import related_scopes as scopes_related
+from tests.shop import SHOP
 
 SCALARS: list[Any] = ["a", "b", "bb", "c", 0, 1, 2, 3, 1.5, True, False]
 
@@ -357,12 +358,7 @@ def test_scopes_are_read_as_a_list_vocabulary(old: set[str], new: set[str]) -> N
 
 def contract(claims: dict[str, Any] | None = None, scopes: Any = ()) -> Contract:
     document = {
-        "contract": "shop",
-        "version": "1.0.0",
-        "issuer": "https://login.example.com",
-        "audience": "https://shop.example.com",
-        "policy": {"package": "shop.authz", "rule": "allow"},
-        "tokens": {"access_token": {"profile": "rfc9068", "algorithms": ["ES256"], "max_lifetime": 600}},
+        **SHOP,
         "claims": claims or {"role": {"schema": words("a", "b")}},
         "scopes": scopes if isinstance(scopes, dict) else {name: {"claims": []} for name in scopes},
     }

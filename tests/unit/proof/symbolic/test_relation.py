@@ -29,6 +29,7 @@ from entitlements.proof.symbolic.relation import claim_related, scopes_related, 
 from entitlements.proof.symbolic.schema_terms import conforming, number_rules
 from entitlements.proof.symbolic.terms import FALSE, TRUE, Term, number, subterms, truth
 from entitlements.proof.symbolic.value import UNDEFINED, Array, Object, Value, constant, of_leaf
+from tests.shop import SHOP
 
 WORDS = ["a", "b", "c", 1, True, 0.5]
 slow = settings(deadline=None, max_examples=400, suppress_health_check=[*HealthCheck])
@@ -246,12 +247,7 @@ def test_lists_that_stand_as_members_are_related_where_some_arrangement_is(data:
 
 
 BASE: dict[str, Any] = {
-    "contract": "shop",
-    "version": "1.0.0",
-    "issuer": "https://login.example.com",
-    "audience": "https://shop.example.com",
-    "policy": {"package": "shop.authz", "rule": "allow"},
-    "tokens": {"access_token": {"profile": "rfc9068", "algorithms": ["ES256"], "max_lifetime": 600}},
+    **SHOP,
     "claims": {"c": {"schema": {"type": "boolean"}}},
 }
 names = st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=1, max_size=4, unique=True)
