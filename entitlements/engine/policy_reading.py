@@ -91,6 +91,11 @@ def read_policies(opa: Path, folder: Path) -> PolicyReading:
     return PolicyReading(tuple(reads), constants, tuple(rules), files, tuple(alone))
 
 
+def rule_lines(opa: Path, file: Path, content: bytes) -> list[RuleLines]:
+    """Where the rules of one file stand. Raises StartupFault `policy_invalid`."""
+    return PolicyModule(file.name, _parse(opa, file.parent, file.name, content)).rules()
+
+
 def _related(one: InputPath, other: InputPath) -> bool:
     """Whether one path lies within the other."""
     short = min(len(one), len(other))

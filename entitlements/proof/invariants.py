@@ -7,11 +7,13 @@ contract's policy with `_invariant` behind it. Each code is proved on its own, o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from entitlements.contract import Contract
+from entitlements.engine.policy_module import RuleLines
+from entitlements.engine.policy_reading import rule_lines
 from entitlements.errors import Fault, NotFollowed, StartupFault
 from entitlements.model import JSON
 from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN
@@ -25,6 +27,8 @@ from entitlements.proof.world import World
 SUFFIX, RULE = "_invariant", "violation"
 # Codes that a walk leaves nothing of are named all the same: that is what was to be proved.
 _CODE = re.compile(r'^\s*violation\s+contains\s+"([^"\\]+)"', re.MULTILINE)
+_CLOSES = re.compile(r"\s*[\])}]*\s*")
+_ALL = "*"
 _PACKAGE = re.compile(r"^\s*package\s+([A-Za-z0-9_.]+)\s*$", re.MULTILINE)
 
 
@@ -91,15 +95,62 @@ def prove_invariant(
     Raises StartupFault where the policies or the invariant do not compile, and ModelMismatch.
     """
     checkable(opa, policies, contract.decision_path)
+
+    def prove(one: Invariant) -> dict[str, Proved]:
+        return {found.code: found for found in _prove(one, contract, policies, opa, seconds)}
+
+    found = prove(invariant)
+    if all(one.answer != UNKNOWN for one in found.values()):
+        return [*found.values()]
+    # What is not followed or may fail in the rule of one code says nothing of the others.
+    alone = _apart(invariant, rule_lines(opa, invariant.file, invariant.content))
+    whole = found.pop(_ALL, None) if alone else None
+    for code, one in alone.items():
+        if whole is not None or found[code].answer == UNKNOWN:
+            by_itself = prove(one)
+            found[code] = replace(by_itself.get(code) or by_itself[_ALL], code=code)
+    return [*found.values()]
+
+
+def _apart(invariant: Invariant, rules: Sequence[RuleLines]) -> dict[str, Invariant]:
+    """The invariant with the rules of one code only, by code; nothing where there is but one, or one has no name."""
+    lines = invariant.content.decode().splitlines()
+    codes: dict[str, list[RuleLines]] = {}
+    for rule in rules:
+        if rule.name == RULE:
+            head = _CODE.match(lines[rule.first - 1])
+            if head is None:
+                return {}
+            codes.setdefault(head[1], []).append(rule)
+    if len(codes) < 2:
+        return {}
+    return {
+        code: replace(invariant, content=_without(lines, [r for other in codes if other != code for r in codes[other]]))
+        for code in codes
+    }
+
+
+def _without(lines: Sequence[str], rules: Sequence[RuleLines]) -> bytes:
+    """The lines without those of some rules, which leave empty ones."""
+    kept = [*lines]
+    for rule in rules:
+        last = rule.last
+        while last < len(kept) and _CLOSES.fullmatch(kept[last]):
+            last += 1
+        kept[rule.first - 1 : last] = [""] * (last - rule.first + 1)
+    return "\n".join([*kept, ""]).encode()
+
+
+def _prove(invariant: Invariant, contract: Contract, policies: Path, opa: Path, seconds: float) -> list[Proved]:
     extra = {invariant.name: invariant.content}
     try:
         world = World(contract, policies, invariant.rule_path, opa=opa, extra=extra, seconds=seconds)
     except NotFollowed as fault:
-        return [Proved("*", UNKNOWN, fault.message)]
+        return [Proved(_ALL, UNKNOWN, fault.message)]
     with world:
         codes = dict(_codes(world.session.question.walked[1].value))
         if None in codes:
-            return [Proved("*", UNKNOWN, "a violation is no constant text, so that it cannot be named")]
+            return [Proved(_ALL, UNKNOWN, "a violation is no constant text, so that it cannot be named")]
         named = dict.fromkeys([*_CODE.findall(invariant.content.decode()), *map(str, codes)])
         return [_proved(world, code, codes.get(code, FALSE)) for code in named]
 

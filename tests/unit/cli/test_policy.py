@@ -202,6 +202,45 @@ def test_every_violation_is_told_even_if_nothing_is_left_of_it(project: Project)
     assert (result.exit_code, "never: never" in result.stdout) == (0, True), result.output
 
 
+APART = """\
+package shop.authz_invariant
+
+violation contains "not_followed" if {
+	data.shop.authz.allow
+	some one in [x | walk(input.subject, [_, x])]
+	one == "x"
+}
+
+violation contains "never" if {
+	data.shop.authz.allow
+	input.subject.claims.suspended == true
+}
+
+# Of a claim that may be missing.
+violation contains "shown" if {
+	data.shop.authz.allow
+	{
+		"admin": true,
+	}[input.subject.claims.role]
+}
+
+violation contains "may_fail" if {
+	count(input.subject.claims.role) > 20
+	input.subject.claims.role + 1 == 2
+}
+"""
+
+
+def test_what_is_not_followed_of_one_violation_says_nothing_of_the_others(project: Project) -> None:
+    project.write("policies", APART, "authz_invariant.rego")
+    result = project.run("policy", "prove", "--format", "json")
+    found = {one["violation"]: one["answer"] for one in json.loads(result.stdout)}
+    assert found["never"] == "proved"
+    assert found["shown"] == "refuted"
+    assert found["not_followed"] == "unknown"
+    assert list(found) == ["not_followed", "never", "shown", "may_fail"]
+
+
 def test_an_invariant_is_no_part_of_what_is_served(project: Project) -> None:
     from entitlements.engine import policy_digest
 
