@@ -51,7 +51,25 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     },
 }
 COLLECTIONS = ("letters", "tags", "mixed", "numbers", "digits", "texts")
-TEXTS = ["a", "b", "ab", "", "a/b", "/", "a/b/c", "//", "x.y", "aXb", "é/😀", "ba", "abab", "A"]
+TEXTS = [
+    "a",
+    "b",
+    "ab",
+    "",
+    "a/b",
+    "/",
+    "a/b/c",
+    "//",
+    "x.y",
+    "aXb",
+    "é/😀",
+    "ba",
+    "abab",
+    "A",
+    " a ",
+    "\u00a0b\u3000",
+    "\x1f",
+]
 GLOBS = ["a", "*", "a*", "*b", "a/*", "*/*", "**", "a/**", "a**b", "?", "a?b", "*.*", "a*b*", "[ab]*", "{a,x}*", ""]
 ANY_MATCHES = ("strings.any_prefix_match", "strings.any_suffix_match")
 
@@ -102,6 +120,10 @@ CALLS: list[tuple[str, ...]] = [
     ("type_name", "anything"),
     *(("split", "text", f'"{mark}"') for mark in ("/", ".", "//", "ab")),
     *((f, "text", f'"{cut}"') for f in ("trim_prefix", "trim_suffix") for cut in ("a", "/", "ab")),
+    *((f, "text", f'"{cut}"') for f in ("trim", "trim_left", "trim_right") for cut in ("a", "b/", "")),
+    *((f, "text") for f in ("trim_space", "lower", "upper")),
+    *(("substring", "text", start, size) for start in ("0", "1", "7") for size in ("0", "2", "-1")),
+    *(("replace", "text", f'"{old}"', f'"{new}"') for old, new in (("a", "b"), ("ab", ""), ("/", "//"), ("b", ".b"))),
     *(("glob.match", f'"{glob}"', stops, "text") for glob in GLOBS for stops in ("[]", "null", '["/"]', '["/", "."]')),
     *((f, name, parts) for f in ANY_MATCHES for name in ("text", "texts") for parts in ('"a"', '["a/", "b"]')),
 ]

@@ -112,12 +112,12 @@ class Algebra:
     def noticed(self, *leaves: Array | Set | Object) -> None:
         """Write down what is cut short and read in a way that order or length may decide."""
         for leaf in leaves:
-            if leaf.truncated:
-                self.notices.truncated(leaf.truncated)
+            for origin in sorted(leaf.truncated):
+                self.notices.truncated(origin)
 
     def _scanned(self, leaf: Array | Set | Object) -> None:
-        if leaf.truncated:
-            self.notices.scanned(leaf.truncated, self.notices.place)
+        for origin in sorted(leaf.truncated):
+            self.notices.scanned(origin, self.notices.place)
 
     def _same_arrays(self, one: Array, other: Array) -> Term:
         left, right = self._slots_beside(one, other), self._slots_beside(other, one)

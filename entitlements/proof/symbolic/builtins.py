@@ -259,8 +259,8 @@ class Builtins:
             return application(f"constant {leaf.value}", (), "any")
         if leaf.kind in (NUMBER, STRING):
             return term_of(leaf)
-        if isinstance(leaf, (Array, Set, Object)) and leaf.truncated:
-            self._limits.truncated(leaf.truncated)
+        if isinstance(leaf, (Array, Set, Object)):
+            self.algebra.noticed(leaf)
         return application(f"document {self._opaque.setdefault(leaf, len(self._opaque))}", (), "any")
 
     def by_leaf(self, arguments: Sequence[Value], make: Callable[..., Value | None]) -> Value:

@@ -48,7 +48,7 @@ class Collections(Statements):
                 ordered=leaf.ordered and ordered,
                 counted=leaf.counted and counted,
                 origin=leaf.origin or origin,
-                truncated=leaf.truncated or cut,
+                truncated=leaf.truncated | cut,
             )
             parts.append((guard, grown))
         frame.locals[statement.operands["array"]] = Value(tuple(parts))
@@ -69,7 +69,7 @@ class Collections(Statements):
                 element = of_leaf(one)
                 known[element] = either(known.get(element, FALSE), both(live, condition))
             elements = tuple((c, e) for e, c in known.items() if c is not FALSE)
-            parts.append((guard, Set(elements, leaf.truncated or cut)))
+            parts.append((guard, Set(elements, leaf.truncated | cut)))
         frame.locals[local] = Value(tuple(parts))
         return live
 
@@ -97,7 +97,7 @@ class Collections(Statements):
                     self._fail(frame, differs, "an object has two different values for a key")
                 grown = self._inserted(grown, holds, name, value)
             cut = _cut(frame.loops)
-            parts.append((guard, replace(grown, truncated=grown.truncated or cut)))
+            parts.append((guard, replace(grown, truncated=grown.truncated | cut)))
         frame.locals[local] = Value(tuple(parts))
         return live
 
@@ -134,7 +134,7 @@ class Collections(Statements):
     def _merge(self, one: Leaf, other: Leaf) -> Leaf:
         if not (isinstance(one, Object) and isinstance(other, Object)) or one.rest or other.rest:
             raise Unsupported("documents_merged", f"`{self.limits.place}`: base and virtual documents are mixed here")
-        merged_object = one
+        merged_object = replace(one, truncated=one.truncated | other.truncated)
         for guard, key, member in other.members:
             old = merged(self._algebra.object_lookup(one, key))
             parts = [(negation(old.defined), member)]
@@ -148,6 +148,6 @@ def _unordered(leaf: Array | Set | Object) -> str:
     return leaf.origin if isinstance(leaf, Array) and not (leaf.ordered and leaf.counted) else ""
 
 
-def _cut(loops: Sequence[Loop]) -> str:
-    """The truncated list that a collection is made from, if it is."""
-    return next((loop.leaf.truncated for loop in loops if loop.leaf.truncated), "")
+def _cut(loops: Sequence[Loop]) -> frozenset[str]:
+    """The truncated lists that a collection is made from."""
+    return frozenset[str]().union(*(loop.leaf.truncated for loop in loops))

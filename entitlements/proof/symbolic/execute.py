@@ -204,16 +204,16 @@ class Executor(Collections):
         collects = any(one.kind in GROWING for one in walk_block(statement.blocks[0]))
         frame.loops.append(loop)
         with self.limits.apart() if collects else nullcontext():
-            if leaf.truncated:
-                self.limits.scanned(leaf.truncated, id(statement))
+            for origin in sorted(leaf.truncated):
+                self.limits.scanned(origin, id(statement))
             with self.limits.within(every=every) if leaf.truncated else nullcontext():
                 yield
         frame.loops.pop()
 
     def _loop(self, leaf: Array | Set | Object, uses_key: bool) -> Loop:
         if isinstance(leaf, Array):
-            if uses_key and leaf.truncated:
-                self.limits.truncated(leaf.truncated)
+            if uses_key:
+                self._algebra.noticed(leaf)
             elements = self._algebra.slots(leaf) if uses_key else leaf.elements
             rounds = [(guard, constant(place), element) for place, (guard, element) in enumerate(elements)]
             return Loop(leaf, rounds, leaf.ordered, leaf.counted)

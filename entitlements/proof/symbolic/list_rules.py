@@ -81,7 +81,7 @@ def _array_concat(self: Builtins, arguments: Sequence[Value], _live: Term) -> Va
                 ordered=one.ordered and other.ordered,
                 counted=one.counted and other.counted,
                 origin=one.origin or other.origin,
-                truncated=one.truncated or other.truncated,
+                truncated=one.truncated | other.truncated,
             )
         )
 

@@ -102,7 +102,8 @@ class Assignment:
                 return PREDICATES[predicate](values[0], parameter)
             return self._decide(predicate, parameter, values[0])
         if op == "part":
-            return PARTS[args[0]](values[0], args[1])
+            found = PARTS[args[0]](values[0], args[1])
+            return NotKnown if found is None else found
         return _CALCULATED[op](*values)
 
     def document(self, value: Value) -> Any:

@@ -176,7 +176,7 @@ def longest_needed(schema: Mapping[str, Any], value: Value) -> dict[str, int]:
     for _, leaf in value.cases:
         if isinstance(leaf, Array) and "items" in schema:
             if leaf.truncated and len(leaf.elements) <= schema["maxItems"]:
-                found[leaf.truncated] = schema["maxItems"] + 1
+                found |= dict.fromkeys(leaf.truncated, schema["maxItems"] + 1)
             for _, element in leaf.elements:
                 found |= longest_needed(schema["items"], element)
         elif isinstance(leaf, Object) and leaf.rest is None and "properties" in schema:

@@ -18,7 +18,7 @@ from entitlements.proof.symbolic.languages import language_before, language_of, 
 from entitlements.proof.symbolic.regular import text_literal
 from entitlements.proof.symbolic.terms import BOOL, INT, REAL, TEXT, Term, subterms
 from entitlements.proof.symbolic.text_groups import TextGroups
-from entitlements.proof.symbolic.text_terms import CONFORMS, MATCHES
+from entitlements.proof.symbolic.text_terms import CONFORMS, LOWER, MATCHES, UPPER
 
 Decide = Callable[[str, str, str], bool]
 """Whether a constant text meets a predicate with a parameter; asked of OPA where only OPA knows."""
@@ -65,7 +65,8 @@ class _Writer:
         self._predicates: dict[tuple[str, str], str] = {}
         self._codes: dict[str, int] = {}
         self._choices: dict[str, int] = {}
-        self._languages: dict[tuple[str, str], str | None] = {}
+        self._languages: dict[tuple[str, str, str], str | None] = {}
+        self._parts: dict[tuple[str, str], str] = {}
 
     def query(self) -> Query:
         """The text, with everything needed to read a model."""
@@ -96,7 +97,7 @@ class _Writer:
             {code: value for value, code in self._codes.items()},
             frozenset(term.args[0] for term in variables),
             {term.args[0]: roots[self._texts.group(term)] for term in variables},
-            tuple(self._goals) if self._predicates else (),
+            tuple(self._goals) if self._predicates or self._parts else (),
         )
 
     def _sort(self, term: Term) -> str:
@@ -132,7 +133,7 @@ class _Writer:
         if op == "on_text":
             return self._on_text(*args)
         if op == "part":
-            return written_part(term, self._written(args[-1]))
+            return self._part(term)
         return self._applied(term) if op == "apply" else self._number(term)
 
     def _number(self, term: Term) -> str:
@@ -155,7 +156,10 @@ class _Writer:
         if one.sort == TEXT:
             part, constant = (one, other) if one.op == "part" else (other, one)
             if op == "=" and part.op == "part" and constant.op == "const":
-                return self._within(part, only(constant.args[0]))
+                case = _case_of(part)
+                language = only(constant.args[0], case)
+                if language is not None:
+                    return self._within(part.args[-1] if case else part, language)
             if op == "=":
                 rich = any(self._texts.rich(term) for term in (one, other) if term.op != "const")
                 return f"(= {self._written(one, rich=rich)} {self._written(other, rich=rich)})"
@@ -166,17 +170,32 @@ class _Writer:
     def _on_text(self, predicate: str, parameter: str, subject: Term) -> str:
         if predicate == CONFORMS:
             return self._conforming(parameter, self._written(subject))
+        case = _case_of(subject)
+        language = self._language(predicate, parameter, case)
+        if language is not None:
+            return self._within(subject.args[-1] if case else subject, language)
         language = self._language(predicate, parameter)
-        if language is None:
-            return self._predicate(predicate, parameter, self._written(subject))
-        return self._within(subject, language)
+        if language is not None:
+            return f"(str.in_re {self._written(subject)} {language})"
+        return self._predicate(predicate, parameter, self._written(subject))
 
     def _within(self, subject: Term, language: str) -> str:
-        """Whether a text is in a language; of a part it is said of the whole text."""
+        """Whether a text is in a language; of a part it is said of the whole text, where that can be."""
         while subject.op == "part":
-            language = language_before(subject, language)
-            subject = subject.args[-1]
+            whole = language_before(subject, language)
+            if whole is None:
+                break
+            language, subject = whole, subject.args[-1]
         return f"(str.in_re {self._written(subject)} {language})"
+
+    def _part(self, term: Term) -> str:
+        subject = self._written(term.args[-1])
+        found = written_part(term, subject)
+        if found is None:
+            name = self._parts.setdefault(term.args[:2], f"|{term.args[0]} {len(self._parts)}|")
+            self._functions[name] = "(String) String"
+            found = f"({name} {subject})"
+        return found
 
     def _conforming(self, rules: str, text: str) -> str:
         schema = json.loads(rules)
@@ -192,10 +211,10 @@ class _Writer:
             parts.append(self._predicate(CONFORMS, rules, text))
         return parts[0] if len(parts) == 1 else f"(and {' '.join(parts)})"
 
-    def _language(self, predicate: str, parameter: str) -> str | None:
-        key = (predicate, parameter)
+    def _language(self, predicate: str, parameter: str, case: str = "") -> str | None:
+        key = (predicate, parameter, case)
         if key not in self._languages:
-            self._languages[key] = language_of(predicate, parameter)
+            self._languages[key] = language_of(*key)
         return self._languages[key]
 
     def _predicate(self, predicate: str, parameter: str, text: str) -> str:
@@ -252,6 +271,11 @@ class _Writer:
                 holds = f"({name} {text_literal(value)})"
                 found.append(holds if self._decide(predicate, parameter, value) else f"(not {holds})")
         return found
+
+
+def _case_of(subject: Term) -> str:
+    """`lower` or `upper` where a text is another one in that case."""
+    return subject.args[0] if subject.op == "part" and subject.args[0] in (LOWER, UPPER) else ""
 
 
 def _numeral(value: int | Fraction) -> str:

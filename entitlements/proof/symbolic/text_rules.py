@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from entitlements.proof.symbolic.documents import plain_leaf
@@ -25,14 +26,22 @@ from entitlements.proof.symbolic.terms import (
 from entitlements.proof.symbolic.text_terms import (
     GLOB,
     INFIX,
+    LOWER,
     MATCHES,
     PIECE,
     PIECES,
     PREDICATES,
     PREFIX,
+    REPLACE,
+    SPACES,
+    SUBSTRING,
     SUFFIX,
+    TRIM,
+    TRIM_LEFT,
     TRIM_PREFIX,
+    TRIM_RIGHT,
     TRIM_SUFFIX,
+    UPPER,
     concatenation,
     on_text,
     part,
@@ -140,20 +149,34 @@ def _glob_match(self: Builtins, arguments: Sequence[Value], _live: Term) -> Valu
     return self.by_leaf(arguments, leaf)
 
 
-def _trimmed(how: str) -> Rule:
+def _made(how: str, parameter: Callable[..., str | None]) -> Rule:
+    """A text that is made of an open one and of constants. parameter: of the values of these; None leaves the rule."""
+
     def rule(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
-        def leaf(subject: Leaf, cut: Leaf) -> Value | None:
-            if not isinstance(cut, Const) or isinstance(subject, Const):
+        def leaf(subject: Leaf, *others: Leaf) -> Value | None:
+            constants = [one.value for one in others if isinstance(one, Const)]
+            if isinstance(subject, Const) or len(constants) != len(others):
                 return None
-            return of_leaf(scalar(STRING, part(how, cut.value, term_of(subject))))
+            found = parameter(*constants)
+            return None if found is None else _text(part(how, found, term_of(subject)))
 
         return self.by_leaf(arguments, leaf)
 
     return rule
 
 
-RULES["trim_prefix"] = _trimmed(TRIM_PREFIX)
-RULES["trim_suffix"] = _trimmed(TRIM_SUFFIX)
+def _span(start: int | Fraction, size: int | Fraction) -> str | None:
+    whole = isinstance(start, int) and isinstance(size, int) and 0 <= start <= _LONGEST and size <= _LONGEST
+    return json.dumps([start, size]) if whole else None
+
+
+_LONGEST = 200
+for _name in (TRIM_PREFIX, TRIM_SUFFIX, TRIM, TRIM_LEFT, TRIM_RIGHT):
+    RULES[_name] = _made(_name, lambda cut: cut)
+RULES["trim_space"] = _made(TRIM, lambda: SPACES)
+RULES["lower"], RULES["upper"] = _made(LOWER, lambda: ""), _made(UPPER, lambda: "")
+RULES["substring"] = _made(SUBSTRING, _span)
+RULES["replace"] = _made(REPLACE, lambda old, new: json.dumps([old, new]) if old else None)
 
 _PIECES = 6
 _BEYOND = 3
@@ -179,7 +202,9 @@ def _split(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
         origin = f"split by {json.dumps(mark)}"
         self.algebra.notices.open_end(origin, _PIECES, _BEYOND)
         pieces = Pieces(whole, mark, _PIECES, more)
-        return of_leaf(Array(tuple(elements), prefix=False, counted=False, truncated=origin, pieces=pieces))
+        return of_leaf(
+            Array(tuple(elements), prefix=False, counted=False, truncated=frozenset({origin}), pieces=pieces)
+        )
 
     return self.by_leaf(arguments, leaf)
 

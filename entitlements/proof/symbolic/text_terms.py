@@ -12,6 +12,12 @@ from entitlements.proof.symbolic.terms import BOOL, INT, TEXT, Term, make, numbe
 PREFIX, SUFFIX, INFIX, MATCHES, GLOB, CONFORMS = "prefix", "suffix", "infix", "matches", "glob", "conforms"
 PIECES, HAS_PIECE = "pieces", "has_piece"
 PIECE, TRIM_PREFIX, TRIM_SUFFIX = "piece", "trim_prefix", "trim_suffix"
+LOWER, UPPER, TRIM, TRIM_LEFT, TRIM_RIGHT = "lower", "upper", "trim", "trim_left", "trim_right"
+SUBSTRING, REPLACE = "substring", "replace"
+SPACES: Final = "".join(
+    map(chr, (*range(9, 14), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000))
+)
+"""What Go counts as white space (unicode.IsSpace)."""
 
 
 def on_text(predicate: str, parameter: str, subject: Term) -> Term:
@@ -44,6 +50,11 @@ PREDICATES: Final[Mapping[str, Callable[[str, str], bool]]] = {
 
 def part(how: str, parameter: str, subject: Term) -> Term:
     """A text that is made of another one: one of `PARTS`."""
+    if how == PIECE and subject.op == "part" and subject.args[0] in (LOWER, UPPER):
+        delimiter = json.loads(parameter)[0]
+        if delimiter.isascii() and delimiter.lower() == delimiter.upper():
+            # Where a delimiter has no case, cutting comes first.
+            return part(subject.args[0], "", part(PIECE, parameter, subject.args[2]))
     return make("part", (how, parameter, subject), TEXT)
 
 
@@ -53,12 +64,31 @@ def _piece(subject: str, parameter: str) -> str:
     return found[place] if place < len(found) else ""
 
 
-PARTS: Final[Mapping[str, Callable[[str, str], str]]] = {
+def _in_case(make_text: Callable[[str], str]) -> Callable[[str, str], str | None]:
+    # Of other letters Python and Go have different tables.
+    return lambda subject, _parameter: make_text(subject) if subject.isascii() else None
+
+
+def _substring(subject: str, parameter: str) -> str:
+    start, size = json.loads(parameter)
+    return subject[start:] if size < 0 else subject[start : start + size]
+
+
+PARTS: Final[Mapping[str, Callable[[str, str], str | None]]] = {
     PIECE: _piece,
     TRIM_PREFIX: str.removeprefix,
     TRIM_SUFFIX: str.removesuffix,
+    LOWER: _in_case(str.lower),
+    UPPER: _in_case(str.upper),
+    TRIM: str.strip,
+    TRIM_LEFT: str.lstrip,
+    TRIM_RIGHT: str.rstrip,
+    SUBSTRING: _substring,
+    REPLACE: lambda subject, parameter: subject.replace(*json.loads(parameter)),
 }
-"""Of a text and a parameter. `piece`, of a delimiter and a number: what stands between two delimiters."""
+"""Of a text and a parameter; None where the result is not known. `piece`, of a delimiter and a number: what stands
+between two delimiters; `trim`, of the letters that are cut off; `substring`, of start and size, below zero for all that
+follows; `replace`, of old and new."""
 
 
 def pieces_parameter(delimiter: str, other: Any) -> str:

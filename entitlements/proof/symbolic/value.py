@@ -80,7 +80,8 @@ class Array:
     prefix: each element's condition implies that of the one before, so that the i-th stands at index i; ordered:
     whether
     the order is known; counted: whether it is known how often an element occurs; origin: the input list that this is;
-    truncated: the input list, where longer ones are permitted than are looked at; pieces: where these are of a text.
+    truncated: the input lists that it is made of, where longer ones are permitted than are looked at; pieces: where
+    these are of a text.
     """
 
     elements: tuple[tuple[Term, Value], ...]
@@ -88,7 +89,7 @@ class Array:
     ordered: bool = True
     counted: bool = True
     origin: str = ""
-    truncated: str = ""
+    truncated: frozenset[str] = frozenset()
     pieces: Pieces | None = None
     kind = ARRAY
 
@@ -98,7 +99,7 @@ class Set:
     """The elements whose condition holds; symbolic ones may turn out to be equal."""
 
     elements: tuple[tuple[Term, Value], ...]
-    truncated: str = ""
+    truncated: frozenset[str] = frozenset()
     kind = SET
 
 
@@ -120,7 +121,7 @@ class Object:
 
     members: tuple[tuple[Term, Leaf, Value], ...]
     rest: OpenRest | None = None
-    truncated: str = ""
+    truncated: frozenset[str] = frozenset()
     index: Mapping[Const, int] = field(init=False)
     kind = OBJECT
 

@@ -154,8 +154,8 @@ def _sets(make: Callable[[Builtins, Set, Set], Set]) -> Rule:
     return rule
 
 
-def _cut(one: Set, other: Set) -> str:
-    return one.truncated or other.truncated
+def _cut(one: Set, other: Set) -> frozenset[str]:
+    return one.truncated | other.truncated
 
 
 def _both_sets(self: Builtins, one: Set, other: Set) -> Set:

@@ -224,3 +224,25 @@ def test_an_index_with_an_exponent_is_never_taken_for_the_whole_number(index: st
     body = f'{rare}\n\tinput.subject.claims.roles[1] == "x"\n\tnot input.subject.claims.{index}'
     found = answer(old, old, tmp_path, opa, "allow if 1 == 2", f"allow if {{\n\t{body}\n}}")
     assert found.answer != PROVED
+
+
+TAGS = {"type": "array", "items": {"type": "string", "pattern": "^t[a-z]*$", "maxLength": 9}, "maxItems": 20}
+MARKS = {**TAGS, "items": {"type": "string", "pattern": "^p[0-9]$", "maxLength": 9}}
+FIVE = "\n\t".join(f'"p{number}" in xs' for number in range(5))
+OF_TAGS, OF_MARKS = "some x in input.subject.claims.tags", "some x in input.subject.claims.marks"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        f"allow if {{\n\txs := array.concat(input.subject.claims.tags, input.subject.claims.marks)\n\t{FIVE}\n}}",
+        f"allow if {{\n\txs := {{x | {OF_TAGS}}} | {{x | {OF_MARKS}}}\n\t{FIVE}\n}}",
+        f"allow if {{\n\t{FIVE}\n}}\n\nxs contains x if {OF_TAGS}\n\nxs contains x if {OF_MARKS}",
+        f"allow if {{\n\t{FIVE}\n}}\n\nxs[x] := 1 if {OF_TAGS}\n\nxs[x] := x if {OF_MARKS}",
+    ],
+    ids=["joined", "union", "rules of a set", "rules of an object"],
+)
+def test_what_is_made_of_two_long_lists_hangs_on_both(rule: str, opa: Path, tmp_path: Path) -> None:
+    claims = {name: {"required": True, "schema": schema} for name, schema in (("tags", TAGS), ("marks", MARKS))}
+    one = contract(claims={**BASE["claims"], **claims})
+    assert answer(one, one, tmp_path, opa, "allow if false", rule).answer == REFUTED

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from entitlements.contract import conforms
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.errors import NotFollowed
-from entitlements.proof.symbolic.languages import language_of
+from entitlements.proof.symbolic.languages import language_of, only
 from entitlements.proof.symbolic.regular import smt_regex, text_literal
 from entitlements.proof.symbolic.solver import SAT, Solver
 
@@ -167,6 +167,32 @@ def test_a_pattern_matches_as_the_contract_matches_it(patterns: list[str], texts
         answers = found(solver, [(text, regex) for _, text, regex in rows])
         for (schema, text, _), answer in zip(rows, answers, strict=True):
             assert conforms(schema, text) is answer, (schema, text)
+
+
+@pytest.mark.parametrize("case", ["lower", "upper"])
+def test_every_letter_that_becomes_one_of_ascii_in_a_case_is_known(
+    case: str, solver: Solver, opa_calls: BuiltinCalls
+) -> None:
+    letters = [chr(code) for code in range(0x2FFFF) if not 0xD800 <= code < 0xE000]
+    (answer,) = opa_calls(case, [["".join(letters)]])
+    assert len(answer.value) == len(letters)
+    become: dict[str, set[str]] = {chr(code): set() for code in range(128)}
+    for letter, found in zip(letters, answer.value, strict=True):
+        if found.isascii():
+            become[found].add(letter)
+    rows = []
+    for found, known in become.items():
+        language = only(found, case)
+        assert language is not None
+        rows += [(letter, language, letter in known) for letter in {*known, *"aAkKsSiI", "\u0131", "\u0130", "\u017f"}]
+    answers = [one for start in range(0, len(rows), 300) for one in solved(solver, rows[start : start + 300])]
+    assert answers == [held for _, _, held in rows]
+    count = {found: len(known) for found, known in become.items()}
+    assert sum(count.values()) == sum(len({letter for letter, _, held in rows if held}) for _ in "1")
+
+
+def solved(solver: Solver, rows: list[tuple[str, str, bool]]) -> list[bool]:
+    return found(solver, [(letter, language) for letter, language, _ in rows])
 
 
 globs = st.lists(st.sampled_from(["a", "b", ".", "/", "-", "*", "?", "**", "1"]), max_size=5).map("".join)
