@@ -29,6 +29,7 @@ from entitlements.proof.symbolic.text_terms import (
     TRIM_RIGHT,
     TRIM_SUFFIX,
     UPPER,
+    caseless,
 )
 
 _ALL = "(re.* re.allchar)"
@@ -66,8 +67,7 @@ def language_of(predicate: str, parameter: str, case: str = "") -> str | None:
     if predicate == GLOB:
         return None if case else _glob(*json.loads(parameter))
     if predicate in (PIECES, HAS_PIECE):
-        delimiter, other = json.loads(parameter)
-        return None if case else _with_pieces(delimiter, other)
+        return _with_pieces(case, *json.loads(parameter))
     word = only(parameter, case)
     if word is None:
         return None
@@ -79,11 +79,14 @@ def language_of(predicate: str, parameter: str, case: str = "") -> str | None:
     return around.get(predicate)
 
 
-def _with_pieces(delimiter: str, other: int | str) -> str:
+def _with_pieces(case: str, delimiter: str, other: int | str) -> str | None:
     """At least so many pieces, or one of them."""
+    if case and not caseless(delimiter):
+        return None
     if isinstance(other, int):
         return _sequence([*[_ended(delimiter)] * (other - 1), _ALL])
-    return f"(re.++ (re.* {_ended(delimiter)}) {_last(delimiter, _one(other))})"
+    word = only(other, case)
+    return None if word is None else f"(re.++ (re.* {_ended(delimiter)}) {_last(delimiter, word)})"
 
 
 def language_before(part: Term, language: str) -> str | None:

@@ -50,12 +50,16 @@ PREDICATES: Final[Mapping[str, Callable[[str, str], bool]]] = {
 
 def part(how: str, parameter: str, subject: Term) -> Term:
     """A text that is made of another one: one of `PARTS`."""
-    if how == PIECE and subject.op == "part" and subject.args[0] in (LOWER, UPPER):
-        delimiter = json.loads(parameter)[0]
-        if delimiter.isascii() and delimiter.lower() == delimiter.upper():
-            # Where a delimiter has no case, cutting comes first.
-            return part(subject.args[0], "", part(PIECE, parameter, subject.args[2]))
+    in_case = subject.op == "part" and subject.args[0] in (LOWER, UPPER)
+    if how == PIECE and in_case and caseless(json.loads(parameter)[0]):
+        # Then cutting comes first.
+        return part(subject.args[0], "", part(PIECE, parameter, subject.args[2]))
     return make("part", (how, parameter, subject), TEXT)
+
+
+def caseless(delimiter: str) -> bool:
+    """Whether no letter of a delimiter becomes another one in another case, or comes of one."""
+    return delimiter.isascii() and delimiter.lower() == delimiter.upper()
 
 
 def _piece(subject: str, parameter: str) -> str:

@@ -490,6 +490,20 @@ UNDECIDED = (UNKNOWN, REFUTED)
     Case("without a prefix", PROVED, *TEAM, 'allow if input.subject.claims.team in {"x-red", "red"}', 'allow if trim_prefix(input.subject.claims.team, "x-") == "red"'),
     Case("without a prefix, missed", REFUTED, *TEAM, 'allow if input.subject.claims.team == "x-red"', 'allow if trim_prefix(input.subject.claims.team, "x-") == "red"'),
     Case("any of some prefixes", REFUTED, *TEAM, 'allow if startswith(input.subject.claims.team, "a")', 'allow if strings.any_prefix_match(input.subject.claims.team, ["a", "b"])'),
+    Case("lower case", REFUTED, *TEAM, 'allow if lower(input.subject.claims.team) == "red"', 'allow if lower(input.subject.claims.team) == "blue"'),
+    Case("lower case, one more way", REFUTED, *TEAM, 'allow if input.subject.claims.team in {"red", "RED", "Red"}', 'allow if lower(input.subject.claims.team) == "red"'),
+    Case("lower case, the same", PROVED, *TEAM, 'allow if lower(input.subject.claims.team) == "red"', 'allow if upper(input.subject.claims.team) == "RED"'),
+    Case("lower case is not upper case for every letter", REFUTED, *TEAM, 'allow if upper(input.subject.claims.team) == "KEY"', 'allow if lower(input.subject.claims.team) == "key"'),
+    Case("an upper letter is never there in lower case", PROVED, *TEAM, NOBODY, 'allow if startswith(lower(input.subject.claims.team), "Red")'),
+    Case("the end in lower case", PROVED, *TEAM, 'allow if endswith(lower(input.subject.claims.team), "corp.com")', 'allow if endswith(lower(input.subject.claims.team), "@corp.com")'),
+    Case("the end in lower case, longer", REFUTED, *TEAM, 'allow if endswith(lower(input.subject.claims.team), "@corp.com")', 'allow if endswith(lower(input.subject.claims.team), "corp.com")'),
+    Case("a piece in lower case", PROVED, *TEAM, 'allow if endswith(lower(input.subject.claims.team), "@corp")', 'allow if {\n\tparts := split(lower(input.subject.claims.team), "@")\n\tcount(parts) == 2\n\tparts[1] == "corp"\n}'),
+    Case("without spaces", REFUTED, *TEAM, 'allow if input.subject.claims.team == "red"', 'allow if trim_space(input.subject.claims.team) == "red"'),
+    Case("without spaces, contained", PROVED, *TEAM, 'allow if contains(input.subject.claims.team, "red")', 'allow if trim(input.subject.claims.team, " .") == "red"'),
+    Case("any piece in lower case", PROVED, *TEAM, 'allow if contains(lower(input.subject.claims.team), "admin")', 'allow if "admin" in split(lower(input.subject.claims.team), " ")'),
+    Case("the first letter", REFUTED, *TEAM, 'allow if input.subject.claims.team == "red"', 'allow if substring(input.subject.claims.team, 0, 1) == "r"'),
+    Case("the first letters", PROVED, *TEAM, 'allow if startswith(input.subject.claims.team, "re")', 'allow if substring(input.subject.claims.team, 0, 3) == "red"'),
+    Case("beyond the end", REFUTED, *TEAM, 'allow if count(input.subject.claims.team) < 3', 'allow if substring(input.subject.claims.team, 3, -1) == ""'),
 )  # fmt: skip
 def test_trap_14_built_ins_on_open_texts(case: Case, opa: Path, tmp_path: Path) -> None:
     held(case, tmp_path, opa)
@@ -506,15 +520,25 @@ def test_trap_14_built_ins_on_open_texts(case: Case, opa: Path, tmp_path: Path) 
             NOBODY,
             'allow if {\n\tinput.subject.claims.team >= "\U0002ffff"\n\tnot startswith(input.subject.claims.team, "\U0002ffff")\n}',
         ),
-        ('allow if lower(input.subject.claims.team) == "red"', 'allow if lower(input.subject.claims.team) == "blue"'),
-        ('allow if lower(input.subject.claims.team) == "red"', 'allow if upper(input.subject.claims.team) == "RED"'),
-        ('allow if input.subject.claims.team == "red"', 'allow if trim_space(input.subject.claims.team) == "red"'),
+        (
+            'allow if lower(input.subject.claims.team) == "red"',
+            'allow if regex.match("^[r][e][d]$", lower(input.subject.claims.team))',
+        ),
+        ('allow if input.subject.claims.team == "red"', r'allow if regex.match("^\\W+$", input.subject.claims.team)'),
         (
             'allow if input.subject.claims.team == "red"',
             'allow if replace(input.subject.claims.team, "x", "") == "red"',
         ),
-        ('allow if input.subject.claims.team == "red"', r'allow if regex.match("^\\W+$", input.subject.claims.team)'),
-        ('allow if input.subject.claims.team == "red"', 'allow if substring(input.subject.claims.team, 0, 1) == "r"'),
+        ('allow if input.subject.claims.team == "red"', 'allow if strings.reverse(input.subject.claims.team) == "der"'),
+        ('allow if input.subject.claims.team == "3"', "allow if to_number(input.subject.claims.team) == 3"),
+        (
+            'allow if input.subject.claims.team == "10.0.0.1"',
+            'allow if net.cidr_contains("10.0.0.0/8", input.subject.claims.team)',
+        ),
+        (
+            'allow if input.subject.claims.team == "1.0.0"',
+            'allow if semver.compare(input.subject.claims.team, "1.0.0") == 0',
+        ),
     ],
 )
 def test_trap_14_a_built_in_that_is_not_followed_is_never_proved(
