@@ -60,6 +60,7 @@ _SCHEMAS: list[dict[str, Any]] = [
     {"type": "array", "items": {"enum": ["b", 1, True]}, "maxItems": 2},
     {"type": "string", "pattern": "^[ab/]{0,2}$", "maxLength": 2},
     {"type": "string", "pattern": "^a?/?b?$", "maxLength": 3},
+    {"type": "string", "pattern": "^[aA /]{0,2}$", "maxLength": 2},
 ]
 # C is a claim, N its name. Those after the first list may fail for claims of another type.
 _CONDITIONS = [
@@ -181,6 +182,17 @@ _CONDITIONS = [
     'is_string(C); contains(C, "/"); not endswith(C, "/")',
     'is_string(C); regex.match("^a+$", C)',
     'is_string(C); C >= "a/"',
+    'is_string(C); lower(C) == "a"',
+    'is_string(C); startswith(upper(C), "A")',
+    'is_string(C); "a" in split(lower(C), "/")',
+    'is_string(C); lower(split(C, "/")[0]) == "a"',
+    'is_string(C); trim(C, "a/") == "b"',
+    "is_string(C); trim_space(C) == C",
+    'is_string(C); substring(C, 1, 1) == "b"',
+    'is_string(C); substring(C, 1, -1) == ""',
+    'is_string(C); replace(C, "a", "b") == "b"',
+    "is_string(input.subject.claims.one); is_string(input.subject.claims.two); "
+    "lower(input.subject.claims.one) == lower(input.subject.claims.two)",
     "is_string(C); count(C) > 1",
     'regex.match("^[ab]$", object.get(input.resource.properties, "tenant", "c"))',
 ]
@@ -281,7 +293,7 @@ def everything(schema: Mapping[str, Any]) -> list[Any]:
             items = schema["items"].get("enum", range(5))
             found = (list(one) for size in range(4) for one in itertools.product(items, repeat=size))
         elif "pattern" in schema:
-            found = ("".join(one) for size in range(4) for one in itertools.product("ab/", repeat=size))
+            found = ("".join(one) for size in range(4) for one in itertools.product("abA /", repeat=size))
         elif schema.get("type") == "object":
             keys = ({}, {"k": "a"}, {"k": "b"}, {"k": "c"})
             found = ({**k, **on} for k in keys for on in ({}, {"on": True}, {"on": False}))
