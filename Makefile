@@ -5,10 +5,10 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup opa demo serve test check lint fmt bench compliance fuzz lock clean
+.PHONY: help setup opa demo serve test check lint fmt bench bench-cedar compliance fuzz lock clean
 
 help: ## list the tasks
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv/.installed: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -51,6 +51,19 @@ fmt: setup ## format Python and Rego
 
 bench: setup ## measure /authorize and the check beside asking OPA directly
 	@$(BIN)/python -m bench
+
+build/cedar/site: bench/cedar/requirements.lock .venv/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --upgrade \
+		--target $@ -r $<
+	@touch $@
+
+build/cedar/release/analyzer: bench/cedar/Cargo.toml bench/cedar/src/main.rs
+	@command -v cargo > /dev/null || { echo "cargo of Rust 1.89 or later is needed"; exit 1; }
+	@cargo build --release --manifest-path bench/cedar/Cargo.toml --target-dir build/cedar
+	@touch $@
+
+bench-cedar: setup build/cedar/site build/cedar/release/analyzer ## build Cedar's analyzer (a quarter of an hour) and measure the proof beside it
+	@$(BIN)/python -m bench.cedar
 
 compliance: setup ## run every compliance case of OPA through the proof's executor and print the figures
 	@COMPLIANCE=all $(BIN)/python -m pytest -s tests/differential/test_compliance.py

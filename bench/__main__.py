@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from bench import check, proof, steps
+from bench import cedar, check, proof, steps
 from bench.load import Measured, closed_loop, http_request
 from bench.questions import ORDER_BODY, opa_body, order_token, orders
 from demo.service import ALGORITHMS, ROOT, Issuer, environment, free_address, new_issuer, running
@@ -62,6 +62,7 @@ def main() -> int:
     head = ["rules", "claims", "change", "plan by OPA, ms", "proof, ms", "worst, ms"]
     print("\n" + table(head, sizes))
     print("\n" + table(["whole check", "proof, s", "answer", "enumeration, s", "answer", "ratio"], beside))
+    print("\n" + cedar.report(found, most_rules=options.rules, rounds=options.rounds))
     return 0
 
 

@@ -48,3 +48,4 @@ def test_the_benchmark_measures_every_row() -> None:
     assert re.search(r"^OPA alone +\d+ .* 1\.00$", done.stdout, re.M)
     assert re.search(r"^ask OPA +\d+\.\d+$", done.stdout, re.M)
     assert len(re.findall(r"^(?:5|20) +(?:5|20) +(?:unchanged|proved|refuted) +\d+", done.stdout, re.M)) == 6
+    assert "The comparison with Cedar's analyzer was left out" in done.stdout or "ours / Cedar's" in done.stdout
