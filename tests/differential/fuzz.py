@@ -545,7 +545,7 @@ def run(seed: int, pairs: int, opa: Path, *, talk: bool = False) -> Figures:
     figures = Figures()
     calls = RememberedCalls(opa)
     start = time.monotonic()
-    with Solver(seconds=20.0) as solver:
+    with Solver(seconds=4.0) as solver:
         while figures.pairs < pairs:
             chance = random.Random(f"{seed} {figures.batches}")
             figures.batches += 1

@@ -14,11 +14,10 @@ from fractions import Fraction
 from typing import Any
 
 from entitlements.contract import conforms
-from entitlements.proof.symbolic.languages import language_before, language_of, only, written_part
 from entitlements.proof.symbolic.regular import text_literal
+from entitlements.proof.symbolic.smt_texts import TextWriter, cut_texts
 from entitlements.proof.symbolic.terms import BOOL, INT, REAL, TEXT, Term, subterms
 from entitlements.proof.symbolic.text_groups import TextGroups
-from entitlements.proof.symbolic.text_terms import CONFORMS, LOWER, MATCHES, UPPER
 
 Decide = Callable[[str, str, str], bool]
 """Whether a constant text meets a predicate with a parameter; asked of OPA where only OPA knows."""
@@ -29,7 +28,8 @@ _SORTS = {BOOL: "Bool", INT: "Int", REAL: "Real", "any": "Int"}
 class Query:
     """One satisfiability question. text: SMT-LIB; symbols: the variables of the terms by symbol; codes: what numbers
     stand for which constant texts; coded: the text variables that stand as numbers, with those they may be equal to;
-    guessed: what has to hold, where the solver guesses what a predicate says of a text that the question does not name.
+    guessed: what has to hold, where the solver guesses what a predicate says of a text that the question does not name;
+    patterned: whether texts are asked for more than equality.
     """
 
     text: str
@@ -38,35 +38,40 @@ class Query:
     coded: frozenset[str]
     groups: Mapping[str, int] = field(default_factory=dict)
     guessed: tuple[Term, ...] = ()
+    patterned: bool = False
 
 
 def write_query(
-    goals: Iterable[Term], texts: Mapping[str, Sequence[str]], decide: Decide, *, all_rich: bool = False
+    goals: Iterable[Term],
+    texts: Mapping[str, Sequence[str]],
+    decide: Decide,
+    *,
+    all_rich: bool = False,
+    regular: bool = False,
 ) -> Query:
     """The question whether all goals can hold at once.
 
-    texts: what each text variable has to conform to; all_rich: whether no text may stand as a number.
+    texts: what each text variable has to conform to; all_rich: whether no text may stand as a number;
+    regular: whether whatever can be is said by regular expressions.
     """
-    return _Writer(list(goals), texts, decide, all_rich).query()
+    return _Writer(list(goals), texts, decide, all_rich, regular).query()
 
 
 class _Writer:
     def __init__(
-        self, goals: Sequence[Term], texts: Mapping[str, Sequence[str]], decide: Decide, all_rich: bool
+        self, goals: Sequence[Term], texts: Mapping[str, Sequence[str]], decide: Decide, all_rich: bool, regular: bool
     ) -> None:
         self._goals = goals
         self._terms = list(subterms(goals))
         self._schemas = texts
         self._decide = decide
         self._texts = TextGroups(self._terms, all_rich=all_rich)
+        self._functions: dict[str, str] = {}
+        self._said = TextWriter(self._written, self._functions, cut_texts(self._terms), regular=regular)
         self._names: dict[Term, str] = {}
         self._lines: list[str] = []
-        self._functions: dict[str, str] = {}
-        self._predicates: dict[tuple[str, str], str] = {}
         self._codes: dict[str, int] = {}
         self._choices: dict[str, int] = {}
-        self._languages: dict[tuple[str, str, str], str | None] = {}
-        self._parts: dict[tuple[str, str], str] = {}
 
     def query(self) -> Query:
         """The text, with everything needed to read a model."""
@@ -97,7 +102,8 @@ class _Writer:
             {code: value for value, code in self._codes.items()},
             frozenset(term.args[0] for term in variables),
             {term.args[0]: roots[self._texts.group(term)] for term in variables},
-            tuple(self._goals) if self._predicates or self._parts else (),
+            tuple(self._goals) if self._said.predicates or self._said.parts else (),
+            any(term.op in ("on_text", "part") for term in self._terms),
         )
 
     def _sort(self, term: Term) -> str:
@@ -131,9 +137,9 @@ class _Writer:
         if op == "concat":
             return f"(str.++ {' '.join(map(self._written, args))})"
         if op == "on_text":
-            return self._on_text(*args)
+            return self._said.on_text(*args)
         if op == "part":
-            return self._part(term)
+            return self._said.part(term)
         return self._applied(term) if op == "apply" else self._number(term)
 
     def _number(self, term: Term) -> str:
@@ -154,73 +160,14 @@ class _Writer:
 
     def _compared(self, op: str, one: Term, other: Term) -> str:
         if one.sort == TEXT:
-            part, constant = (one, other) if one.op == "part" else (other, one)
-            if op == "=" and part.op == "part" and constant.op == "const":
-                case = _case_of(part)
-                language = only(constant.args[0], case)
-                if language is not None:
-                    return self._within(part.args[-1] if case else part, language)
+            if op == "=" and (found := self._said.equal(one, other)):
+                return found
             if op == "=":
                 rich = any(self._texts.rich(term) for term in (one, other) if term.op != "const")
                 return f"(= {self._written(one, rich=rich)} {self._written(other, rich=rich)})"
             return f"({'str.<' if op == '<' else 'str.<='} {self._written(one)} {self._written(other)})"
         write = self._written if (one.sort, other.sort) == (INT, INT) or one.sort == "any" else self._real
         return f"({op} {write(one)} {write(other)})"
-
-    def _on_text(self, predicate: str, parameter: str, subject: Term) -> str:
-        if predicate == CONFORMS:
-            return self._conforming(parameter, self._written(subject))
-        case = _case_of(subject)
-        language = self._language(predicate, parameter, case)
-        if language is not None:
-            return self._within(subject.args[-1] if case else subject, language)
-        language = self._language(predicate, parameter)
-        if language is not None:
-            return f"(str.in_re {self._written(subject)} {language})"
-        return self._predicate(predicate, parameter, self._written(subject))
-
-    def _within(self, subject: Term, language: str) -> str:
-        """Whether a text is in a language; of a part it is said of the whole text, where that can be."""
-        while subject.op == "part":
-            whole = language_before(subject, language)
-            if whole is None:
-                break
-            language, subject = whole, subject.args[-1]
-        return f"(str.in_re {self._written(subject)} {language})"
-
-    def _part(self, term: Term) -> str:
-        subject = self._written(term.args[-1])
-        found = written_part(term, subject)
-        if found is None:
-            name = self._parts.setdefault(term.args[:2], f"|{term.args[0]} {len(self._parts)}|")
-            self._functions[name] = "(String) String"
-            found = f"({name} {subject})"
-        return found
-
-    def _conforming(self, rules: str, text: str) -> str:
-        schema = json.loads(rules)
-        parts = []
-        if "minLength" in schema:
-            parts.append(f"(<= {schema['minLength']} (str.len {text}))")
-        if "maxLength" in schema:
-            parts.append(f"(<= (str.len {text}) {schema['maxLength']})")
-        regex = self._language(MATCHES, schema["pattern"]) if "pattern" in schema else ""
-        if regex:
-            parts.append(f"(str.in_re {text} {regex})")
-        if regex is None or "format" in schema:
-            parts.append(self._predicate(CONFORMS, rules, text))
-        return parts[0] if len(parts) == 1 else f"(and {' '.join(parts)})"
-
-    def _language(self, predicate: str, parameter: str, case: str = "") -> str | None:
-        key = (predicate, parameter, case)
-        if key not in self._languages:
-            self._languages[key] = language_of(*key)
-        return self._languages[key]
-
-    def _predicate(self, predicate: str, parameter: str, text: str) -> str:
-        name = self._predicates.setdefault((predicate, parameter), f"|{predicate} {len(self._predicates)}|")
-        self._functions[name] = "(String) Bool"
-        return f"({name} {text})"
 
     def _applied(self, term: Term) -> str:
         name, *arguments = term.args
@@ -255,7 +202,7 @@ class _Writer:
         for term in self._variables():
             rules = self._schemas.get(term.args[0], ())
             if self._texts.rich(term):
-                found += [self._conforming(one, self._names[term]) for one in rules]
+                found += [self._said.conforming(one, self._names[term]) for one in rules]
                 continue
             found.append(f"(<= 0 {self._names[term]})")
             for value, code in list(self._codes.items()):
@@ -266,16 +213,11 @@ class _Writer:
     def _predicate_facts(self) -> list[str]:
         """Of a predicate that is not translated: what it says of every constant that stands in the question."""
         found = []
-        for (predicate, parameter), name in self._predicates.items():
+        for (predicate, parameter), name in self._said.predicates.items():
             for value in dict.fromkeys(self._constants()):
                 holds = f"({name} {text_literal(value)})"
                 found.append(holds if self._decide(predicate, parameter, value) else f"(not {holds})")
         return found
-
-
-def _case_of(subject: Term) -> str:
-    """`lower` or `upper` where a text is another one in that case."""
-    return subject.args[0] if subject.op == "part" and subject.args[0] in (LOWER, UPPER) else ""
 
 
 def _numeral(value: int | Fraction) -> str:

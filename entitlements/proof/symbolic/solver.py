@@ -57,22 +57,23 @@ class Solver:
     ) -> None:
         self._stop()
 
-    def solve(self, text: str) -> Solved:
-        """Whether the assertions of an SMT-LIB text can hold at once."""
+    def solve(self, text: str, *, share: float = 1.0) -> Solved:
+        """Whether the assertions of an SMT-LIB text can hold at once. share: of the time that a question may take."""
+        seconds = self._seconds * share
         if self._process is None:
             self._start()
         process = self._process
         if process is None or process.stdin is None:
             raise SolverFailed("solver_failed", "the solver process has no input")
         try:
-            process.stdin.write(json.dumps({"text": text, "seconds": self._seconds}) + "\n")
+            process.stdin.write(json.dumps({"text": text, "seconds": seconds}) + "\n")
             process.stdin.flush()
-            line = self._answers.get(timeout=self._seconds + _GRACE)
+            line = self._answers.get(timeout=seconds + _GRACE)
         except (OSError, ValueError):
             line = ""
         except queue.Empty:
             self._stop()
-            return Solved(UNDECIDED, reason=f"the solver found no answer in {self._seconds:g} seconds")
+            return Solved(UNDECIDED, reason=f"the solver found no answer in {seconds:g} seconds")
         if not line:
             self._stop()
             return Solved(UNDECIDED, reason=f"the solver ended, its memory is limited to {self._memory} MiB")

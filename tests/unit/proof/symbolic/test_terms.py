@@ -320,12 +320,14 @@ def solver() -> Iterator[Solver]:
 
 
 @settings(slow, max_examples=250)
-@given(goals=st.lists(conditions, min_size=1, max_size=3), world=worlds, rich=st.booleans())
-def test_the_solver_reads_terms_as_they_mean(goals: list[Pair], world: World, rich: bool, solver: Solver) -> None:
+@given(goals=st.lists(conditions, min_size=1, max_size=3), world=worlds, rich=st.booleans(), regular=st.booleans())
+def test_the_solver_reads_terms_as_they_mean(
+    goals: list[Pair], world: World, rich: bool, regular: bool, solver: Solver
+) -> None:
     """A model makes every goal true, and where some assignment does the answer is never `unsat`."""
     roots = [goal.term for goal in goals]
     rules = {"s": [SHORT]}
-    query = write_query(roots, rules, decide, all_rich=rich)
+    query = write_query(roots, rules, decide, all_rich=rich, regular=regular)
     solved = solver.solve(query.text)
     if all(goal.means(world) for goal in goals) and conforms(json.loads(SHORT), world["s"]):
         assert solved.answer != UNSAT
@@ -340,14 +342,18 @@ def default(term: Term) -> Any:
 
 
 @settings(slow, max_examples=250)
-@given(parts=st.lists(pieces, min_size=1, max_size=3), whole=st.sampled_from(WORDS))
-def test_the_solver_reads_pieces_of_texts_as_they_mean(parts: list[Pair], whole: str, solver: Solver) -> None:
+@given(parts=st.lists(pieces, min_size=1, max_size=3), whole=st.sampled_from(WORDS), regular=st.booleans())
+def test_the_solver_reads_pieces_of_texts_as_they_mean(
+    parts: list[Pair], whole: str, regular: bool, solver: Solver
+) -> None:
     world = dict.fromkeys(TEXTS, whole)
     known = [terms.equal(terms.variable(name, TEXT), terms.text(whole)) for name in TEXTS]
     goals = [one.term if one.means(world) else terms.negation(one.term) for one in parts]
-    assert solver.solve(write_query([*known, *goals], {}, decide, all_rich=True).text).answer == SAT
+    assert solver.solve(write_query([*known, *goals], {}, decide, all_rich=True, regular=regular).text).answer == SAT
     opposite = terms.either(*map(terms.negation, goals))
-    assert solver.solve(write_query([*known, opposite], {}, decide, all_rich=True).text).answer == UNSAT
+    assert (
+        solver.solve(write_query([*known, opposite], {}, decide, all_rich=True, regular=regular).text).answer == UNSAT
+    )
 
 
 def test_equal_terms_are_one_object_and_types_are_told_apart() -> None:
