@@ -7,6 +7,7 @@ elements. On constants this is a reference interpreter of the plan.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -88,6 +89,8 @@ class Executor(Collections):
             if live is FALSE:
                 break
             self.limits.place = statement.place
+            if time.monotonic() > self.limits.until:
+                raise Unsupported("policy_too_large", f"`{statement.place}`: the policy takes too long to follow")
             if statement.kind == "Break":
                 _leave(out, statement.operands["index"], live)
                 live = FALSE

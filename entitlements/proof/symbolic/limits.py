@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ class OpenEnd:
 class Limits:
     """Where the walk knows less than OPA would, each with a place at which it mattered.
 
+    until: the time of the monotonic clock at which the walk is given up;
     cut: input lists that were read, of which fewer elements were looked at than are permitted; scans: how many elements
     of such a list the decision can hang on at most, None where no number suffices; ends: of computed ones what is not
     known of the rest.
@@ -38,6 +40,7 @@ class Limits:
     ends: dict[str, OpenEnd] = field(default_factory=dict)
     opened: dict[Place, None] = field(default_factory=dict)
     approximations: dict[tuple[str, Place], None] = field(default_factory=dict)
+    until: float = math.inf
     _outer: int = 0
     _chain: list[set[Hashable]] = field(default_factory=list)
 

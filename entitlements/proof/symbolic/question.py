@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,7 @@ from entitlements.proof.symbolic.value import Leaf, Value, constant
 
 _MOST_RESTARTS = 40
 _MOST_WANTED = 65
+_MOST_SECONDS = 60.0
 
 
 class Policy:
@@ -159,9 +161,10 @@ def ask_question(
     """
     full: set[str] = set()
     bounds: dict[str, int] = {}
+    until = time.monotonic() + _MOST_SECONDS
     for _ in range(_MOST_RESTARTS):
         try:
-            question = _walk(contracts, policies, oracle, (request_of, free), full, bounds)
+            question = _walk(contracts, policies, oracle, (request_of, free), full, bounds, until)
         except OrderNeeded as needed:
             full.add(needed.origin)
             continue
@@ -196,6 +199,7 @@ def _walk(
     asked: tuple[int, frozenset[str]],
     full: set[str],
     bounds: Mapping[str, int],
+    until: float,
 ) -> Question:
     inputs = Inputs(Algebra(Limits()), bounds=bounds, full=frozenset(full))
     sides = make_sides(inputs, *contracts, request_of=asked[0], free=asked[1])
@@ -203,7 +207,7 @@ def _walk(
     first = None
     opaque: dict[Leaf, int] = {}
     for side in (0, 1):
-        limits = Limits()
+        limits = Limits(until=until)
         algebra = Algebra(limits)
         builtins = Builtins(policies[side].plan.builtins, algebra, limits, oracle, opaque)
         first = first or builtins
