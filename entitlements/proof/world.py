@@ -58,7 +58,9 @@ class World:
 
     def _ask(self, free: frozenset[str]) -> Question:
         both = (self.contract, self.contract)
-        return ask_question(both, (self._policy, self._policy), self._calls, request_of=1, free=free)
+        return ask_question(
+            both, (self._policy, self._policy), self._calls, request_of=1, free=free, seconds=self._solver.seconds
+        )
 
     def apart(self, free: frozenset[str]) -> Session:
         """The same, of two tokens that may hold some claims differently."""

@@ -58,8 +58,8 @@ class Notices(Protocol):
     def truncated(self, origin: str) -> None:
         """A truncated list was read in a way that its order or length decides."""
 
-    def scanned(self, origin: str, site: Hashable) -> None:
-        """The elements of a truncated list were looked at one by one."""
+    def scanned(self, origin: str, site: Hashable, elements: int | None) -> None:
+        """The elements of a truncated list were looked at, of which one reading can hang on so many."""
 
     def open_end(self, origin: str, known: int, others: int) -> None:
         """A list was computed of which some elements are known, and others stand for any number of further ones."""
@@ -117,7 +117,7 @@ class Algebra:
 
     def _scanned(self, leaf: Array | Set | Object) -> None:
         for origin in sorted(leaf.truncated):
-            self.notices.scanned(origin, self.notices.place)
+            self.notices.scanned(origin, self.notices.place, leaf.truncated[origin])
 
     def _same_arrays(self, one: Array, other: Array) -> Term:
         left, right = self._slots_beside(one, other), self._slots_beside(other, one)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from entitlements.proof.symbolic.algebra import Unsupported
+from entitlements.proof.symbolic.cuts import WHOLE, Cut, of_either
 from entitlements.proof.symbolic.plan import (
     Statement,
 )
-from entitlements.proof.symbolic.statements import Frame, Loop, Statements
+from entitlements.proof.symbolic.statements import Frame, Statements
 from entitlements.proof.symbolic.terms import FALSE, TRUE, Term, both, either, negation
 from entitlements.proof.symbolic.value import (
     UNDEFINED,
@@ -28,12 +28,22 @@ class Collections(Statements):
 
     # Collections grow by making new ones: values never change.
 
+    def _cut(self, frame: Frame) -> Cut:
+        """What an element hangs on that is added here: all that was read since the outermost loop was entered."""
+        if not any(loop.leaf.truncated for loop in frame.loops):
+            return WHOLE
+        found: dict[str, int | None] = {}
+        for origin, now in self.limits.scans.items():
+            known = frame.scans.get(origin, 0)
+            found[origin] = None if now is None or known is None else now - known
+        return {origin: elements for origin, elements in found.items() if elements != 0}
+
     def _do_array_append(self, frame: Frame, statement: Statement, live: Term) -> Term:
         value = self._value(frame, statement.operands["value"])
         array = frame.locals.get(statement.operands["array"], UNDEFINED)
         ordered = all(loop.ordered for loop in frame.loops)
         counted = all(loop.counted for loop in frame.loops)
-        cut = _cut(frame.loops)
+        cut = self._cut(frame)
         origin = next((one for loop in frame.loops if (one := _unordered(loop.leaf))), "")
         parts: list[tuple[Term, Leaf]] = []
         for guard, leaf in array.cases:
@@ -48,7 +58,7 @@ class Collections(Statements):
                 ordered=leaf.ordered and ordered,
                 counted=leaf.counted and counted,
                 origin=leaf.origin or origin,
-                truncated=leaf.truncated | cut,
+                truncated=of_either(leaf.truncated, cut),
             )
             parts.append((guard, grown))
         frame.locals[statement.operands["array"]] = Value(tuple(parts))
@@ -57,7 +67,7 @@ class Collections(Statements):
     def _do_set_add(self, frame: Frame, statement: Statement, live: Term) -> Term:
         local = statement.operands["set"]
         value = self._value(frame, statement.operands["value"])
-        cut = _cut(frame.loops)
+        cut = self._cut(frame)
         self._fires(frame, live)
         parts: list[tuple[Term, Leaf]] = []
         for guard, leaf in frame.locals.get(local, UNDEFINED).cases:
@@ -69,7 +79,7 @@ class Collections(Statements):
                 element = of_leaf(one)
                 known[element] = either(known.get(element, FALSE), both(live, condition))
             elements = tuple((c, e) for e, c in known.items() if c is not FALSE)
-            parts.append((guard, Set(elements, leaf.truncated | cut)))
+            parts.append((guard, Set(elements, of_either(leaf.truncated, cut))))
         frame.locals[local] = Value(tuple(parts))
         return live
 
@@ -96,8 +106,8 @@ class Collections(Statements):
                     differs = both(holds, old.defined, negation(self._algebra.equal(old, value)))
                     self._fail(frame, differs, "an object has two different values for a key")
                 grown = self._inserted(grown, holds, name, value)
-            cut = _cut(frame.loops)
-            parts.append((guard, replace(grown, truncated=grown.truncated | cut)))
+            cut = self._cut(frame)
+            parts.append((guard, replace(grown, truncated=of_either(grown.truncated, cut))))
         frame.locals[local] = Value(tuple(parts))
         return live
 
@@ -134,7 +144,7 @@ class Collections(Statements):
     def _merge(self, one: Leaf, other: Leaf) -> Leaf:
         if not (isinstance(one, Object) and isinstance(other, Object)) or one.rest or other.rest:
             raise Unsupported("documents_merged", f"`{self.limits.place}`: base and virtual documents are mixed here")
-        merged_object = replace(one, truncated=one.truncated | other.truncated)
+        merged_object = replace(one, truncated=of_either(one.truncated, other.truncated))
         for guard, key, member in other.members:
             old = merged(self._algebra.object_lookup(one, key))
             parts = [(negation(old.defined), member)]
@@ -146,8 +156,3 @@ class Collections(Statements):
 def _unordered(leaf: Array | Set | Object) -> str:
     """The list that stands as a set of members, by its name, if it is one."""
     return leaf.origin if isinstance(leaf, Array) and not (leaf.ordered and leaf.counted) else ""
-
-
-def _cut(loops: Sequence[Loop]) -> frozenset[str]:
-    """The truncated lists that a collection is made from."""
-    return frozenset[str]().union(*(loop.leaf.truncated for loop in loops))

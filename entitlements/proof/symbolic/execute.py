@@ -205,10 +205,12 @@ class Executor(Collections):
         # `every` is planned as a condition that is undefined after its rounds: what it reads may count for each one.
         every = any(one.kind == "IsUndefined" for one in walk_block(statement.blocks[0]))
         collects = any(one.kind in GROWING for one in walk_block(statement.blocks[0]))
+        if not frame.loops:
+            frame.scans = dict(self.limits.scans)
         frame.loops.append(loop)
         with self.limits.apart() if collects else nullcontext():
             for origin in sorted(leaf.truncated):
-                self.limits.scanned(origin, id(statement))
+                self.limits.scanned(origin, id(statement), leaf.truncated[origin])
             with self.limits.within(every=every) if leaf.truncated else nullcontext():
                 yield
         frame.loops.pop()

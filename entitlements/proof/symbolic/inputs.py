@@ -16,6 +16,7 @@ from typing import Any
 
 from entitlements.contract import ObjectSpec, conforms
 from entitlements.proof.symbolic.algebra import Algebra, Unsupported
+from entitlements.proof.symbolic.cuts import WHOLE, of_list
 from entitlements.proof.symbolic.schema_terms import distinct, exact, number_rules, text_rules, vocabulary
 from entitlements.proof.symbolic.terms import (
     BOOL,
@@ -168,7 +169,7 @@ class Inputs:
                 choice(f"{name} size", size - least, sizes) for size in range(least, looked_at + 1) if size > place
             ]
             elements.append((either(*longer), self.of_schema(schema["items"], f"{name}[{place}]")))
-        array = Array(tuple(elements), truncated=frozenset({name} if looked_at < most else ()))
+        array = Array(tuple(elements), truncated=of_list(name) if looked_at < most else WHOLE)
         if schema.get("uniqueItems"):
             self.facts.append(distinct(self.algebra, array))
         return of_leaf(array)
@@ -219,7 +220,7 @@ class Inputs:
             number_leaf = Scalar(NUMBER, variable(f"{element} number", REAL))
             cases = ((is_text, self.text(element).cases[0][1]), (negation(is_text), number_leaf))
             elements.append((either(*longer), Value(cases)))
-        return Array(tuple(elements), truncated=frozenset({name}))
+        return Array(tuple(elements), truncated=of_list(name))
 
 
 def _short_range(schema: Mapping[str, Any]) -> range:

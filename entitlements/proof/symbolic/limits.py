@@ -22,14 +22,13 @@ class OpenEnd:
 class Limits:
     """Where the walk knows less than OPA would, each with a place at which it mattered.
 
-    until: the time of the monotonic clock at which the walk is given up;
     cut: input lists that were read, of which fewer elements were looked at than are permitted; scans: how many elements
     of such a list the decision can hang on at most, None where no number suffices; ends: of computed ones what is not
-    known of the rest.
+    known of the rest; until: the time of the monotonic clock at which the walk is given up.
 
     The number is counted so: each reading of the elements one by one can need one of them, and none where it has to
-    hold
-    of all. Readings nested in one body need one each. A reading within another one, entered through a negation, a call
+    hold of all. A reading of what was computed of the list needs as many as one element of that hangs on. Readings
+    nested in one body need one each. A reading within another one, entered through a negation, a call
     or a comprehension, may be needed once for every element: no number suffices. Nor does one where order or length
     count.
     """
@@ -49,18 +48,21 @@ class Limits:
         self.cut.setdefault(origin, self.place)
         self.scans[origin] = None
 
-    def scanned(self, origin: str, site: Hashable) -> None:
-        """The elements of a truncated list were looked at one by one. site: where, once for all rounds of a loop."""
+    def scanned(self, origin: str, site: Hashable, elements: int | None) -> None:
+        """The elements of a truncated list were looked at, of which one reading can hang on so many.
+
+        site: where, once for all rounds of a loop.
+        """
         self.cut.setdefault(origin, self.place)
         known = self.scans.get(origin, 0)
-        if self._outer or known is None:
+        if self._outer or known is None or elements is None:
             self.scans[origin] = None
             return
         if self._chain:
             if (origin, site) in self._chain[0]:
                 return
             self._chain[0].add((origin, site))
-        self.scans[origin] = known + 1
+        self.scans[origin] = known + elements
 
     @contextmanager
     def within(self, *, every: bool = False) -> Iterator[None]:

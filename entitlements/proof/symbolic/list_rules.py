@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeGuard
 
+from entitlements.proof.symbolic.cuts import of_either
 from entitlements.proof.symbolic.ordering import extreme, in_order
 from entitlements.proof.symbolic.rule_table import RULES, Rule, rule_of
 from entitlements.proof.symbolic.terms import TRUE, Term
@@ -81,7 +82,7 @@ def _array_concat(self: Builtins, arguments: Sequence[Value], _live: Term) -> Va
                 ordered=one.ordered and other.ordered,
                 counted=one.counted and other.counted,
                 origin=one.origin or other.origin,
-                truncated=one.truncated | other.truncated,
+                truncated=of_either(one.truncated, other.truncated),
             )
         )
 

@@ -106,7 +106,9 @@ class Prover:
         if same_json(old.canonical["request"], new.canonical["request"]):
             request_of = 1
         if request_of not in self._questions:
-            question = ask_question(self._contracts, self._policies, self._calls, request_of=request_of)
+            question = ask_question(
+                self._contracts, self._policies, self._calls, request_of=request_of, seconds=self._solver.seconds
+            )
             try_against_opa(question, self._engines)
             self._questions[request_of] = question
         return self._questions[request_of]

@@ -13,6 +13,7 @@ from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import BuiltPlan
 from entitlements.proof.symbolic.algebra import Algebra, OrderNeeded, Unsupported
 from entitlements.proof.symbolic.builtins import Builtins
+from entitlements.proof.symbolic.cuts import added
 from entitlements.proof.symbolic.decision import read_decision
 from entitlements.proof.symbolic.execute import Executor
 from entitlements.proof.symbolic.inputs import MOST_LOOKED_AT, Inputs, of_request
@@ -26,7 +27,6 @@ from entitlements.proof.symbolic.value import Leaf, Value, constant
 
 _MOST_RESTARTS = 40
 _MOST_WANTED = 65
-_MOST_SECONDS = 60.0
 
 
 class Policy:
@@ -129,8 +129,9 @@ class Question:
         for walked in self.walked:
             for origin in walked.limits.cut:
                 more = walked.limits.scans.get(origin, 0)
-                known = found.get(origin, 0)
-                found[origin] = None if more is None or known is None else known + more
+                # Two values of one rule, which is a failure, are found in two rounds of a loop.
+                more = added(more, more) if walked.errors else more
+                found[origin] = added(found.get(origin, 0), more)
         return found
 
 
@@ -152,16 +153,17 @@ def ask_question(
     *,
     request_of: int,
     free: frozenset[str] = frozenset(),
+    seconds: float = 60.0,
 ) -> Question:
     """Walk both sides, with lists taken as full as the policies need them.
 
     request_of: the side that has to allow, whose contract types the request; free: claims that the tokens may hold
-    differently though their specification is the same. Raises Unsupported where a policy cannot be
-    followed.
+    differently though their specification is the same; seconds: what the walks may take. Raises Unsupported where a
+    policy cannot be followed.
     """
     full: set[str] = set()
     bounds: dict[str, int] = {}
-    until = time.monotonic() + _MOST_SECONDS
+    until = time.monotonic() + seconds
     for _ in range(_MOST_RESTARTS):
         try:
             question = _walk(contracts, policies, oracle, (request_of, free), full, bounds, until)

@@ -42,7 +42,7 @@ class Solver:
     """One solver process. seconds: wall clock a question; memory_mb: what the process may use. A context manager."""
 
     def __init__(self, *, seconds: float = 30.0, memory_mb: int = 4096) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
         self._memory = memory_mb
         self._process: subprocess.Popen[str] | None = None
         self._answers: queue.Queue[str] = queue.Queue()
@@ -59,7 +59,7 @@ class Solver:
 
     def solve(self, text: str, *, share: float = 1.0) -> Solved:
         """Whether the assertions of an SMT-LIB text can hold at once. share: of the time that a question may take."""
-        seconds = self._seconds * share
+        seconds = self.seconds * share
         if self._process is None:
             self._start()
         process = self._process

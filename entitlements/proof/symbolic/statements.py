@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -53,13 +53,14 @@ class Loop:
 
 @dataclass
 class Frame:
-    """One call of a planned function."""
+    """One call of a planned function. scans: of `Limits`, when the outermost of the loops was entered."""
 
     function: Function
     locals: dict[int, Value]
     errors: Errors = field(default_factory=dict)
     returns: list[tuple[Term, Value]] = field(default_factory=list)
     loops: list[Loop] = field(default_factory=list)
+    scans: Mapping[str, int | None] = field(default_factory=dict)
     head: Place = NOWHERE
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from entitlements.proof.symbolic.cuts import of_list
 from entitlements.proof.symbolic.documents import plain_leaf
 from entitlements.proof.symbolic.rule_table import RULES, Rule, rule_of
 from entitlements.proof.symbolic.terms import (
@@ -202,9 +203,7 @@ def _split(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
         origin = f"split by {json.dumps(mark)}"
         self.algebra.notices.open_end(origin, _PIECES, _BEYOND)
         pieces = Pieces(whole, mark, _PIECES, more)
-        return of_leaf(
-            Array(tuple(elements), prefix=False, counted=False, truncated=frozenset({origin}), pieces=pieces)
-        )
+        return of_leaf(Array(tuple(elements), prefix=False, counted=False, truncated=of_list(origin), pieces=pieces))
 
     return self.by_leaf(arguments, leaf)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
+from entitlements.proof.symbolic.cuts import WHOLE, Cut
 from entitlements.proof.symbolic.terms import FALSE, TRUE, Term, both, either, negation, number, text
 
 NULL, BOOLEAN, NUMBER, STRING, ARRAY, OBJECT, SET = "null", "boolean", "number", "string", "array", "object", "set"
@@ -80,8 +81,8 @@ class Array:
     prefix: each element's condition implies that of the one before, so that the i-th stands at index i; ordered:
     whether
     the order is known; counted: whether it is known how often an element occurs; origin: the input list that this is;
-    truncated: the input lists that it is made of, where longer ones are permitted than are looked at; pieces: where
-    these are of a text.
+    truncated: what hangs on input lists of which longer ones are permitted than are looked at; pieces: where these are
+    of a text.
     """
 
     elements: tuple[tuple[Term, Value], ...]
@@ -89,7 +90,7 @@ class Array:
     ordered: bool = True
     counted: bool = True
     origin: str = ""
-    truncated: frozenset[str] = frozenset()
+    truncated: Cut = field(default_factory=lambda: WHOLE)
     pieces: Pieces | None = None
     kind = ARRAY
 
@@ -99,7 +100,7 @@ class Set:
     """The elements whose condition holds; symbolic ones may turn out to be equal."""
 
     elements: tuple[tuple[Term, Value], ...]
-    truncated: frozenset[str] = frozenset()
+    truncated: Cut = field(default_factory=lambda: WHOLE)
     kind = SET
 
 
@@ -121,7 +122,7 @@ class Object:
 
     members: tuple[tuple[Term, Leaf, Value], ...]
     rest: OpenRest | None = None
-    truncated: frozenset[str] = frozenset()
+    truncated: Cut = field(default_factory=lambda: WHOLE)
     index: Mapping[Const, int] = field(init=False)
     kind = OBJECT
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from entitlements.proof.symbolic.cuts import of_both, of_either
 from entitlements.proof.symbolic.documents import plain
 from entitlements.proof.symbolic.rule_table import RULES, NoRule, Rule, rule_of
 from entitlements.proof.symbolic.terms import (
@@ -154,24 +155,23 @@ def _sets(make: Callable[[Builtins, Set, Set], Set]) -> Rule:
     return rule
 
 
-def _cut(one: Set, other: Set) -> frozenset[str]:
-    return one.truncated | other.truncated
-
-
 def _both_sets(self: Builtins, one: Set, other: Set) -> Set:
-    return Set(tuple((both(g, self.algebra.among(e, other)), e) for g, e in one.elements), _cut(one, other))
+    return Set(
+        tuple((both(g, self.algebra.among(e, other)), e) for g, e in one.elements),
+        of_both(one.truncated, other.truncated),
+    )
 
 
 def _either_set(_self: Builtins, one: Set, other: Set) -> Set:
     known: dict[Value, Term] = {}
     for guard, element in (*one.elements, *other.elements):
         known[element] = either(known.get(element, FALSE), guard)
-    return Set(tuple((guard, element) for element, guard in known.items()), _cut(one, other))
+    return Set(tuple((guard, element) for element, guard in known.items()), of_either(one.truncated, other.truncated))
 
 
 def difference(self: Builtins, one: Set, other: Set) -> Set:
     kept = tuple((both(g, negation(self.algebra.among(e, other))), e) for g, e in one.elements)
-    return Set(kept, _cut(one, other))
+    return Set(kept, of_both(one.truncated, other.truncated))
 
 
 RULES["and"] = _sets(_both_sets)

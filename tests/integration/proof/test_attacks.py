@@ -14,7 +14,18 @@ import yaml
 
 from entitlements.contract import Contract, parse_contract
 from entitlements.errors import StartupFault
-from entitlements.proof import PROVED, REFUTED, UNKNOWN, Answer, Side, compare_access
+from entitlements.proof import (
+    DEFAULT_EFFORT,
+    METHOD,
+    PROVED,
+    REFUTED,
+    UNKNOWN,
+    WITHIN_BOUNDS,
+    Answer,
+    Effort,
+    Side,
+    compare_access,
+)
 from tests.shop import SHOP
 
 BASE: dict[str, Any] = {
@@ -33,7 +44,15 @@ def contract(**parts: Any) -> Contract:
     return parse_contract(yaml.safe_dump(copy.deepcopy(BASE) | parts), Path("shop.yaml"), named=False)
 
 
-def answer(old: Contract, new: Contract, folder: Path, opa: Path, rule: str, rule_after: str = "") -> Answer:
+def answer(
+    old: Contract,
+    new: Contract,
+    folder: Path,
+    opa: Path,
+    rule: str,
+    rule_after: str = "",
+    effort: Effort = DEFAULT_EFFORT,
+) -> Answer:
     """Whether anybody gains access, under one policy or from one to another."""
     sides = []
     for one, text, name in ((old, rule, "before"), (new, rule_after or rule, "after")):
@@ -41,7 +60,7 @@ def answer(old: Contract, new: Contract, folder: Path, opa: Path, rule: str, rul
         (place / "shop/authz").mkdir(parents=True, exist_ok=True)
         (place / "shop/authz/authz.rego").write_text(f"package shop.authz\n\ndefault allow := false\n\n{text}\n")
         sides.append(Side(one, place, one.decision_path))
-    return compare_access(*sides, opa=opa).no_new_access
+    return compare_access(*sides, opa=opa, effort=effort).no_new_access
 
 
 def identity(name: str, *values: str) -> dict[str, Any]:
@@ -228,21 +247,66 @@ def test_an_index_with_an_exponent_is_never_taken_for_the_whole_number(index: st
 
 TAGS = {"type": "array", "items": {"type": "string", "pattern": "^t[a-z]*$", "maxLength": 9}, "maxItems": 20}
 MARKS = {**TAGS, "items": {"type": "string", "pattern": "^p[0-9]$", "maxLength": 9}}
-FIVE = "\n\t".join(f'"p{number}" in xs' for number in range(5))
+FOUR = "\n\t".join(f'"p{number}" in xs' for number in range(4))
 OF_TAGS, OF_MARKS = "some x in input.subject.claims.tags", "some x in input.subject.claims.marks"
 
 
 @pytest.mark.parametrize(
     "rule",
     [
-        f"allow if {{\n\txs := array.concat(input.subject.claims.tags, input.subject.claims.marks)\n\t{FIVE}\n}}",
-        f"allow if {{\n\txs := {{x | {OF_TAGS}}} | {{x | {OF_MARKS}}}\n\t{FIVE}\n}}",
-        f"allow if {{\n\t{FIVE}\n}}\n\nxs contains x if {OF_TAGS}\n\nxs contains x if {OF_MARKS}",
-        f"allow if {{\n\t{FIVE}\n}}\n\nxs[x] := 1 if {OF_TAGS}\n\nxs[x] := x if {OF_MARKS}",
+        f"allow if {{\n\txs := array.concat(input.subject.claims.tags, input.subject.claims.marks)\n\t{FOUR}\n}}",
+        f"allow if {{\n\txs := {{x | {OF_TAGS}}} | {{x | {OF_MARKS}}}\n\t{FOUR}\n}}",
+        f"allow if {{\n\t{FOUR}\n}}\n\nxs contains x if {OF_TAGS}\n\nxs contains x if {OF_MARKS}",
     ],
-    ids=["joined", "union", "rules of a set", "rules of an object"],
+    ids=["joined", "union", "rules of a set"],
 )
 def test_what_is_made_of_two_long_lists_hangs_on_both(rule: str, opa: Path, tmp_path: Path) -> None:
     claims = {name: {"required": True, "schema": schema} for name, schema in (("tags", TAGS), ("marks", MARKS))}
     one = contract(claims={**BASE["claims"], **claims})
     assert answer(one, one, tmp_path, opa, "allow if false", rule).answer == REFUTED
+
+
+NUMBERS = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 1000}, "maxItems": 20}
+OF_NUMBERS = "some y in input.subject.claims.nums; y + 100 in input.subject.claims.nums"
+FURTHER = "y + 200 in input.subject.claims.nums; y + 300 in input.subject.claims.nums"
+MADE = f"m contains y if {{ {OF_NUMBERS} }}\n\n"
+LOOPS = "some a in m; some b in m; some c in m; a == 1; b == 2; c == 3"
+AGAIN = "n contains y if { some y in m; y + 10 in m }"
+OBJECT = f"m[y] := 1 if {{ {OF_NUMBERS} }}"
+
+
+@pytest.mark.parametrize(
+    ("rule", "wanted"),
+    [
+        (f"{MADE}allow if {{ m[1]; m[2]; m[3] }}", {REFUTED}),
+        (f"{MADE}allow if {{ 1 in m; 2 in m; 3 in m }}", {REFUTED}),
+        (f"{MADE}allow if {{ every c in [1, 2, 3] {{ c in m }} }}", {REFUTED}),
+        (
+            f"{MADE}allow if {{ {LOOPS} }}",
+            {REFUTED},
+        ),
+        (f"allow if {{ m := [y | {OF_NUMBERS}]; 1 in m; 2 in m; 3 in m }}", {REFUTED}),
+        (f"allow if {{ m := {{y | {OF_NUMBERS}}} | {{7}}; 1 in m; 2 in m; 3 in m }}", {REFUTED}),
+        (f"{OBJECT}\n\nallow if m[1] + m[2] + m[3] == 3", {REFUTED}),
+        (f"m contains y if {{ {OF_NUMBERS}; {FURTHER} }}\n\nallow if {{ 1 in m; 2 in m }}", {REFUTED, WITHIN_BOUNDS}),
+        (
+            f"{MADE}{AGAIN}\n\nallow if {{ 1 in n; 2 in n }}",
+            {REFUTED, WITHIN_BOUNDS},
+        ),
+    ],
+)
+def test_what_is_made_of_several_elements_hangs_on_all_of_them(
+    rule: str, wanted: set[str], opa: Path, tmp_path: Path
+) -> None:
+    """Each element of the collection needs two elements of the list, or more, and each use of it needs its own."""
+    one = contract(claims={**BASE["claims"], "nums": {"required": True, "schema": NUMBERS}})
+    assert answer(one, one, tmp_path, opa, "allow if false", rule).answer in wanted
+
+
+def test_a_policy_that_takes_too_long_to_follow_is_given_up(opa: Path, tmp_path: Path) -> None:
+    pairs = "pairs[x][y] := true if { some x in input.subject.claims.tags; some y in input.subject.claims.tags }"
+    claims = {**BASE["claims"], "tags": {"required": True, "schema": TAGS}}
+    one = contract(claims=claims)
+    changed = f'{pairs}\n\nallow if {{ input.subject.claims.role == "user"; pairs["ta"]["tb"] }}'
+    found = answer(one, one, tmp_path, opa, "allow if false", changed, Effort(budget=100, seconds=1))
+    assert (found.method, "takes too long" in found.reason or found.answer == REFUTED) == (METHOD, True), found.reason
