@@ -57,6 +57,9 @@ _SCHEMAS: list[dict[str, Any]] = [
     {"type": "object", "properties": {"k": {"enum": ["a", "b"]}, "on": {"type": "boolean"}}, "required": ["k"]},
     {"type": "object", "properties": {"k": {"enum": ["a", "b", "c"]}, "on": {"type": "boolean"}}},
     {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 2}, "maxItems": 2},
+    {"type": "array", "items": {"type": "string", "pattern": "^[abc]$", "maxLength": 1}, "maxItems": 2},
+    {"type": "array", "items": {"type": "string", "pattern": "^[ab]$", "maxLength": 1}, "maxItems": 3},
+    {"type": "array", "items": {"type": "string", "pattern": "^[ab]$", "maxLength": 1}, "minItems": 1, "maxItems": 3},
     {"type": "array", "items": {"enum": ["b", 1, True]}, "maxItems": 2},
     {"type": "string", "pattern": "^[ab/]{0,2}$", "maxLength": 2},
     {"type": "string", "pattern": "^a?/?b?$", "maxLength": 3},
@@ -150,6 +153,19 @@ _CONDITIONS = [
     "is_array(C); C == sort(C)",
     'is_array(C); array.concat(C, ["a"])[0] == "a"',
     'type_name(C) == "boolean"',
+    '"a" in C; "b" in C',
+    "some x in C; some y in C; x != y",
+    '"a" in members; "b" in members',
+    'count(members) > 0; not "b" in members',
+    "some x in shared; some y in shared; x != y",
+    '"a" in shared; "b" in shared',
+    '"b" in {x | some x in C; "a" in C}',
+    'some x in {y | some y in C; y in input.subject.claims.one}; x == "b"',
+    "is_array(input.subject.claims.one); is_array(input.subject.claims.two); "
+    'xs := array.concat(input.subject.claims.one, input.subject.claims.two); "a" in xs; "b" in xs',
+    'paired.a == "b"',
+    "some k, v in paired; k != v",
+    "every x in C { x in input.subject.claims.two }",
     'is_array(C); sort(C)[0] == "a"',
     'is_array(C); sort(C)[1] != "b"',
     "is_array(C); C == sort({x | some x in C})",
@@ -273,6 +289,8 @@ def policy(chance: random.Random, package: str) -> str:
 
     texts = [f"package {package}", "default allow := false", _HELPERS]
     texts += [f"members contains x if {{ some x in {claim()} }}", f"members contains {claim()}"]
+    texts += [f"shared contains x if {{ some x in {claim()}; x in {claim()} }}"]
+    texts += [f"paired[x] := y if {{ some x in {claim()}; some y in {claim()}; x != y }}"]
     texts += [f'table[{claim()}] := "{chance.choice(NAMES)}" if is_string({claim()})', 'table.a := "one" if false']
     texts += [f'chosen := "a" if {{ {claim()} == "a" }} else := "b" if {{ {claim()} == "b" }}']
     texts += [f"only := {claim()} if {claim()} != null", 'only := "a" if "read" in input.subject.scopes']
@@ -290,7 +308,7 @@ def everything(schema: Mapping[str, Any]) -> list[Any]:
     if key not in _VALUES:
         found: Any = ["a", "b", "c", "true", "false", None, True, False, *range(5)]
         if schema.get("type") == "array":
-            items = schema["items"].get("enum", range(5))
+            items = schema["items"].get("enum", "abc" if "pattern" in schema["items"] else range(5))
             found = (list(one) for size in range(4) for one in itertools.product(items, repeat=size))
         elif "pattern" in schema:
             found = ("".join(one) for size in range(4) for one in itertools.product("abA /", repeat=size))
@@ -470,6 +488,7 @@ class TableProver(Prover):
 
     def __init__(self, batch: Batch, chosen: tuple[int, int, int, int], calls: Any, solver: Solver) -> None:
         self._batch, self._chosen = batch, chosen
+        self._looked_at = 1 if sum(chosen) % 2 else 3
         self._contracts = batch.contracts[chosen[0]], batch.contracts[chosen[1]]
         self._policies = batch.policies[chosen[2]], batch.policies[chosen[3]]
         self._calls = calls
@@ -479,7 +498,10 @@ class TableProver(Prover):
     def _question(self, request_of: int) -> Question:
         """Without the trial: what is asked of OPA here is asked of the table."""
         if request_of not in self._questions:
-            asked = ask_question(self._contracts, self._policies, self._calls, request_of=request_of)
+            # With one element to begin with, it is the count of needed elements that decides how many are looked at.
+            asked = ask_question(
+                self._contracts, self._policies, self._calls, request_of=request_of, looked_at=self._looked_at
+            )
             self._questions[request_of] = asked
         return self._questions[request_of]
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from typing import Protocol
 
 from entitlements.errors import NotFollowed
-from entitlements.proof.symbolic import ordering, pieces
+from entitlements.proof.symbolic import pieces
 from entitlements.proof.symbolic.plan import Place
 from entitlements.proof.symbolic.terms import (
     FALSE,
@@ -269,11 +269,6 @@ class Algebra:
             (both(guard, equal(term_of(key), number(place))), element)
             for place, (guard, element) in enumerate(self.slots(leaf))
         ]
-
-    def less(self, one: Value, other: Value, *, strict: bool) -> Term:
-        """Where both are defined and one sorts before the other, across types as OPA sorts them."""
-        rows = [(both(a, b), x, y) for a, x in one.cases for b, y in other.cases]
-        return either(*(both(guard, ordering.less_leaf(self, x, y, strict=strict)) for guard, x, y in rows))
 
     def size(self, leaf: Array | Set | Object) -> Term:
         """How many elements or members there are, as a number."""

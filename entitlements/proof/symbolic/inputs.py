@@ -50,7 +50,7 @@ from entitlements.proof.symbolic.value import (
 )
 
 _SHORT_RANGE = 16
-_LOOKED_AT = 3
+LOOKED_AT = 3
 MOST_LOOKED_AT = 10
 _OPEN_ELEMENTS = 2
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
@@ -92,13 +92,15 @@ class OpenMembers:
 class Inputs:
     """Makes symbolic inputs and keeps what is known of them.
 
-    bounds: how many elements of a list are looked at, by its name; full: lists that are taken element by element though
-    their vocabulary is closed; facts: conditions that hold of all inputs; texts: what each text variable has to conform
-    to, as canonical schemas; sizes: how many elements of each list are looked at; wanted: how many would be needed.
+    bounds: how many elements of a list are looked at, by its name; looked_at: how many of any other; full: lists that
+    are taken element by element though their vocabulary is closed; facts: conditions that hold of all inputs; texts:
+    what each text variable has to conform to, as canonical schemas; sizes: how many elements of each list are looked
+    at; wanted: how many would be needed.
     """
 
     algebra: Algebra
     bounds: Mapping[str, int] = field(default_factory=dict)
+    looked_at: int = LOOKED_AT
     full: Set[str] = frozenset()
     facts: list[Term] = field(default_factory=list)
     texts: dict[str, list[str]] = field(default_factory=dict)
@@ -158,7 +160,7 @@ class Inputs:
         if listed is not None and name not in self.full:
             return self._members(schema, listed, name)
         least, most = int(schema.get("minItems", 0)), int(schema["maxItems"])
-        looked_at = min(most, max(self.bounds.get(name, _LOOKED_AT), least))
+        looked_at = min(most, max(self.bounds.get(name, self.looked_at), least))
         if looked_at > MOST_LOOKED_AT and looked_at > self.bounds.get(name, 0):
             raise Unsupported("list_too_long", f"`{name}` has {looked_at} elements or more, too many to look at")
         self.sizes[name] = looked_at

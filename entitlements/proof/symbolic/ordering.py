@@ -7,8 +7,8 @@ A set is ordered as the sorted list of its elements, an object as that of its me
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from entitlements.proof.symbolic.algebra import Algebra
 from entitlements.proof.symbolic.documents import compare, plain_leaf, sorted_elements
 from entitlements.proof.symbolic.terms import (
     FALSE,
@@ -39,14 +39,16 @@ from entitlements.proof.symbolic.value import (
     term_of,
 )
 
-if TYPE_CHECKING:
-    from entitlements.proof.symbolic.algebra import Algebra
-
 Elements = Sequence[tuple[Term, Value]]
 
 
-def less_leaf(algebra: Algebra, one: Leaf, other: Leaf, *, strict: bool) -> Term:
-    """Where one of two values sorts before the other, or is the same if not strict."""
+def sorts_before(algebra: Algebra, one: Value, other: Value, *, strict: bool) -> Term:
+    """Where both are defined and one sorts before the other, across types as OPA does, or is the same if not strict."""
+    rows = [(both(a, b), x, y) for a, x in one.cases for b, y in other.cases]
+    return either(*(both(guard, _leaf_before(algebra, x, y, strict=strict)) for guard, x, y in rows))
+
+
+def _leaf_before(algebra: Algebra, one: Leaf, other: Leaf, *, strict: bool) -> Term:
     if one.kind != other.kind:
         return truth(KINDS.index(one.kind) < KINDS.index(other.kind))
     if one.kind in (NUMBER, STRING):
@@ -66,7 +68,7 @@ def _before(algebra: Algebra, one: Array, other: Array, *, strict: bool) -> Term
     pairs = list(zip([*left, *missing][:most], [*right, *missing][:most], strict=True))
     found = truth(not strict)
     for (a, x), (b, y) in reversed(pairs):
-        within = either(algebra.less(x, y, strict=True), both(algebra.equal(x, y), found))
+        within = either(sorts_before(algebra, x, y, strict=True), both(algebra.equal(x, y), found))
         found = either(both(negation(a), b if strict else TRUE), both(a, b, within))
     return found
 
@@ -132,7 +134,7 @@ def _precedes(algebra: Algebra, elements: Elements, one: int, other: int) -> Ter
     """Whether one element is sorted before another, where both are there; of equal ones the first."""
     if one > other:
         return negation(_precedes(algebra, elements, other, one))
-    return algebra.less(elements[one][1], elements[other][1], strict=False)
+    return sorts_before(algebra, elements[one][1], elements[other][1], strict=False)
 
 
 def each(algebra: Algebra, leaf: Array | Set) -> list[tuple[Term, Value]]:

@@ -16,7 +16,7 @@ from entitlements.proof.symbolic.builtins import Builtins
 from entitlements.proof.symbolic.cuts import added
 from entitlements.proof.symbolic.decision import read_decision
 from entitlements.proof.symbolic.execute import Executor
-from entitlements.proof.symbolic.inputs import MOST_LOOKED_AT, Inputs, of_request
+from entitlements.proof.symbolic.inputs import LOOKED_AT, MOST_LOOKED_AT, Inputs, of_request
 from entitlements.proof.symbolic.limits import Limits
 from entitlements.proof.symbolic.plan import Place, Plan, read_plan
 from entitlements.proof.symbolic.sides import Sides, make_sides
@@ -154,11 +154,13 @@ def ask_question(
     request_of: int,
     free: frozenset[str] = frozenset(),
     seconds: float = 60.0,
+    looked_at: int = LOOKED_AT,
 ) -> Question:
     """Walk both sides, with lists taken as full as the policies need them.
 
     request_of: the side that has to allow, whose contract types the request; free: claims that the tokens may hold
-    differently though their specification is the same; seconds: what the walks may take. Raises Unsupported where a
+    differently though their specification is the same; seconds: what the walks may take; looked_at: how
+    many elements of a list are looked at if no more are needed. Raises Unsupported where a
     policy cannot be followed.
     """
     full: set[str] = set()
@@ -166,7 +168,7 @@ def ask_question(
     until = time.monotonic() + seconds
     for _ in range(_MOST_RESTARTS):
         try:
-            question = _walk(contracts, policies, oracle, (request_of, free), full, bounds, until)
+            question = _walk(contracts, policies, oracle, (request_of, free, looked_at), full, bounds, until)
         except OrderNeeded as needed:
             full.add(needed.origin)
             continue
@@ -198,12 +200,12 @@ def _walk(
     contracts: tuple[Contract, Contract],
     policies: tuple[Policy, Policy],
     oracle: BuiltinCalls,
-    asked: tuple[int, frozenset[str]],
+    asked: tuple[int, frozenset[str], int],
     full: set[str],
     bounds: Mapping[str, int],
     until: float,
 ) -> Question:
-    inputs = Inputs(Algebra(Limits()), bounds=bounds, full=frozenset(full))
+    inputs = Inputs(Algebra(Limits()), bounds=bounds, looked_at=asked[2], full=frozenset(full))
     sides = make_sides(inputs, *contracts, request_of=asked[0], free=asked[1])
     walked = []
     first = None

@@ -96,9 +96,8 @@ def _any_match(predicate: str) -> Rule:
     def rule(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
         def leaf(subjects: Leaf, parameters: Leaf) -> Value | None:
             ones, others = _elements(self, subjects), _elements(self, parameters)
-            if any(one.kind != STRING for _, one in ones) or any(not isinstance(one, Const) for _, one in others):
-                return None
-            if any(one.kind != STRING for _, one in others):
+            every = (*ones, *others)
+            if any(one.kind != STRING for _, one in every) or any(not isinstance(one, Const) for _, one in others):
                 return None
             held = [
                 both(there, also, self.algebra.equal(found, constant(True)))

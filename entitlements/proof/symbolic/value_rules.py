@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from entitlements.proof.symbolic.cuts import of_both, of_either
 from entitlements.proof.symbolic.documents import plain
+from entitlements.proof.symbolic.ordering import sorts_before
 from entitlements.proof.symbolic.rule_table import RULES, NoRule, Rule, rule_of
 from entitlements.proof.symbolic.terms import (
     FALSE,
@@ -54,7 +55,7 @@ def _not_equal(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value
 def _ordered(*, swapped: bool, strict: bool) -> Rule:
     def rule(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
         one, other = reversed(arguments) if swapped else arguments
-        return from_truth(self.algebra.less(one, other, strict=strict))
+        return from_truth(sorts_before(self.algebra, one, other, strict=strict))
 
     return rule
 
