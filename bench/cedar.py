@@ -21,9 +21,9 @@ from types import TracebackType
 from typing import Any
 
 from bench.pairs import ACTIONS, SIZES, Pair, as_cedar, as_rego, pairs
+from bench.proof import contract
 from demo.service import ROOT
 from entitlements.cli.render import table
-from entitlements.contract import Contract, parse_contract
 from entitlements.engine import BatchEngine, find_opa
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
@@ -89,7 +89,7 @@ class Prover:
 
     def __init__(self, pair: Pair, folder: Path, opa: Path, solver: Solver) -> None:
         self._opa, self._solver = opa, solver
-        self._contract = _contract(pair)
+        self._contract = contract("1.0.0", pair.claims, ACTIONS)
         with ExitStack() as stack:
             engines = []
             for name, rules in (("old", pair.old), ("new", pair.new)):
@@ -126,20 +126,6 @@ class Prover:
         if candidate.point is not None:
             assert self._decisions.flips([candidate.point], widening=True), "OPA does not confirm the witness"
         return candidate.point is None, taken
-
-
-def _contract(pair: Pair) -> Contract:
-    document = {
-        "contract": "shop",
-        "version": "1.0.0",
-        "issuer": "https://login.example.com",
-        "audience": "https://shop.example.com",
-        "policy": {"package": "shop.authz", "rule": "allow"},
-        "tokens": {"access_token": {"profile": "rfc9068", "algorithms": ["ES256"], "max_lifetime": 600}},
-        "claims": pair.claims,
-        "request": {"actions": [*ACTIONS], "resources": {"item": {}}},
-    }
-    return parse_contract(json.dumps(document), Path("shop.yaml"), named=False)
 
 
 def _since(begun: float) -> float:

@@ -37,12 +37,7 @@ class Condition:
         claim = f"input.subject.claims.c{self.attribute}"
         if self.attribute % 4 == 0:
             return f'"r{self.constant}" in {claim}'
-        first, other = (
-            (f'{claim} == "v{self.constant}"', f'not {claim} != "v{self.constant}"'),
-            (f"{claim} == {self._truth}", f"{claim} != {self._untruth}"),
-            (f"{claim} >= {self.constant}", f"{claim} > {self.constant - 1}"),
-        )[self.attribute % 4 - 1]
-        return other if self.otherwise else first
+        return self._compared(claim, "not {}")
 
     @property
     def cedar(self) -> str:
@@ -50,8 +45,12 @@ class Condition:
         name = f"principal.c{self.attribute}"
         if self.attribute % 4 == 0:
             return f'{name}.contains("r{self.constant}")'
+        return self._compared(name, "!({})")
+
+    def _compared(self, name: str, negation: str) -> str:
+        """A text, a boolean or a number beside the constant, which both languages write alike but for the negation."""
         first, other = (
-            (f'{name} == "v{self.constant}"', f'!({name} != "v{self.constant}")'),
+            (f'{name} == "v{self.constant}"', negation.format(f'{name} != "v{self.constant}"')),
             (f"{name} == {self._truth}", f"{name} != {self._untruth}"),
             (f"{name} >= {self.constant}", f"{name} > {self.constant - 1}"),
         )[self.attribute % 4 - 1]

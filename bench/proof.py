@@ -3,15 +3,15 @@ beside it."""
 
 from __future__ import annotations
 
+import json
 import random
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import yaml
+from typing import Any
 
 from entitlements.contract import Contract, parse_contract
 from entitlements.engine.builtin_calls import BuiltinCalls
@@ -94,6 +94,11 @@ def _contract(version: str, schemas: list[dict[str, object]], kind: str) -> Cont
         claims["c1"] = {"required": True, "schema": {"enum": [*schemas[1]["enum"], "sandbox"]}}  # type: ignore[misc]
     if version == "2.0.0" and kind == "unchanged":
         claims["unread"] = {"schema": {"type": "string"}}
+    return contract(version, claims, [f"a{number}" for number in range(6)])
+
+
+def contract(version: str, claims: Mapping[str, Any], actions: Sequence[str]) -> Contract:
+    """The contract of a shop with these claims and actions."""
     document = {
         "contract": "shop",
         "version": version,
@@ -102,9 +107,9 @@ def _contract(version: str, schemas: list[dict[str, object]], kind: str) -> Cont
         "policy": {"package": "shop.authz", "rule": "allow"},
         "tokens": {"access_token": {"profile": "rfc9068", "algorithms": ["ES256"], "max_lifetime": 600}},
         "claims": claims,
-        "request": {"actions": [f"a{number}" for number in range(6)], "resources": {"item": {}}},
+        "request": {"actions": [*actions], "resources": {"item": {}}},
     }
-    return parse_contract(yaml.safe_dump(document), Path("shop.yaml"), named=False)
+    return parse_contract(json.dumps(document), Path("shop.yaml"), named=False)
 
 
 def measure(opa: Path, *, most_rules: int, rounds: int) -> tuple[list[list[str]], list[list[str]]]:

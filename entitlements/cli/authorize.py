@@ -14,6 +14,7 @@ import click
 
 from entitlements import strict_json
 from entitlements.cli import render
+from entitlements.engine.policy_files import ASIDE
 from entitlements.errors import DecisionUnavailable, JSONRefused, RequestInvalid, StartupFault, TokenRejected
 from entitlements.model import JSON, AccessRequest, Action, Decision, Resource
 from entitlements.wiring import Service, build
@@ -132,7 +133,7 @@ def _where(policies: Path, decision_path: str, reason: str) -> str:
     folder = policies.joinpath(*decision_path.split("/")[:-1])
     head = re.compile(rf'\breasons contains "{re.escape(reason)}"')
     for file in sorted(folder.glob("*.rego")):
-        if file.name.endswith(("_test.rego", "_invariant.rego")):
+        if file.name.endswith(ASIDE):
             continue
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
             if head.search(line):

@@ -6,6 +6,7 @@ arguments then are go to OPA, and its result has to be what the result of the ru
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -144,8 +145,6 @@ def argument(inputs: Inputs, name: str, place: int) -> Value:
         return Value(tuple((g, Set(leaf.elements)) for g, leaf in listed.cases if isinstance(leaf, Array)))
     if name in SCHEMAS:
         return inputs.of_schema(SCHEMAS[name], f"x{place}")
-    import json
-
     return constant(json.loads(name))
 
 

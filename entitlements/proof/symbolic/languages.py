@@ -39,11 +39,11 @@ _PLAIN_GLOB = re.compile(r"[A-Za-z0-9_/:@. -]|\*\*(?!\*)|\*|\?")
 def only(value: str, case: str = "") -> str | None:
     """The language of one text, or of all that are written so in one case; None where those are not known."""
     if not case:
-        return f"(str.to_re {text_literal(value)})"
+        return _one(value)
     if not value.isascii():
         return None
     letters = [_written_as(letter, case) for letter in value]
-    return _sequence(letters) if letters else '(str.to_re "")'
+    return _sequence(letters) if letters else _one("")
 
 
 _ODD_LETTERS = {LOWER: {"k": "\u212a", "i": "\u0130"}, UPPER: {"S": "\u017f", "I": "\u0131"}}
@@ -56,7 +56,7 @@ def _written_as(letter: str, case: str) -> str:
     if (letter.lower() if case == LOWER else letter.upper()) != letter:
         return "re.none"
     known = dict.fromkeys([letter, other, *_ODD_LETTERS[case].get(letter, "")])
-    found = [f"(str.to_re {text_literal(one)})" for one in known]
+    found = [_one(one) for one in known]
     return found[0] if len(found) == 1 else f"(re.union {' '.join(found)})"
 
 
