@@ -14,7 +14,7 @@ from bench.questions import orders
 from demo.service import ROOT
 from entitlements.change_check import Step, check_step
 from entitlements.contract import Contract, load_approvals, load_file, parse_contract
-from entitlements.engine import BatchEngine, OpaProcess, read_policies
+from entitlements.engine import BatchEngine, read_policies, watched_opa
 from entitlements.proof import METHOD, Effort, Side, compare_access
 from entitlements.proof.point import policy_input_of
 from entitlements.proof.space import Space
@@ -37,7 +37,7 @@ def _rates(opa: Path) -> list[list[str]]:
     points = [space.point(layout, row) for row in itertools.islice(space.covering(layout, seed=1), 2000)]
     inputs = [policy_input_of(new, point.after, point) for point in points]
     with BatchEngine(opa, ROOT / "policies", new.decision_path) as batches:
-        engine = OpaProcess(opa, ROOT / "policies", [new.decision_path])
+        engine = watched_opa(opa, ROOT / "policies", [new.decision_path])
         try:
             one_by_one, together = [], []
             for number in range(4):

@@ -12,7 +12,7 @@ from demo.service import ALGORITHMS, ROOT, Issuer
 from entitlements import strict_json
 from entitlements.contract import Admitted, admit, load_catalog, policy_input, request_faults
 from entitlements.decision_log import DecisionRecord, open_log
-from entitlements.engine import OpaProcess, find_opa
+from entitlements.engine import find_opa, watched_opa
 from entitlements.model import AccessRequest
 from entitlements.pdp import PolicyDecisionPoint
 from entitlements.token import FileKeys, TokenVerifier
@@ -29,7 +29,7 @@ def measure(issuer: Issuer, folder: Path, executable: str, search_path: str) -> 
     log = open_log(str(folder / "steps.jsonl"))
     paths = tuple(sorted({contract.decision_path for contract in catalog.contracts}))
     opa = find_opa(configured=executable, tools=ROOT / ".tools", search_path=search_path)
-    engine = OpaProcess(opa, ROOT / "policies", paths)
+    engine = watched_opa(opa, ROOT / "policies", paths)
     try:
         token = order_token(issuer, "ES256")
         request = AccessRequest(token=token, **AUTHORIZE.load(strict_json.loads(ORDER_BODY)))  # type: ignore[arg-type]

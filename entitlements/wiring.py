@@ -9,7 +9,7 @@ from pathlib import Path
 
 from entitlements.contract import LOCK_NAME, Catalog, PolicyGate, gate_faults, load_catalog
 from entitlements.decision_log import open_log
-from entitlements.engine import OpaProcess, OpaServer, PolicyEngine, check_policies, find_opa, policy_digest
+from entitlements.engine import OpaServer, PolicyEngine, check_policies, find_opa, policy_digest, watched_opa
 from entitlements.errors import Fault, StartupFault
 from entitlements.model import JSON, PartHealth
 from entitlements.pdp import PolicyDecisionPoint
@@ -142,7 +142,7 @@ def _engine(settings: Settings, catalog: Catalog, admits: Callable[[str], bool])
     paths = decision_paths(catalog)
     if settings.opa_url:
         return OpaServer(settings.opa_url, token=settings.opa_token or None, probe=paths[0])
-    return OpaProcess(opa(settings), settings.policies, paths, admits=admits)
+    return watched_opa(opa(settings), settings.policies, paths, admits=admits)
 
 
 def _gate(settings: Settings, catalog: Catalog) -> Callable[[str], bool]:

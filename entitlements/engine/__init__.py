@@ -9,6 +9,7 @@ from entitlements.engine.policy_files import build_bundle, check_policies, polic
 from entitlements.engine.policy_module import Read, RuleLines
 from entitlements.engine.policy_reading import PolicyReading, read_policies
 from entitlements.engine.port import PolicyEngine
+from entitlements.engine.watched_opa import WatchedOpa, watched_opa
 
 __all__ = [
     "OPA_VERSION",
@@ -19,11 +20,13 @@ __all__ = [
     "PolicyReading",
     "Read",
     "RuleLines",
+    "WatchedOpa",
     "build_bundle",
     "check_policies",
     "find_opa",
     "policy_digest",
     "read_answer",
     "read_policies",
+    "watched_opa",
     "write_manifest",
 ]

@@ -167,14 +167,12 @@ def build_bundle(
     folder: Path,
     *,
     decision_paths: Sequence[str],
-    target: Path,
     opa: Path,
     admits: Callable[[str], bool] = lambda _revision: True,
-) -> str:
-    """Check the policies and put them, locked down, as a bundle at `target` in one step; returns their revision.
+) -> tuple[bytes, str]:
+    """Check the policies and make a bundle of them; returns its bytes and its revision.
 
-    admits: whether a revision may be served. Raises StartupFault as `check_policies` does, or `policy_not_locked`;
-    `target` is then left as it was.
+    admits: whether a revision may be served. Raises StartupFault as `check_policies` does, or `policy_not_locked`.
     """
     files = policy_files(folder)
     revision = digest_of(files)
@@ -192,10 +190,7 @@ def build_bundle(
             member = tarfile.TarInfo(name)
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
-    temporary = target.with_name(target.name + ".new")
-    temporary.write_bytes(buffer.getvalue())
-    temporary.replace(target)
-    return revision
+    return buffer.getvalue(), revision
 
 
 def _system(decision_paths: Sequence[str]) -> dict[str, bytes]:

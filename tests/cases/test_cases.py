@@ -20,7 +20,7 @@ import yaml
 from demo.service import Issuer
 from entitlements.contract import Catalog, load_catalog
 from entitlements.decision_log import open_log
-from entitlements.engine import OpaProcess, PolicyEngine, policy_digest
+from entitlements.engine import PolicyEngine, WatchedOpa, policy_digest, watched_opa
 from entitlements.model import JSON, PartHealth, Verdict
 from entitlements.pdp import PolicyDecisionPoint
 from entitlements.token import FileKeys, TokenVerifier, access_token_claims, generate_key, mint
@@ -80,8 +80,8 @@ def worlds(tmp_path_factory: pytest.TempPathFactory, lock_folder: Callable[..., 
 
 
 @pytest.fixture(scope="module")
-def real_engine(opa: Path) -> Iterator[OpaProcess]:
-    engine = OpaProcess(opa, ROOT / "policies", ["orders/authz/decision", "payments/authz/decision"])
+def real_engine(opa: Path) -> Iterator[WatchedOpa]:
+    engine = watched_opa(opa, ROOT / "policies", ["orders/authz/decision", "payments/authz/decision"])
     yield engine
     engine.close()
 
@@ -113,7 +113,7 @@ def test_the_scripted_engine_gives_the_wanted_decision(
 
 
 def test_the_real_engine_gives_the_wanted_decision(
-    case: dict[str, Any], worlds: dict[str, World], real_engine: OpaProcess, issuer: Issuer, tmp_path: Path
+    case: dict[str, Any], worlds: dict[str, World], real_engine: WatchedOpa, issuer: Issuer, tmp_path: Path
 ) -> None:
     check(case, worlds[case.get("world", "default")], real_engine, issuer, tmp_path / "log")
 

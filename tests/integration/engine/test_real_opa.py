@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from entitlements.engine import OpaProcess
+from entitlements.engine import WatchedOpa, watched_opa
 from entitlements.errors import EngineUnavailable
 
 POLICY = """package shop.authz
@@ -59,9 +59,9 @@ SECONDS = 20.0
 STARTS = """
 import sys, time
 from pathlib import Path
-from entitlements.engine import OpaProcess
-engine = OpaProcess(Path(sys.argv[1]), Path(sys.argv[2]), ["shop/authz/decision"])
-print(engine._work, flush=True)
+from entitlements.engine import watched_opa
+engine = watched_opa(Path(sys.argv[1]), Path(sys.argv[2]), ["shop/authz/decision"])
+print(engine.process.folder, flush=True)
 time.sleep(600)
 """
 
@@ -86,15 +86,15 @@ def policies(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def engine(opa: Path, policies: Path) -> Iterator[OpaProcess]:
-    running = OpaProcess(opa, policies, [f"shop/authz/{rule}" for rule in (*RULES, *FAILING)])
+def engine(opa: Path, policies: Path) -> Iterator[WatchedOpa]:
+    running = watched_opa(opa, policies, [f"shop/authz/{rule}" for rule in (*RULES, *FAILING)])
     try:
         yield running
     finally:
         running.close()
 
 
-def allows(engine: OpaProcess, rule: str = "decision", subject: str = "a", resource: str = "a") -> bool:
+def allows(engine: WatchedOpa, rule: str = "decision", subject: str = "a", resource: str = "a") -> bool:
     return engine.ask(f"shop/authz/{rule}", question(subject, resource), deadline=time.monotonic() + SECONDS).allow
 
 
@@ -110,17 +110,23 @@ def processes_naming(text: str) -> list[int]:
     return found
 
 
-def opa_pid(engine: OpaProcess) -> int:
+def work_of(engine: WatchedOpa) -> Path:
+    folder = engine.process.folder
+    assert folder is not None
+    return folder
+
+
+def opa_pid(engine: WatchedOpa) -> int:
     """The child OPA: the process under its work folder that is not its guardian."""
     (pid,) = [
         pid
-        for pid in processes_naming(str(engine._work))
+        for pid in processes_naming(str(work_of(engine)))
         if "guardian" not in Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
     ]
     return pid
 
 
-def test_only_the_literal_true_allows(engine: OpaProcess) -> None:
+def test_only_the_literal_true_allows(engine: WatchedOpa) -> None:
     assert allows(engine)
     assert allows(engine, "fine")
     assert not allows(engine, subject="b")
@@ -129,19 +135,19 @@ def test_only_the_literal_true_allows(engine: OpaProcess) -> None:
 
 
 @pytest.mark.parametrize("rule", ["broken", "conflict"])
-def test_an_error_of_the_policy_is_no_decision(engine: OpaProcess, rule: str) -> None:
+def test_an_error_of_the_policy_is_no_decision(engine: WatchedOpa, rule: str) -> None:
     with pytest.raises(EngineUnavailable):
         allows(engine, rule)
 
 
-def test_a_policy_that_explodes_ends_at_the_deadline_and_the_next_question_is_answered(engine: OpaProcess) -> None:
+def test_a_policy_that_explodes_ends_at_the_deadline_and_the_next_question_is_answered(engine: WatchedOpa) -> None:
     with pytest.raises(EngineUnavailable) as failure:
         engine.ask("shop/authz/slow", question("a", "a"), deadline=time.monotonic() + 0.3)
     assert failure.value.code == "engine_timeout"
     assert allows(engine)
 
 
-def test_a_killed_child_is_started_again(engine: OpaProcess) -> None:
+def test_a_killed_child_is_started_again(engine: WatchedOpa) -> None:
     killed = opa_pid(engine)
     os.kill(killed, signal.SIGKILL)
 
@@ -155,7 +161,7 @@ def test_a_killed_child_is_started_again(engine: OpaProcess) -> None:
     assert not allows(engine, subject="b")
 
 
-def test_a_hanging_child_is_no_decision_and_answers_again_when_it_goes_on(engine: OpaProcess) -> None:
+def test_a_hanging_child_is_no_decision_and_answers_again_when_it_goes_on(engine: WatchedOpa) -> None:
     pid = opa_pid(engine)
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -173,14 +179,14 @@ def test_a_hanging_child_is_no_decision_and_answers_again_when_it_goes_on(engine
     wait_until(answers)
 
 
-def heals(engine: OpaProcess) -> bool:
+def heals(engine: WatchedOpa) -> bool:
     try:
         return allows(engine) and engine.health().ready
     except EngineUnavailable:
         return False
 
 
-def test_a_child_that_hangs_for_good_is_ended_and_started_again(engine: OpaProcess) -> None:
+def test_a_child_that_hangs_for_good_is_ended_and_started_again(engine: WatchedOpa) -> None:
     """P4: nobody has to wake it."""
     hanging = opa_pid(engine)
     os.kill(hanging, signal.SIGSTOP)
@@ -188,13 +194,13 @@ def test_a_child_that_hangs_for_good_is_ended_and_started_again(engine: OpaProce
     assert opa_pid(engine) != hanging
 
 
-def test_a_child_whose_folder_was_tidied_away_is_started_again(engine: OpaProcess) -> None:
+def test_a_child_whose_folder_was_tidied_away_is_started_again(engine: WatchedOpa) -> None:
     """P10: as a cleaner of temporary files does."""
-    killed, folder = opa_pid(engine), engine._work
+    killed, folder = opa_pid(engine), work_of(engine)
     shutil.rmtree(folder)
     os.kill(killed, signal.SIGKILL)
     wait_until(lambda: heals(engine))
-    assert engine._work != folder
+    assert engine.process.folder not in (folder, None)
     assert not allows(engine, subject="b")
 
 
@@ -202,7 +208,7 @@ def test_a_child_is_started_again_once_it_can_be(opa: Path, policies: Path, tmp_
     """P10: the executable is away for a while, as during its own update."""
     executable, away = tmp_path / "opa", tmp_path / "away"
     shutil.copy2(opa, executable)
-    running = OpaProcess(executable, policies, ["shop/authz/decision"])
+    running = watched_opa(executable, policies, ["shop/authz/decision"])
     try:
         executable.rename(away)
         os.kill(opa_pid(running), signal.SIGKILL)
@@ -229,7 +235,7 @@ def test_a_policy_that_fails_for_an_empty_input_is_served_and_healthy(opa: Path,
     folder = tmp_path / "shop" / "authz"
     folder.mkdir(parents=True)
     (folder / "authz.rego").write_text(f"package shop.authz\n\n{rules}", encoding="utf-8")
-    running = OpaProcess(opa, tmp_path, ["shop/authz/decision"])
+    running = watched_opa(opa, tmp_path, ["shop/authz/decision"])
     try:
         assert running.health().ready
         assert allows(running)
@@ -240,8 +246,8 @@ def test_a_policy_that_fails_for_an_empty_input_is_served_and_healthy(opa: Path,
 
 
 def test_nothing_is_left_behind_when_the_engine_is_closed(opa: Path, policies: Path) -> None:
-    running = OpaProcess(opa, policies, ["shop/authz/decision"])
-    work = str(running._work)
+    running = watched_opa(opa, policies, ["shop/authz/decision"])
+    work = str(work_of(running))
     assert processes_naming(work)
     running.close()
     wait_until(lambda: not processes_naming(work))
@@ -260,7 +266,7 @@ def test_the_child_goes_when_its_owner_is_killed(opa: Path, policies: Path) -> N
 
 
 def test_an_edit_is_served_without_a_restart_and_a_broken_one_leaves_the_last_good(
-    engine: OpaProcess, policies: Path
+    engine: WatchedOpa, policies: Path
 ) -> None:
     file = policies / "shop" / "authz" / "authz.rego"
     file.write_text(POLICY.replace("==", "!="), encoding="utf-8")
@@ -307,14 +313,14 @@ def test_an_edit_is_served_without_a_restart_and_a_broken_one_leaves_the_last_go
     ],
 )
 def test_the_api_of_the_child_gives_decisions_and_nothing_else(
-    opa: Path, method: str, path: str, with_token: bool, shared: OpaProcess
+    opa: Path, method: str, path: str, with_token: bool, shared: WatchedOpa
 ) -> None:
     status = _call(shared, method, path, with_token)
     assert status in (401, 403)
     assert allows(shared)
 
 
-def test_the_child_answers_its_owner_and_nobody_else(shared: OpaProcess) -> None:
+def test_the_child_answers_its_owner_and_nobody_else(shared: WatchedOpa) -> None:
     assert _call(shared, "POST", "/v1/data/shop/authz/decision", True) == 200
     assert _call(shared, "POST", "/v1/data/shop/authz/decision", False) in (401, 403)
     assert _call(shared, "POST", "/v1/data/system/decision_paths", True) == 200
@@ -322,23 +328,22 @@ def test_the_child_answers_its_owner_and_nobody_else(shared: OpaProcess) -> None
 
 
 @pytest.fixture(scope="module")
-def shared(opa: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpaProcess]:
+def shared(opa: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedOpa]:
     folder = tmp_path_factory.mktemp("policies")
     (folder / "shop" / "authz").mkdir(parents=True)
     (folder / "shop" / "authz" / "authz.rego").write_text(POLICY, encoding="utf-8")
-    running = OpaProcess(opa, folder, [f"shop/authz/{rule}" for rule in (*RULES, *FAILING)])
+    running = watched_opa(opa, folder, [f"shop/authz/{rule}" for rule in (*RULES, *FAILING)])
     try:
         yield running
     finally:
         running.close()
 
 
-def _call(engine: OpaProcess, method: str, path: str, with_token: bool) -> int:
-    server = engine._server
-    assert server is not None
+def _call(engine: WatchedOpa, method: str, path: str, with_token: bool) -> int:
+    assert engine.process._child is not None
     headers = {"Content-Type": "application/json"}
     if with_token:
-        headers["Authorization"] = f"Bearer {engine._token}"
+        headers["Authorization"] = f"Bearer {engine.process._child.token}"
     address = f"http://127.0.0.1:{_port(engine)}{path}"
     request = urllib.request.Request(address, data=b'{"input": {}}', method=method, headers=headers)
     try:
@@ -348,13 +353,13 @@ def _call(engine: OpaProcess, method: str, path: str, with_token: bool) -> int:
         return error.code
 
 
-def _port(engine: OpaProcess) -> int:
+def _port(engine: WatchedOpa) -> int:
     command = Path(f"/proc/{opa_pid(engine)}/cmdline").read_bytes().decode().split("\0")
     (address,) = [part for part in command if "127.0.0.1:" in part]
     return int(address.rpartition(":")[2])
 
 
-def test_eight_threads_each_get_the_answers_to_their_own_questions(shared: OpaProcess) -> None:
+def test_eight_threads_each_get_the_answers_to_their_own_questions(shared: WatchedOpa) -> None:
     wrong: list[str] = []
 
     def ask(thread: int) -> None:

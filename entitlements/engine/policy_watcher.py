@@ -1,0 +1,111 @@
+"""A folder of policies, watched: what is built of it after each edit is activated, what cannot be is told.
+
+The watcher knows neither how a bundle is built nor who serves it. Whatever goes wrong in a turn, it takes the next one;
+that it has died or hangs is told by its health.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from entitlements.errors import StartupFault
+from entitlements.model import PartHealth
+
+_POLL_SECONDS = 0.5
+# How long a turn may take, the build of a large folder on a busy machine included.
+_LATE_SECONDS = 10.0
+# What passes by itself: it is tried again without an edit.
+_PASSING = frozenset({"policy_not_locked", "opa_failed", "opa_not_started"})
+Build = Callable[[], tuple[bytes, str]]
+Activate = Callable[[bytes, str], None]
+Fingerprint = tuple[tuple[str, int, int, int], ...]
+
+
+class PolicyWatcher:
+    """Looks at `folder` now and then; where a file changed, activates what `build` makes of it.
+
+    seen: the fingerprint of the files that serve already, taken before they were read; clock: a monotonic one. It looks
+    by itself once `start` was called.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        build: Build,
+        activate: Activate,
+        *,
+        seen: Fingerprint,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._folder = folder
+        self._build = build
+        self._activate = activate
+        self._seen = seen
+        self._clock = clock
+        self._looked = clock()
+        self._problem = ""
+        self._tries_again = False
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="policy-watcher", daemon=True)
+
+    def start(self) -> None:
+        """Look from now on."""
+        self._looked = self._clock()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more. A turn that is under way is not waited for."""
+        self._stopping.set()
+
+    def look(self) -> None:
+        """One turn: build and activate if a file changed, or if what failed may pass by itself. Raises nothing."""
+        now = fingerprint(self._folder)
+        if now != self._seen or self._tries_again:
+            self._seen = now
+            self._problem, self._tries_again = self._outcome()
+        self._looked = self._clock()
+
+    def health(self) -> PartHealth:
+        """Red while the files are not what serves, and while nobody looks at them."""
+        if self._thread.ident is not None and not self._thread.is_alive() and not self._stopping.is_set():
+            return PartHealth(False, "the policies are watched no more: start the service again")
+        late = self._clock() - self._looked
+        if late > _LATE_SECONDS:
+            return PartHealth(False, f"the policies were not looked at for {late:.0f} seconds, a build or a disk hangs")
+        return PartHealth(not self._problem, self._problem)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(_POLL_SECONDS):
+            self.look()
+
+    def _outcome(self) -> tuple[str, bool]:
+        """What is wrong with the files, or nothing, and whether it may pass by itself."""
+        try:
+            self._activate(*self._build())
+        except StartupFault as fault:
+            details = "; ".join(map(str, fault.faults))
+            problem = f"{fault.message}, the last good policy serves: {details}" if details else fault.message
+            return problem, fault.code in _PASSING
+        except OSError as error:
+            return f"the policies cannot be read: {error.strerror or 'input or output failed'}", True
+        except Exception as error:
+            # A build reads files of any content. Whatever it does not foresee is told and must not end the watching.
+            return f"the policies cannot be built, the last good policy serves: {type(error).__name__}", True
+        return "", False
+
+
+def fingerprint(folder: Path) -> Fingerprint:
+    """What changes when a file of the folder does: names, times, sizes and inodes."""
+    found = []
+    for directory, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            with contextlib.suppress(OSError):
+                status = (Path(directory) / name).stat()
+                found.append((f"{directory}/{name}", status.st_mtime_ns, status.st_size, status.st_ino))
+    return tuple(found)
