@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ class Service:
     pdp: PolicyDecisionPoint
     catalog: Catalog
     readiness: Callable[[], Mapping[str, PartHealth]]
+    leaked_keys: Callable[[], Mapping[str, Sequence[str]]]
     close: Callable[[], None]
 
 
@@ -58,13 +59,16 @@ def build(settings: Settings) -> Service:
             "decision_log": log.health(),
         }
 
+    def leaked_keys() -> Mapping[str, Sequence[str]]:
+        return {issuer: source.leaked for issuer, source in keys.items()}
+
     def close() -> None:
         engine.close()
         for source in keys.values():
             source.close()
         log.close()
 
-    return Service(pdp, catalog, readiness, close)
+    return Service(pdp, catalog, readiness, leaked_keys, close)
 
 
 def preflight(settings: Settings) -> None:
@@ -195,4 +199,7 @@ def _keys_health(keys: Mapping[str, KeySource]) -> PartHealth:
     problems = [
         f"{issuer}: {health.problem}" for issuer, source in keys.items() if not (health := source.health(now)).ready
     ]
-    return PartHealth(not problems, "; ".join(problems), {"issuers": list(keys)})
+    alarms: list[JSON] = [
+        {"code": "key_leaked", "issuer": issuer, "kid": kid} for issuer, source in keys.items() for kid in source.leaked
+    ]
+    return PartHealth(not problems, "; ".join(problems), {"issuers": list(keys), "alarms": alarms})

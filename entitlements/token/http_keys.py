@@ -2,7 +2,8 @@
 
 A request whose key is known never waits for a fetch. Fetches run in a thread of their own, one at a time: in the
 background when the set grows old, and for an unknown `kid` at most once a cooldown, so that made-up key ids cannot turn
-this service against the issuer. While the endpoint fails, the last good set serves until its hard maximum age.
+this service against the issuer. A whole key set with status 200 is the issuer's word and counts at once. Anything else
+is a failure of the line: the last good set serves until its hard maximum age.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from entitlements.errors import KeysUnavailable, StartupFault, TokenRejected
 from entitlements.model import PartHealth
 from entitlements.token.jwks import MAX_SET_BYTES, KeySet, parse_key_set
 from entitlements.token.key_fetch import check_url, fetch
-from entitlements.token.key_source import describe
+from entitlements.token.key_source import LeakAlarm, describe
 from entitlements.token.signature import VerificationKey
 
 
@@ -57,12 +58,18 @@ class HttpKeys:
         self._flight: threading.Thread | None = None
         self._problem = ""
         self._generation = 0
+        self._leaks = LeakAlarm()
         self._closed = False
 
     @property
     def generation(self) -> int:
         """Changes whenever the set of keys changes."""
         return self._generation
+
+    @property
+    def leaked(self) -> tuple[str, ...]:
+        """See KeySource.leaked."""
+        return self._leaks.names
 
     def find(self, kid: str | None, algorithm: str, now: float) -> VerificationKey:
         """See KeySource.find. Waits, for `wait` at most, only where the key is not known."""
@@ -93,7 +100,8 @@ class HttpKeys:
         with self._lock:
             self._refresh_if_old(now)
             known = self._usable(now)
-            return describe(known, self._problem, now - self._fetched if known else None, self._generation)
+            age = now - self._fetched if known else None
+            return describe(known, self._problem, age, self._generation, self._leaks.names)
 
     def close(self) -> None:
         """Start no more fetches and wait for the running one."""
@@ -144,6 +152,7 @@ class HttpKeys:
                 return
             # As old as the request that asked for it: never younger than what the server said.
             self._fetched = started
+            self._leaks.note(found)
             if self._known is None or found.digest != self._known.digest:
                 self._generation += 1
             self._known = found

@@ -101,7 +101,7 @@ def _ed25519(member: Mapping[str, JSON]) -> Ed25519PublicKey:
 def _octets(member: Mapping[str, JSON], name: str) -> bytes:
     text = member.get(name)
     if not isinstance(text, str):
-        raise MemberRefused(f"`{name}` is no string")
+        raise MemberRefused(f"`{name}` is not a string")
     try:
         return decode(text)
     except ValueError:

@@ -1,17 +1,18 @@
 """A JWK set becomes the keys that may verify (RFC 7517), each bound to one algorithm.
 
-Each member is judged by itself: a bad one is skipped with its reason and never takes the set down with it. Two rules
-look across members. A `kid` that more than one member names is refused for all of them: which key was meant cannot be
-told. A key whose private part stands anywhere in the set is refused in every member: it is everybody's by now.
+A document that is whole is the issuer's word, also where it names no key at all: what it does not name is not used any
+more. Each member is judged by itself: a bad one is skipped with its reason and never takes the set down with it. Two
+rules look across members. A `kid` is used if all members of that name hold the same key for the same algorithm; if they
+differ, none of them is, as nobody can tell which one was meant. A key whose private part stands anywhere in the set is
+refused in every member: it is everybody's by now.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
-from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -21,27 +22,32 @@ from entitlements.model import JSON
 from entitlements.token.codes import Refusal, refuse
 from entitlements.token.header import KEY_ID
 from entitlements.token.jwk import MemberRefused, read_public_key
+from entitlements.token.leaks import LeakedMaterial, is_secret, leaked_material, shown_name
 from entitlements.token.signature import VerificationKey
 
 MAX_SET_BYTES = 256 * 1024
 MAX_KEYS = 100
 _DEPTH = 8
-# RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1, RFC 8037 section 2.
-_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+_Read: TypeAlias = "VerificationKey | MemberRefused"
 
 
 @dataclass(frozen=True, slots=True)
 class SkippedKey:
-    """A member that is not used. `index` counts from 0; `alarm` says that secret key material was published."""
+    """A member that is not used. `index` counts from 0; `alarm` says that secret key material was published in it.
+
+    name: its `kid` as it may be shown; leaked: whether its private part is known, from this member or another one.
+    """
 
     index: int
     reason: str
     alarm: bool = False
+    name: str = ""
+    leaked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """The usable keys of one issuer, never none. `digest` is equal for sets that verify the same tokens."""
+    """The usable keys of one issuer; none where its word names none. `digest`: equal for sets that verify the same."""
 
     keys: tuple[VerificationKey, ...]
     skipped: tuple[SkippedKey, ...]
@@ -63,22 +69,20 @@ def parse_key_set(data: bytes) -> KeySet:
     """Parse a JWK set (RFC 7517 section 5).
 
     data: the document, at most 256 KiB with at most 100 members.
-    Raises KeysUnavailable key_set_invalid (not such a document) or key_set_empty (no member is usable).
+    Raises KeysUnavailable key_set_invalid: it is not such a document, and so it says nothing about any key.
     """
     members = _members(data)
+    leaked = leaked_material(members)
+    read = [_read_member(member, leaked) for member in members]
     used: list[VerificationKey] = []
     skipped: list[SkippedKey] = []
-    names = Counter(kid for kid in map(_kid_of, members) if kid is not None)
-    leaked = {mark for member in members if (mark := _mark(member)) and _is_secret(member)}
-    for index, member in enumerate(members):
-        try:
-            key = _read_member(member)
-            _check_across(key, _mark(member), names, leaked)
-            used.append(key)
-        except MemberRefused as refusal:
-            skipped.append(SkippedKey(index, str(refusal), alarm=_is_secret(member)))
-    if not used:
-        raise KeysUnavailable("key_set_empty", f"none of the {len(members)} members of the key set is usable")
+    for index, (member, found) in enumerate(zip(members, read, strict=True)):
+        if isinstance(found, MemberRefused):
+            skipped.append(_skip(index, member, found))
+        elif not _agrees(found, members, read):
+            skipped.append(_skip(index, member, MemberRefused("another member has the same `kid`")))
+        elif found not in used:
+            used.append(found)
     return KeySet(tuple(used), tuple(skipped), _digest(used))
 
 
@@ -91,30 +95,53 @@ def _members(data: bytes) -> list[JSON]:
         raise KeysUnavailable("key_set_invalid", f"the key set is refused: {refusal.message}") from None
     members = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(members, list):
-        raise KeysUnavailable("key_set_invalid", "the key set is no object with a list `keys`")
+        raise KeysUnavailable("key_set_invalid", "the key set is not an object with a list `keys`")
     if len(members) > MAX_KEYS:
         raise KeysUnavailable("key_set_invalid", f"the key set has more than {MAX_KEYS} members")
     return members
 
 
-def _read_member(member: JSON) -> VerificationKey:
+class _Leaked(MemberRefused):
+    """The private part of the member's key is known."""
+
+
+def _read_member(member: JSON, leaked: LeakedMaterial) -> _Read:
+    """The key of one member, or why it is not used."""
+    try:
+        return _key_of(member, leaked)
+    except MemberRefused as refusal:
+        return refusal
+
+
+def _key_of(member: JSON, leaked: LeakedMaterial) -> VerificationKey:
     if not isinstance(member, dict):
-        raise MemberRefused("the member is no object")
-    if _is_secret(member):
-        raise MemberRefused("the member holds private or symmetric key material")
+        raise MemberRefused("the member is not an object")
+    if is_secret(member):
+        raise _Leaked("the member holds private or symmetric key material")
     _check_purpose(member)
-    kid = member.get("kid")
-    if "kid" in member and not (isinstance(kid, str) and KEY_ID.fullmatch(kid)):
+    kid = _kid_of(member)
+    if "kid" in member and not (kid is not None and KEY_ID.fullmatch(kid)):
         raise MemberRefused("`kid` is not 1 to 256 printable ASCII characters")
     algorithm, public_key = read_public_key(member)
-    return VerificationKey(kid if isinstance(kid, str) else None, algorithm, public_key)
+    if leaked.gives_away(public_key):
+        raise _Leaked("the private part of the same key is in the set")
+    return VerificationKey(kid, algorithm, public_key)
 
 
-def _check_across(key: VerificationKey, mark: bytes, names: Mapping[str, int], leaked: Collection[bytes]) -> None:
-    if key.kid is not None and names[key.kid] > 1:
-        raise MemberRefused("another member has the same `kid`")
-    if mark in leaked:
-        raise MemberRefused("the private part of the same key is in the set")
+def _agrees(key: VerificationKey, members: Sequence[JSON], read: Sequence[_Read]) -> bool:
+    """Whether all members of the key's name hold this key; one that is not used, for whatever reason, does not."""
+    twins = [found for member, found in zip(members, read, strict=True) if _kid_of(member) == key.kid]
+    return key.kid is None or all(twin == key for twin in twins)
+
+
+def _skip(index: int, member: JSON, problem: MemberRefused) -> SkippedKey:
+    return SkippedKey(
+        index,
+        str(problem),
+        alarm=is_secret(member),
+        name=shown_name(member, index),
+        leaked=isinstance(problem, _Leaked),
+    )
 
 
 def _check_purpose(member: Mapping[str, JSON]) -> None:
@@ -130,21 +157,6 @@ def _check_purpose(member: Mapping[str, JSON]) -> None:
 def _kid_of(member: JSON) -> str | None:
     kid = member.get("kid") if isinstance(member, dict) else None
     return kid if isinstance(kid, str) else None
-
-
-def _is_secret(member: JSON) -> bool:
-    return isinstance(member, dict) and not _PRIVATE_MEMBERS.isdisjoint(member)
-
-
-def _mark(member: JSON) -> bytes:
-    """What tells one public key from another: the modulus or the x coordinate, however it was spelt."""
-    value = member.get("n", member.get("x")) if isinstance(member, dict) else None
-    if not isinstance(value, str):
-        return b""
-    try:
-        return base64.urlsafe_b64decode(value.rstrip("=") + "=" * (-len(value.rstrip("=")) % 4)).lstrip(b"\0")
-    except ValueError:
-        return b""
 
 
 def _digest(keys: list[VerificationKey]) -> str:

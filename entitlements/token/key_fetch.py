@@ -52,6 +52,7 @@ def fetch(url: str, *, timeout: float, max_bytes: int, ca_file: str | None) -> b
     timeout: seconds for everything from the name look-up's end to the last byte; max_bytes: the largest body;
     ca_file: PEM file of the only trusted roots, None for the default ones. No redirect is followed, no proxy,
     cookie, netrc or other environment is used, no content coding is accepted.
+    What is returned is a whole body: its length was announced and reached, or its last chunk was seen.
     Raises KeysUnavailable keys_fetch_failed; the message never quotes what the server sent.
     """
     deadline = time.monotonic() + timeout
@@ -86,13 +87,12 @@ def fetch(url: str, *, timeout: float, max_bytes: int, ca_file: str | None) -> b
 
 
 def _body(answer: requests.Response, max_bytes: int, deadline: float) -> bytes:
+    _check_time(deadline)  # a head that was cut short at the deadline looks like a whole one
     if answer.status_code != 200:
         raise _failed(f"the key set's address answered {answer.status_code}")
     if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise _failed("the key set came with a content coding")
-    length = answer.headers.get("Content-Length", "0").strip()
-    if not length.isdecimal() or len(length) > 15 or int(length) > max_bytes:
-        raise _failed(f"the key set's length is malformed or beyond {max_bytes} bytes")
+    _check_framing(answer, max_bytes)
     body = bytearray()
     for chunk in answer.iter_content(_CHUNK):
         body += chunk
@@ -101,9 +101,24 @@ def _body(answer: requests.Response, max_bytes: int, deadline: float) -> bytes:
         if time.monotonic() >= deadline:
             break
     # Also after the last byte: a socket shut at the deadline looks like an end of the body.
+    _check_time(deadline)
+    return bytes(body)
+
+
+def _check_time(deadline: float) -> None:
     if time.monotonic() >= deadline:
         raise _failed("the key set cannot be fetched: it did not answer in time")
-    return bytes(body)
+
+
+def _check_framing(answer: requests.Response, max_bytes: int) -> None:
+    """Only a body that says where it ends can be known to be whole (RFC 9112 section 6.3, items 4, 6 and 8)."""
+    length, coding = answer.headers.get("Content-Length"), answer.headers.get("Transfer-Encoding")
+    if (length is None) == (coding is None):
+        raise _failed("the key set came without one way to tell its end, a length or chunks")
+    if coding is not None and coding.strip().lower() != "chunked":
+        raise _failed("the key set came with a transfer coding that is not `chunked`")
+    if length is not None and not (length.strip().isdecimal() and len(length) <= 15 and int(length) <= max_bytes):
+        raise _failed(f"the key set's length is malformed or beyond {max_bytes} bytes")
 
 
 def _failed(message: str) -> KeysUnavailable:

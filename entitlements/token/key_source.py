@@ -18,6 +18,8 @@ from entitlements.token.jwks import MAX_SET_BYTES, KeySet, parse_key_set
 from entitlements.token.signature import VerificationKey
 
 _LOOK_EVERY = 1.0
+_MAX_LEAKED = 16
+OTHER_LEAKED = "other"
 
 
 class KeySource(Protocol):
@@ -26,6 +28,10 @@ class KeySource(Protocol):
     @property
     def generation(self) -> int:
         """A number that changes whenever the set of keys changes."""
+
+    @property
+    def leaked(self) -> tuple[str, ...]:
+        """The names of the keys whose private part the issuer published since the start; see LeakAlarm."""
 
     def find(self, kid: str | None, algorithm: str, now: float) -> VerificationKey:
         """The key for a header's `kid` and `alg`; `now` in seconds of `time.monotonic()`.
@@ -40,10 +46,36 @@ class KeySource(Protocol):
         """Stop whatever runs in the background."""
 
 
-def describe(known: KeySet | None, problem: str, age: float | None, generation: int) -> PartHealth:
+class LeakAlarm:
+    """The names of keys that an issuer gave away since the start: at most 16, and `other` for all that came later.
+
+    It does not fall silent when the issuer mends its set: who read the key before can still sign with it.
+    """
+
+    def __init__(self) -> None:
+        self._names: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names so far, the first one first."""
+        return self._names
+
+    def note(self, found: KeySet) -> None:
+        """Remember what a set gives away. Called by one thread at a time."""
+        for skipped in found.skipped:
+            if skipped.leaked and skipped.name not in self._names:
+                name = skipped.name if len(self._names) < _MAX_LEAKED else OTHER_LEAKED
+                self._names = tuple(dict.fromkeys((*self._names, name)))
+
+
+def describe(
+    known: KeySet | None, problem: str, age: float | None, generation: int, leaked: tuple[str, ...] = ()
+) -> PartHealth:
     """The health of a key source; `age` in seconds since the set was last confirmed, None where none is usable."""
     if known is None or age is None:
-        return PartHealth(False, problem or "no key set is known yet", {"generation": generation})
+        return PartHealth(False, problem or "no key set is known yet", {"generation": generation, "leaked": [*leaked]})
+    if not known.keys:
+        problem = problem or f"the issuer's key set names no usable key, of {len(known.skipped)} members"
     alarms = [f"member {skipped.index}: {skipped.reason}" for skipped in known.skipped if skipped.alarm]
     reasons = [f"member {skipped.index}: {skipped.reason}" for skipped in known.skipped]
     return PartHealth(
@@ -55,13 +87,16 @@ def describe(known: KeySet | None, problem: str, age: float | None, generation: 
             "age_seconds": round(max(age, 0.0), 3),
             "skipped": [*reasons],
             "alarms": [*alarms],
+            "leaked": [*leaked],
         },
     )
 
 
 class FileKeys:
-    """The JWK set in a file, read again when the file changes.
+    """The JWK set in a file, read once a second at most.
 
+    A whole document is the issuer's word. Anything else (no file, half of a document, garbage) says nothing: the last
+    good set serves on.
     path: the file; max_stale: seconds that the last good set serves while the file is missing or broken.
     """
 
@@ -72,14 +107,20 @@ class FileKeys:
         self._known: KeySet | None = None
         self._confirmed = 0.0
         self._looked: float | None = None
-        self._seen: tuple[int, ...] | None = None
+        self._read: bytes | None = None
         self._problem = ""
         self._generation = 0
+        self._leaks = LeakAlarm()
 
     @property
     def generation(self) -> int:
         """Changes whenever the set of keys changes."""
         return self._generation
+
+    @property
+    def leaked(self) -> tuple[str, ...]:
+        """See KeySource.leaked."""
+        return self._leaks.names
 
     def find(self, kid: str | None, algorithm: str, now: float) -> VerificationKey:
         """See KeySource.find. The file is looked at no more often than once a second."""
@@ -95,7 +136,8 @@ class FileKeys:
         with self._lock:
             self._look(now)
             known = self._usable(now)
-            return describe(known, self._problem, now - self._confirmed if known else None, self._generation)
+            age = now - self._confirmed if known else None
+            return describe(known, self._problem, age, self._generation, self._leaks.names)
 
     def close(self) -> None:
         """Nothing runs in the background."""
@@ -108,13 +150,13 @@ class FileKeys:
             return
         self._looked = now
         try:
-            data, seen = _read_if_changed(self._path, self._seen)
-            if data is not None:
+            data = _content(self._path)
+            if data != self._read:
                 # Remembered before parsing: a broken file is parsed once, not at every look.
-                self._seen, self._problem = seen, "the key set file was not read to its end"
+                self._read, self._problem = data, "the key set file was not read to its end"
                 self._accept(parse_key_set(data))
         except OSError as error:
-            self._seen, self._problem = None, f"the key set file cannot be read: {os.strerror(error.errno or 0)}"
+            self._read, self._problem = None, f"the key set file cannot be read: {os.strerror(error.errno or 0)}"
         except KeysUnavailable as error:
             self._problem = error.message
         if not self._problem:
@@ -122,20 +164,20 @@ class FileKeys:
 
     def _accept(self, found: KeySet) -> None:
         self._problem = ""
+        self._leaks.note(found)
         if self._known is None or found.digest != self._known.digest:
             self._generation += 1
         self._known = found
 
 
-def _read_if_changed(path: Path, seen: tuple[int, ...] | None) -> tuple[bytes | None, tuple[int, ...]]:
-    """The file's content, or None if it is the one that was `seen`. Raises OSError or KeysUnavailable."""
+def _content(path: Path) -> bytes:
+    """The file's content. Raises OSError or KeysUnavailable.
+
+    It is read at each look: times and sizes of a file can be the same before and after it was written.
+    """
     # Not blocking: a pipe in the file's place must not hold up a request.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        now_seen = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)
-        if now_seen == seen:
-            return None, now_seen
-        if not stat.S_ISREG(status.st_mode):
-            raise KeysUnavailable("key_set_invalid", "the key set file is no regular file")
-        return file.read(MAX_SET_BYTES + 1), now_seen
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise KeysUnavailable("key_set_invalid", "the key set file is not a regular file")
+        return file.read(MAX_SET_BYTES + 1)

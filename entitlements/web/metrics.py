@@ -1,8 +1,16 @@
-"""What is counted, for Prometheus. Labels come from closed vocabularies, never from a token or a request."""
+"""What is counted, for Prometheus. Labels come from enums, never from a token or a request.
+
+The one exception is the `kid` of a leaked key: the issuer's word, of which the token room lets 64 harmless characters
+and 17 names an issuer through.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from entitlements.model import Decision
 
@@ -60,6 +68,26 @@ class Metrics:
         else:
             self.failed(error)
 
+    def watch_keys(self, leaked: Callable[[], Mapping[str, Sequence[str]]]) -> None:
+        """Show for each issuer the keys that it gave away; `leaked` is asked whenever the metrics are read."""
+        self._registry.register(_LeakedKeys(leaked))
+
     def render(self) -> bytes:
         """The text that Prometheus reads."""
         return generate_latest(self._registry)
+
+
+class _LeakedKeys(Collector):
+    def __init__(self, leaked: Callable[[], Mapping[str, Sequence[str]]]) -> None:
+        self._leaked = leaked
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "entitlements_key_leaked",
+            "1 for each key whose private part its issuer published since the start.",
+            labels=["issuer", "kid"],
+        )
+        for issuer, names in self._leaked().items():
+            for name in names:
+                family.add_metric([issuer, name], 1)
+        yield family

@@ -59,6 +59,43 @@ def endless(request: http.server.BaseHTTPRequestHandler) -> None:
         request.wfile.write(b"1000\r\n" + b" " * 4096 + b"\r\n")
 
 
+def cut_short_after_a_document(request: http.server.BaseHTTPRequestHandler) -> None:
+    body = document(SECOND)
+    request.send_response(200)
+    request.send_header("Content-Length", str(len(body) + 2))
+    request.end_headers()
+    request.wfile.write(body)
+
+
+def chunked(*lines: bytes, **headers: str) -> Answer:
+    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.protocol_version = "HTTP/1.1"
+        request.send_response(200)
+        for name, value in ({"Transfer-Encoding": "chunked"} | headers).items():
+            request.send_header(name.replace("_", "-"), value)
+        request.end_headers()
+        request.wfile.write(b"".join(lines))
+        request.close_connection = True
+
+    return answer
+
+
+def chunk(body: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(body), body)
+
+
+END = b"0\r\n\r\n"
+unended_chunks = chunked(chunk(document(SECOND)))
+half_a_chunk = chunked(b"1000\r\n", document(SECOND))
+length_and_chunks = chunked(chunk(document(SECOND)), END, Content_Length=str(len(document(SECOND))))
+
+
+def ended_by_hanging_up(request: http.server.BaseHTTPRequestHandler) -> None:
+    request.send_response(200)
+    request.end_headers()
+    request.wfile.write(document(SECOND))
+
+
 def hang_up(request: http.server.BaseHTTPRequestHandler) -> None:
     request.connection.close()
 
@@ -187,8 +224,21 @@ FAILURES: dict[str, Answer] = {
     "201 with a good body": plain(document(SECOND), 201),
     "HTML": plain(b"<html><body>sign in</body></html>"),
     "empty": plain(b""),
-    "no keys": plain(b'{"keys": []}'),
     "cut short": cut_short,
+    "cut short where a document ends": cut_short_after_a_document,
+    "chunks without an end": unended_chunks,
+    "half a chunk": half_a_chunk,
+    "ended by hanging up": ended_by_hanging_up,
+    "length and chunks": length_and_chunks,
+    "two lengths": plain(document(SECOND), **{"content-length": "5"}),
+    "chunks of gzip": plain(document(SECOND), Content_Length="", Transfer_Encoding="gzip, chunked"),
+    "206": plain(document(SECOND), 206),
+    "401": plain(document(), 401),
+    "empty set with 500": plain(document(), 500),
+    "empty set with 404": plain(document(), 404),
+    "keys null": plain(b'{"keys": null}'),
+    "list of keys": plain(document(SECOND)[9:-1]),
+    "string": plain(b'"keys"'),
     "half a document": plain(document(SECOND)[:-3]),
     "duplicate members": plain(b'{"keys": [], ' + document(SECOND)[1:]),
     "too large": plain(document(SECOND) + b" " * 65536),
