@@ -6,7 +6,6 @@ step can be skipped. An allow that could not be logged is not given.
 
 from __future__ import annotations
 
-import hashlib
 import time
 import uuid
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from entitlements.contract import Admitted, Catalog, Contract, Refused, admit, policy_input, request_faults
-from entitlements.decision_log import DecisionLog, DecisionRecord
+from entitlements.decision_log import MASKED, DecisionLog, DecisionRecord, Masking
 from entitlements.engine import PolicyEngine
 from entitlements.errors import EngineUnavailable, RequestInvalid, TokenRejected
 from entitlements.model import AccessRequest, Decision, Principal, VerifiedClaims
@@ -38,7 +37,7 @@ class PolicyDecisionPoint:
     """Decides access requests.
 
     budget: seconds one decision may take in all; clock: seconds since the epoch, for token times; admits: whether a
-    policy revision may decide.
+    policy revision may decide; masking: how records name subject and client where the contract marks them as pii.
     """
 
     def __init__(
@@ -51,6 +50,7 @@ class PolicyDecisionPoint:
         budget: float,
         clock: Callable[[], float] = time.time,
         admits: Callable[[str], bool] = lambda _revision: True,
+        masking: Masking | None = None,
     ) -> None:
         self._verifier = verifier
         self._catalog = catalog
@@ -59,6 +59,7 @@ class PolicyDecisionPoint:
         self._budget = budget
         self._clock = clock
         self._admits = admits
+        self._masking = masking or Masking()
 
     def decide(self, request: AccessRequest, *, request_id: str = "") -> Answered:
         """Decide one access request.
@@ -79,7 +80,7 @@ class PolicyDecisionPoint:
         except TokenRejected as refusal:
             self._keep(replace(record, effect="reject", refusal=refusal.code), started)
             raise TokenRejected(refusal.code, refusal.message, decision_id=record.decision_id) from None
-        record = _with_subject(record, contract, claims)
+        record = self._masking.identify(_with_contract(record, contract, claims), claims, _sensitivities(contract))
         if isinstance(admission, Refused):
             decision = Decision(
                 record.decision_id, False, (CONTRACT_VIOLATED,), violations=admission.violations, contract=contract.ref
@@ -144,26 +145,17 @@ class PolicyDecisionPoint:
         self._log.append(replace(record, duration_ms=round((time.monotonic() - started) * 1000, 3)))
 
 
-def _with_subject(record: DecisionRecord, contract: Contract, claims: VerifiedClaims) -> DecisionRecord:
-    """Name subject and client as far as the contract's sensitivity of `sub` and `client_id` allows."""
+def _with_contract(record: DecisionRecord, contract: Contract, claims: VerifiedClaims) -> DecisionRecord:
     return replace(
         record,
-        subject=_as_sensitive(contract, claims, "sub"),
-        client_id=_as_sensitive(contract, claims, "client_id"),
         audience=claims.audience,
         contract=f"{contract.ref.name}@{contract.ref.version}",
         contract_digest=contract.ref.digest,
     )
 
 
-def _as_sensitive(contract: Contract, claims: VerifiedClaims, name: str) -> str:
-    """The value of a registered claim, its SHA-256 where the contract marks it as pii, nothing where as secret."""
-    value = str(claims.values[name])
-    specification = contract.claims.get(name)
-    sensitivity = specification.sensitivity if specification else "internal"
-    if sensitivity == "secret":
-        return ""
-    return "sha256:" + hashlib.sha256(value.encode()).hexdigest() if sensitivity == "pii" else value
+def _sensitivities(contract: Contract) -> dict[str, str]:
+    return {name: contract.claims[name].sensitivity for name in MASKED if name in contract.claims}
 
 
 def _with_decision(record: DecisionRecord, decision: Decision, ignored: tuple[str, ...]) -> DecisionRecord:

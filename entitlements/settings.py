@@ -41,6 +41,12 @@ VARIABLES = (
     Variable("ENTITLEMENTS_BUDGET_MS", "500", "milliseconds that one decision may take in all (20 to 10000)"),
     Variable("ENTITLEMENTS_TOKEN_CACHE", "4096", "verified tokens that are remembered (0 turns it off)"),
     Variable("ENTITLEMENTS_DECISION_LOG", "stdout", "`stdout` or the path of a file to append decisions to"),
+    Variable(
+        "ENTITLEMENTS_LOG_MASK_KEYS",
+        "",
+        "file (mode 0600) of `key-id: base64` lines; the first key masks what a contract marks as pii; "
+        "empty: a random key per start",
+    ),
 )
 _DEFAULTS = {variable.name: variable.default for variable in VARIABLES}
 
@@ -67,6 +73,7 @@ class Settings:
     budget: float
     token_cache: int
     decision_log: str
+    log_mask_keys: str
     search_path: str
     unlocked: bool = False
 
@@ -92,6 +99,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         budget=reader.integer("ENTITLEMENTS_BUDGET_MS", 20, 10_000) / 1000,
         token_cache=reader.integer("ENTITLEMENTS_TOKEN_CACHE", 0, 1_000_000),
         decision_log=reader.text("ENTITLEMENTS_DECISION_LOG"),
+        log_mask_keys=reader.text("ENTITLEMENTS_LOG_MASK_KEYS"),
         search_path=environment.get("PATH", ""),
     )
     if reader.faults:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from entitlements.contract import LOCK_NAME, Catalog, PolicyGate, gate_faults, load_catalog
-from entitlements.decision_log import open_log
+from entitlements.decision_log import MASKED, JsonLinesLog, Masking, open_log, read_mask_keys
 from entitlements.engine import OpaServer, PolicyEngine, check_policies, find_opa, policy_digest, watched_opa
 from entitlements.errors import Fault, StartupFault
 from entitlements.model import JSON, PartHealth
@@ -34,6 +34,7 @@ def build(settings: Settings) -> Service:
     """Build the service. Raises StartupFault where it must not start; nothing is left running then."""
     catalog = load_catalog(settings.contracts)
     keys = key_sources(settings, catalog)
+    masking = _masking(settings)
     log = open_log(settings.decision_log)
     admits = _gate(settings, catalog)
     try:
@@ -49,6 +50,7 @@ def build(settings: Settings) -> Service:
         log=log,
         budget=settings.budget,
         admits=admits,
+        masking=masking,
     )
 
     def readiness() -> Mapping[str, PartHealth]:
@@ -56,7 +58,7 @@ def build(settings: Settings) -> Service:
             "contracts": _contracts_health(catalog, settings),
             "engine": _engine_health(engine, admits),
             "keys": _keys_health(keys),
-            "decision_log": log.health(),
+            "decision_log": _log_health(log, masking, catalog),
         }
 
     def leaked_keys() -> Mapping[str, Sequence[str]]:
@@ -75,7 +77,11 @@ def preflight(settings: Settings) -> None:
     """Find all that keeps the service from starting before a process is started for it. Raises StartupFault."""
     faults: list[Fault] = []
     catalog: Catalog | None = None
-    for check in (lambda: load_catalog(settings.contracts), lambda: open_log(settings.decision_log).close()):
+    for check in (
+        lambda: load_catalog(settings.contracts),
+        lambda: open_log(settings.decision_log).close(),
+        lambda: _masking(settings) and None,
+    ):
         try:
             catalog = check() or catalog
         except StartupFault as fault:
@@ -178,6 +184,22 @@ class _Mounted:
                 self._revision = ""
             self._looked = time.monotonic()
         return self._revision
+
+
+def _masking(settings: Settings) -> Masking:
+    """Masks by the first key of the file; without a file by one that ends with the process. Raises StartupFault."""
+    return Masking(read_mask_keys(Path(settings.log_mask_keys))[0] if settings.log_mask_keys else None)
+
+
+def _log_health(log: JsonLinesLog, masking: Masking, catalog: Catalog) -> PartHealth:
+    health = log.health()
+    masks = any(
+        contract.claims[name].sensitivity == "pii"
+        for contract in catalog.contracts
+        for name in MASKED
+        if name in contract.claims
+    )
+    return replace(health, detail={**health.detail, **masking.detail(masks=masks)})
 
 
 def _contracts_health(catalog: Catalog, settings: Settings) -> PartHealth:

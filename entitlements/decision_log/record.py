@@ -17,9 +17,9 @@ class DecisionRecord:
     """What is kept of one decision. Only what stands here can reach a log.
 
     time: RFC 3339 in UTC; effect: `allow`, `deny` or, for a token that was refused, `reject`; refusal: the exact
-    cause that the caller is not told; subject, client_id: the value, its SHA-256 or empty, as the contract's
-    sensitivity of `sub` and `client_id` says; violations: `code:claim` pairs; ignored: names of claims that were
-    stripped; duration_ms: from parsed request to verdict.
+    cause that the caller is not told; subject, client_id: the value, its keyed hash or empty, as the contract's
+    sensitivity of `sub` and `client_id` says (masking.py); violations: `code:claim` pairs; ignored: names of claims
+    that were stripped; duration_ms: from parsed request to verdict.
     """
 
     time: str

@@ -19,7 +19,7 @@ import yaml
 
 from demo.service import Issuer
 from entitlements.contract import Catalog, load_catalog
-from entitlements.decision_log import open_log
+from entitlements.decision_log import Masking, MaskKey, open_log
 from entitlements.engine import PolicyEngine, WatchedOpa, policy_digest, watched_opa
 from entitlements.model import JSON, PartHealth, Verdict
 from entitlements.pdp import PolicyDecisionPoint
@@ -30,6 +30,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 CASES = sorted(HERE.glob("*.yaml"))
 MEMBERS = {"title", "contract", "world", "version", "request_id", "token", "request", "verdict", "answer", "record"}
+MASK_KEY = MaskKey("cases", bytes(range(100, 132)))
 VARYING = {"time", "decision_id", "duration_ms"}
 
 
@@ -130,13 +131,15 @@ def check(case: dict[str, Any], world: World, engine: PolicyEngine, issuer: Issu
         engine=engine,
         log=decisions,
         budget=5.0,
+        masking=Masking(MASK_KEY),
     )
     headers = {"X-Request-ID": case["request_id"]} if "request_id" in case else {}
     if case["token"] is not None:
         headers["Authorization"] = f"Bearer {make_token(case['token'], contract.profile, issuer)}"
     answer = create_app(pdp, dict).test_client().post("/authorize", json=case["request"], headers=headers)
     decisions.close()
-    names = {"{digest}": contract.ref.digest, "{revision}": world.revision}
+    masked = MASK_KEY.mask("u_1", issuer=contract.profile.issuer, claim="sub")
+    names = {"{digest}": contract.ref.digest, "{revision}": world.revision, "{masked u_1}": masked}
     check_answer(answer.status_code, answer.get_json(), filled(case["answer"], names))
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers.get("X-Request-ID") == case.get("request_id")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import time
@@ -15,7 +14,7 @@ import pytest
 
 from demo.service import Issuer
 from entitlements.contract import Catalog, load_catalog
-from entitlements.decision_log import DecisionRecord
+from entitlements.decision_log import DecisionRecord, Masking, MaskKey
 from entitlements.errors import (
     DecisionLogUnavailable,
     EngineUnavailable,
@@ -32,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CLAIMS: Mapping[str, JSON] = {"tenant": "t_1", "roles": ["agent"], "suspended": False}
 ALLOW = Verdict(True, (), (), "sha256:policy")
 ORDERS = "https://orders.example.com"
+MASK_KEY = MaskKey("2026-01", bytes(range(100, 132)))
 
 
 class World:
@@ -51,6 +51,7 @@ class World:
             log=self,
             budget=2.5,
             clock=lambda: self.now,
+            masking=Masking(MASK_KEY),
         )
 
     def ask(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
@@ -262,9 +263,9 @@ def test_subject_and_client_are_logged_as_the_contract_says(
     world.pdp.decide(request_of(orders_token(issuer, claims={**CLAIMS, "suspended": 0})))
     assert [record.effect for record in world.records] == ["allow", "deny"]
     for record in world.records:
-        for value, logged in (("u_1", record.subject), ("web", record.client_id)):
-            digest = "sha256:" + hashlib.sha256(value.encode()).hexdigest()
-            assert logged == {"public": value, "internal": value, "pii": digest, "secret": ""}[sensitivity]
+        for claim, value, logged in (("sub", "u_1", record.subject), ("client_id", "web", record.client_id)):
+            masked = MASK_KEY.mask(value, issuer="https://login.example.com", claim=claim)
+            assert logged == {"public": value, "internal": value, "pii": masked, "secret": ""}[sensitivity]
     assert world.asked[0][1]["subject"]["id"] == "u_1"  # type: ignore[index, call-overload]
 
 
