@@ -15,11 +15,13 @@ from entitlements.errors import Fault, JSONRefused, StartupFault
 from entitlements.model import JSON
 from entitlements.proof import Answer
 from entitlements.proof.evidence import ASSUMPTIONS, text_digest
+from entitlements.proof.soundness import FIRST, SOUNDNESS
 
 _VERSION = 1
 _SIDES = ("old", "new")
 _ANSWERS = ("no_new_access", "no_lost_access")
 _MEMBERS = frozenset({"record", "made", "seconds", "versions", "contract", "assumptions", *_SIDES, *_ANSWERS})
+_OPTIONAL = frozenset({"soundness"})
 
 
 def make_record(report: Report, decisions: tuple[str, str], made: datetime.datetime) -> dict[str, JSON]:
@@ -29,6 +31,7 @@ def make_record(report: Report, decisions: tuple[str, str], made: datetime.datet
     evidence = report.access.evidence
     record: dict[str, Any] = {
         "record": _VERSION,
+        "soundness": SOUNDNESS,
         "made": made.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seconds": round(evidence.seconds, 3),
         "versions": dict(evidence.versions),
@@ -63,13 +66,24 @@ def _answer(answer: Answer) -> dict[str, JSON]:
     }
 
 
+def record_path(contracts: Path, contract: str, version: str) -> Path:
+    """Where the record of the check of a pinned version stands."""
+    return contracts / contract / f"{version}.proof.json"
+
+
+def record_bytes(record: Mapping[str, JSON]) -> tuple[bytes, str]:
+    """The content of a record's file, and its digest `sha256:<hex>`."""
+    content = (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
+    return content, "sha256:" + hashlib.sha256(content).hexdigest()
+
+
 def write_record(path: Path, record: Mapping[str, JSON]) -> str:
     """Write a record in one step; returns the digest of the file, `sha256:<hex>`."""
-    content = (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
+    content, digest = record_bytes(record)
     temporary = path.with_name("." + path.name + ".new")
     temporary.write_bytes(content)
     temporary.replace(path)
-    return "sha256:" + hashlib.sha256(content).hexdigest()
+    return digest
 
 
 def record_digest(path: Path) -> str:
@@ -83,8 +97,10 @@ def read_record(path: Path) -> dict[str, Any]:
         document: Any = strict_json.loads(_read(path))
     except JSONRefused:
         raise _invalid(path, "is no strict JSON") from None
-    if not isinstance(document, dict) or document.keys() != _MEMBERS or document["record"] != _VERSION:
+    if not isinstance(document, dict) or document.keys() - _OPTIONAL != _MEMBERS or document["record"] != _VERSION:
         raise _invalid(path, "is no record of a check")
+    if not _is_number(document.get("soundness", FIRST)):
+        raise _invalid(path, "names a `soundness` that is not a whole number from 1 on")
     sides = [document[name] for name in _SIDES]
     members = {"version", "digest", "policies", "decision", "plan", "data"}
     if any(not isinstance(one, dict) or not members <= one.keys() for one in sides):
@@ -92,6 +108,15 @@ def read_record(path: Path) -> dict[str, Any]:
     if any(not isinstance(document[name], dict) for name in _ANSWERS) or not isinstance(document["contract"], str):
         raise _invalid(path, "has no answers")
     return document
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= FIRST
+
+
+def soundness_of(record: Mapping[str, Any]) -> int:
+    """The soundness of the proof that made a record, as `read_record` gives it; 1 for one that names none."""
+    return int(record.get("soundness", FIRST))
 
 
 def _read(path: Path) -> bytes:

@@ -1,0 +1,97 @@
+"""Which proofs of earlier versions of this package may be false, and for which contracts and policies.
+
+A record carries the number of the proof that made it. The number is raised only when a false proof was mended; each
+mend names what it concerned, as a predicate on contracts and policies that errs to the side of concerning too much.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from entitlements.contract import Contract
+from entitlements.proof.decision_shape import may_oblige
+
+_WITH = re.compile(rb"\bwith\b")
+
+
+@dataclass(frozen=True, slots=True)
+class ProofSide:
+    """One side of a proof. files: policy files and base documents by name, or None where they are not at hand;
+    decision_path: the rule that decides, where it is not the contract's own.
+    """
+
+    contract: Contract
+    files: Mapping[str, bytes] | None
+    decision_path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """A false proof that was mended.
+
+    number: the least sound one for what it concerned; what: what was false; concerns: whether a pair of sides, old and
+    new, may have been proved falsely.
+    """
+
+    number: int
+    what: str
+    concerns: Callable[[ProofSide, ProofSide], bool]
+
+
+def _either(concerns: Callable[[ProofSide], bool]) -> Callable[[ProofSide, ProofSide], bool]:
+    """That one of both sides is concerned; a side whose policies are not at hand is."""
+    return lambda old, new: any(side.files is None or concerns(side) for side in (old, new))
+
+
+def _has_base_documents(side: ProofSide) -> bool:
+    """Whether a number may be looked up as a key of a base document: there is one, or `with` puts one in its place."""
+    files = side.files or {}
+    return any(not name.endswith(".rego") or _WITH.search(content) for name, content in files.items())
+
+
+def _links_names(_old: ProofSide, new: ProofSide) -> bool:
+    return any(claim.renamed_from for claim in new.contract.claims.values())
+
+
+def _may_oblige(side: ProofSide) -> bool:
+    return may_oblige(side.files or {}, side.decision_path or side.contract.decision_path)
+
+
+HISTORY: tuple[Mend, ...] = (
+    Mend(
+        2,
+        "a fraction that is looked up as a key of a base document was taken for undefined; OPA finds its string",
+        _either(_has_base_documents),
+    ),
+    Mend(
+        3,
+        "`renamed_from` onto a name that the older version declares too was ignored",
+        _links_names,
+    ),
+    Mend(
+        4,
+        "an allow that lost an obligation was not counted as new access",
+        _either(_may_oblige),
+    ),
+)
+"""Every false proof that was mended, oldest first. Proofs before the first are of soundness 1."""
+SOUNDNESS = HISTORY[-1].number
+"""The soundness of a proof that is made now."""
+FIRST = 1
+"""The soundness of a record that names none."""
+
+
+def concerning(old: ProofSide, new: ProofSide, soundness: int = FIRST) -> tuple[Mend, ...]:
+    """The mends after `soundness` that may concern a proof about these sides: why it cannot be relied on."""
+    return tuple(mend for mend in HISTORY if mend.number > soundness and mend.concerns(old, new))
+
+
+def least_sound(old: ProofSide, new: ProofSide) -> int:
+    """The least soundness that a record about this pair of contracts and policies needs to be relied on.
+
+    old, new: the sides of the record; give `files=None` for policies that are not at hand (the least is then what they
+    may need at most). A record of a smaller number is refused, see `entitlements contract verify --renew`.
+    """
+    return max((mend.number for mend in concerning(old, new)), default=FIRST)

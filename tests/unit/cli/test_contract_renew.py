@@ -1,0 +1,120 @@
+"""`contract verify` refuses a proof that may be false; `--renew` makes it again, or changes nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from entitlements.cli import main
+from entitlements.contract import plan_lock, read_lock, write_lock
+from entitlements.engine import policy_digest
+from entitlements.proof.soundness import SOUNDNESS
+from entitlements.proof_record import record_digest
+
+CONTRACT = """\
+contract: shop
+version: {version}
+issuer: https://login.example.com
+audience: https://shop.example.com
+policy: {{package: shop.authz, rule: decision}}
+tokens:
+  access_token: {{profile: rfc9068, algorithms: [ES256], max_lifetime: 600}}
+claims:
+  role: {{required: true, schema: {{enum: [{roles}]}}}}
+request:
+  actions: [read]
+  resources: {{item: {{properties: {{owner: {{type: string}}}}}}}}
+"""
+POLICY = """\
+package shop.authz
+
+default decision := {"allow": false}
+
+decision := {"allow": true, "obligations": [{"id": "note"}]} if input.subject.claims.role == "admin"
+"""
+
+
+class Locked:
+    """A project whose lock names the record of a step that an older proof made."""
+
+    def __init__(self, folder: Path, roles: str) -> None:
+        self.contracts, self.policies = folder / "contracts", folder / "policies"
+        shop, authz = self.contracts / "shop", self.policies / "shop" / "authz"
+        shop.mkdir(parents=True)
+        authz.mkdir(parents=True)
+        (shop / "1.0.0.yaml").write_text(CONTRACT.format(version="1.0.0", roles="user, clerk"))
+        (shop / "1.1.0.yaml").write_text(CONTRACT.format(version="1.1.0", roles=roles))
+        (authz / "authz.rego").write_text(POLICY)
+        self.run("check", "shop@1.0.0", "shop@1.1.0", "--record", str(folder / "r"))
+        document = json.loads((folder / "r" / "shop-1.0.0-1.1.0.json").read_text())
+        del document["soundness"]
+        document["no_new_access"]["answer"] = "proved"
+        self.record = shop / "1.1.0.proof.json"
+        self.record.write_text(json.dumps(document))
+        plan = plan_lock(self.contracts, policy_digest=policy_digest(self.policies))
+        digest = record_digest(self.record)
+        pins = {name: replace(pin, check="proved", record=digest) for name, pin in plan.pins.items()}
+        write_lock(self.contracts, replace(plan, pins=pins))
+
+    def run(self, *arguments: str) -> Result:
+        environment = {"ENTITLEMENTS_CONTRACTS": str(self.contracts), "ENTITLEMENTS_POLICIES": str(self.policies)}
+        return CliRunner().invoke(main, ["contract", *arguments], env=environment)
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in self.contracts.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(autouse=True)
+def _opa(opa: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENTITLEMENTS_OPA_BIN", str(opa))
+
+
+def test_a_record_of_a_proof_that_may_be_false_is_refused_with_the_upgrade_step(tmp_path: Path) -> None:
+    locked = Locked(tmp_path, "user, auditor")
+    refused = locked.run("verify")
+    assert refused.exit_code == 2, refused.output
+    assert "contract verify --renew" in refused.output
+    assert f"{locked.record}: made with soundness 1, and 4 is needed" in refused.output
+
+
+def test_renewing_writes_the_record_and_its_digest_in_the_lock(tmp_path: Path) -> None:
+    locked = Locked(tmp_path, "user, auditor")
+    renewed = locked.run("verify", "--renew")
+    assert (renewed.exit_code, "renewed" in renewed.stdout) == (0, True), renewed.output
+    assert json.loads(locked.record.read_text())["soundness"] == SOUNDNESS
+    (pin,) = read_lock(locked.contracts).pins.values()
+    assert (pin.record, pin.check, pin.passes) == (record_digest(locked.record), "proved", True)
+    assert locked.run("verify").exit_code == 0
+    assert set(locked.files) == {"1.0.0.yaml", "1.1.0.yaml", "1.1.0.proof.json", "contracts.lock"}
+
+
+def test_what_is_not_proved_any_more_is_told_and_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    locked = Locked(tmp_path, "user, clerk, admin")
+    before = locked.files
+    failed = locked.run("verify", "--renew")
+    assert (failed.exit_code, "not proved any more" in failed.stdout) == (3, True), failed.output
+    assert "witness" in failed.stdout
+    assert locked.files == before
+
+
+def test_a_record_that_is_not_the_locked_one_is_not_renewed(tmp_path: Path) -> None:
+    locked = Locked(tmp_path, "user, auditor")
+    locked.record.write_text(locked.record.read_text() + "\n")
+    before = locked.files
+    refused = locked.run("verify", "--renew")
+    assert (refused.exit_code, "not the one that contracts.lock names" in refused.output) == (2, True)
+    assert locked.files == before
+
+
+@pytest.mark.parametrize("soundness", [0, True, "4", 1.5])
+def test_a_record_with_an_odd_soundness_is_refused(tmp_path: Path, soundness: object) -> None:
+    locked = Locked(tmp_path, "user, auditor")
+    document = {**json.loads(locked.record.read_text()), "soundness": soundness}
+    locked.record.write_text(json.dumps(document))
+    refused = locked.run("verify", str(locked.record))
+    assert (refused.exit_code, "`soundness`" in refused.output) == (2, True), refused.output

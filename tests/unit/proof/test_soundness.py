@@ -1,0 +1,121 @@
+"""Which records of earlier proofs are still to be relied on: what each mended false proof concerned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from entitlements.contract.loader import parse_contract
+from entitlements.proof.decision_shape import may_oblige
+from entitlements.proof.soundness import FIRST, HISTORY, SOUNDNESS, ProofSide, concerning, least_sound
+
+CONTRACT = """\
+contract: shop
+version: {version}
+issuer: https://login.example.com
+audience: https://shop.example.com
+policy: {{package: shop.authz, rule: allow}}
+tokens:
+  access_token: {{profile: rfc9068, algorithms: [ES256], max_lifetime: 600}}
+claims:
+  role: {{required: true, schema: {{enum: [user, admin]}}{link}}}
+"""
+PLAIN = 'package shop.authz\n\ndefault allow := false\n\nallow if input.subject.claims.role == "admin"\n'
+NAME = "shop/authz/authz.rego"
+
+
+def side(version: str, policy: str = PLAIN, link: str = "", **data: bytes) -> ProofSide:
+    contract = parse_contract(CONTRACT.format(version=version, link=link), Path("c.yaml"), named=False)
+    return ProofSide(contract, {NAME: policy.encode(), **data})
+
+
+def test_the_numbers_of_the_history_are_in_order_and_the_last_is_the_one_of_today() -> None:
+    assert [mend.number for mend in HISTORY] == list(range(FIRST + 1, SOUNDNESS + 1))
+
+
+def test_a_plain_policy_needs_no_mend() -> None:
+    assert least_sound(side("1.0.0"), side("1.1.0")) == FIRST
+
+
+def test_policies_that_are_not_at_hand_need_every_mend_of_policies() -> None:
+    unknown = ProofSide(side("1.0.0").contract, None)
+    assert least_sound(unknown, side("1.1.0")) == SOUNDNESS
+
+
+@pytest.mark.parametrize("where", [0, 1])
+def test_a_base_document_on_either_side_needs_the_mend_of_number_keys(where: int) -> None:
+    sides = [side("1.0.0"), side("1.1.0")]
+    sides[where] = ProofSide(sides[where].contract, {**(sides[where].files or {}), "plans/data.json": b"{}"})
+    assert least_sound(*sides) == 2
+
+
+def test_a_base_document_put_by_with_needs_it_too() -> None:
+    policy = PLAIN + 'allow if data.plans.ok[input.subject.claims.n] with data.plans as {"ok": {"1.5": true}}\n'
+    assert least_sound(side("1.0.0"), side("1.1.0", policy)) == 2
+
+
+def test_a_declared_link_needs_the_mend_of_renamings() -> None:
+    assert least_sound(side("1.0.0"), side("1.1.0", link=", renamed_from: role_v2")) == 3
+
+
+@pytest.mark.parametrize("where", [0, 1])
+def test_obligations_on_either_side_need_their_mend(where: int) -> None:
+    policies = [PLAIN, PLAIN]
+    policies[where] = 'package shop.authz\n\nallow := {"allow": true, "obligations": [{"id": "step_up"}]}\n'
+    old, new = side("1.0.0", policies[0]), side("1.1.0", policies[1])
+    assert least_sound(old, new) == 4
+    assert [mend.number for mend in concerning(old, new, 4)] == []
+
+
+def test_a_sounder_record_is_concerned_by_later_mends_alone() -> None:
+    policy = "package shop.authz\n\nallow := input.context\n"
+    old = ProofSide(side("1.0.0").contract, {NAME: policy.encode(), "data.json": b"{}"})
+    assert [mend.number for mend in concerning(old, old)] == [2, 4]
+    assert [mend.number for mend in concerning(old, old, 2)] == [4]
+
+
+HOLDS_NONE = {
+    "boolean": "default allow := false\n\nallow if input.a\n\nallow := true if {\n\tinput.b\n}\n",
+    "alone": "allow := false\n",
+    "object": 'allow := {\n\t"allow": ok,\n\t"reasons": {r | r := "a"},\n} if {\n\ttrue\n}\n',
+    "named in a body": "allow if {\n\tother\n}\n\nother if {\n\tnot allow\n}\n",
+    "comment": "allow if input.a # allow := input.b\n",
+}
+MAY_HOLD = {
+    "input": "allow := input.context\n",
+    "call": 'allow := object.union({"allow": true}, input.context)\n',
+    "computed key": 'allow := {"allow": true, concat("", ["obliga", "tions"]): [{"id": "a"}]}\n',
+    "comprehension": "allow := {k: v | some k, v in input.context}\n",
+    "partial": "allow[k] := v if some k, v in input.context\n",
+    "part": "allow.allow := true\n",
+    "else": "allow if {\n\tinput.a\n} else := input.context\n",
+    "escape": 'allow := {"allow": true, "\\u006fbligations": [{"id": "a"}]}\n',
+    "second head": "allow if input.a\n\nallow := input.context if input.b\n",
+    "head behind a body": "other if { input.a }; allow := input.context\n",
+    "assigned with =": "allow = input.context\n",
+    "another rule": "decision := true\n",
+    "literal": 'allow := {"allow": true, "obligations": []}\n',
+    "template": 'allow := {"allow": true, $"obl{input.x}": [{"id": "a"}]}\n',
+}
+
+
+@pytest.mark.parametrize("name", HOLDS_NONE)
+def test_a_decision_that_plainly_holds_no_obligation_is_told(name: str) -> None:
+    assert not may_oblige({NAME: f"package shop.authz\n\n{HOLDS_NONE[name]}".encode()}, "shop/authz/allow")
+
+
+@pytest.mark.parametrize("name", MAY_HOLD)
+def test_any_other_decision_may_hold_some(name: str) -> None:
+    assert may_oblige({NAME: f"package shop.authz\n\n{MAY_HOLD[name]}".encode()}, "shop/authz/allow")
+
+
+@pytest.mark.parametrize("package", ["shop", "shop.authz.allow", 'shop["authz"]'])
+def test_a_package_that_may_define_the_decision_may_give_it_some(package: str) -> None:
+    other = f"package {package}\n\nallow := true\n".encode()
+    assert may_oblige({NAME: PLAIN.encode(), "other.rego": other}, "shop/authz/allow")
+
+
+def test_a_package_beside_gives_it_none() -> None:
+    other = b"package shop.other\n\nallow := input.context\n"
+    assert not may_oblige({NAME: PLAIN.encode(), "other.rego": other}, "shop/authz/allow")
