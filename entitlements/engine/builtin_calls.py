@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from entitlements.engine.spelling import read_decimal, read_integer
 from entitlements.errors import EngineUnavailable
 
 _SECONDS = 60
@@ -63,7 +64,7 @@ class BuiltinCalls:
         except (OSError, subprocess.SubprocessError):
             raise EngineUnavailable("engine_failed", "OPA failed to evaluate a built-in function") from None
         if done.returncode == 0:
-            parsed = json.loads(done.stdout, parse_float=Fraction)
+            parsed = json.loads(done.stdout, parse_float=read_decimal, parse_int=read_integer)
             (answers,) = (e["value"] for result in parsed["result"] for e in result["expressions"])
             return list(answers)
         if len(rows) == 1:

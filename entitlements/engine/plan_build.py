@@ -8,10 +8,10 @@ import subprocess
 import tarfile
 import tempfile
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from entitlements.engine.spelling import read_decimal, read_integer
 from entitlements.errors import EngineUnavailable
 
 _SECONDS = 120
@@ -45,7 +45,7 @@ def build_plan(opa: Path, files: dict[str, bytes], decision_path: str) -> BuiltP
         if done.returncode != 0:
             raise EngineUnavailable("engine_failed", "OPA failed to plan the policies")
         members = _members(out.read_bytes())
-    data = json.loads(members["data.json"], parse_float=Fraction)
+    data = json.loads(members["data.json"], parse_float=read_decimal, parse_int=read_integer)
     return BuiltPlan(json.loads(members["plan.json"]), data, decision_path)
 
 

@@ -8,12 +8,12 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from entitlements.engine.batch_server import BatchServer
 from entitlements.engine.builtin_calls import BuiltinCalls, SetDocument
+from entitlements.engine.spelling import read_decimal
 from entitlements.proof.symbolic.algebra import Algebra, OrderNeeded
 from entitlements.proof.symbolic.builtins import Builtins
 from entitlements.proof.symbolic.documents import in_order
@@ -201,9 +201,9 @@ def _may_be_set(argument: Mapping[str, Any]) -> bool:
 
 
 def exactly(document: Any) -> Any:
-    """A document of OPA's with its numbers as they were written."""
+    """A document with its numbers as Python writes them, which is how the service hands them to OPA."""
     if isinstance(document, dict):
         return {name: exactly(member) for name, member in document.items()}
     if isinstance(document, list):
         return [exactly(item) for item in document]
-    return Fraction(repr(document)) if isinstance(document, float) else document
+    return read_decimal(repr(document)) if isinstance(document, float) else document

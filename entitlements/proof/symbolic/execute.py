@@ -13,6 +13,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 from entitlements.proof.symbolic.algebra import Algebra, Unsupported
+from entitlements.proof.symbolic.bound_keys import refuse_pattern
 from entitlements.proof.symbolic.collecting import Collections
 from entitlements.proof.symbolic.documents import sorted_elements
 from entitlements.proof.symbolic.limits import Limits
@@ -20,6 +21,7 @@ from entitlements.proof.symbolic.plan import (
     GROWING,
     Block,
     Function,
+    Local,
     Plan,
     Statement,
     is_read,
@@ -51,9 +53,8 @@ class Executor(Collections):
     """Runs one plan. builtins: how built-ins are applied; data: the base documents."""
 
     def __init__(self, plan: Plan, data: Value, builtins: Apply, algebra: Algebra, limits: Limits) -> None:
-        super().__init__(data, algebra, limits)
+        super().__init__(plan.functions, data, algebra, limits)
         self._plan = plan
-        self._data = data
         self._builtins = builtins
         self._known: dict[tuple[str, tuple[Value, ...]], tuple[Value, Errors]] = {}
         self._simpler: dict[tuple[Value, Term], Value] = {}
@@ -184,6 +185,8 @@ class Executor(Collections):
         key, value = statement.operands["key"], statement.operands["value"]
         source = frame.locals.get(statement.operands["source"], UNDEFINED)
         uses_key = is_read(statement.blocks[0], key)
+        if self._is_of_rule(frame, Local(statement.operands["source"])):
+            refuse_pattern(self.limits.place, statement, source)
         for guard, leaf in source.cases:
             holds = both(live, guard)
             if holds is FALSE or not isinstance(leaf, (Array, Set, Object)):

@@ -189,13 +189,12 @@ class _Reader:
 
 def _assigned(blocks: Sequence[Block]) -> set[int]:
     """Every local that these blocks assign. To reset one is to assign it; to add to a collection is not."""
-    return {
-        statement.operands[name]
-        for block in blocks
-        for statement in walk_block(block)
-        if statement.kind not in GROWING
-        for name in _KINDS[statement.kind][2]
-    }
+    return {local for block in blocks for statement in walk_block(block) for local in assigned_locals(statement)}
+
+
+def assigned_locals(statement: Statement) -> list[int]:
+    """The locals that a statement itself assigns."""
+    return [] if statement.kind in GROWING else [statement.operands[name] for name in _KINDS[statement.kind][2]]
 
 
 class _Reads:

@@ -12,6 +12,7 @@ from entitlements.contract import Contract, conforms
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import BuiltPlan
 from entitlements.proof.symbolic.algebra import Algebra, OrderNeeded, Unsupported
+from entitlements.proof.symbolic.bound_keys import converts_keys
 from entitlements.proof.symbolic.builtins import Builtins
 from entitlements.proof.symbolic.cuts import added
 from entitlements.proof.symbolic.decision import read_decision
@@ -36,6 +37,11 @@ class Policy:
         self.plan: Plan = read_plan(built.plan, built.entrypoint)
         self.data = constant(built.data)
         self.document: Mapping[str, Any] = {"plan": built.plan, "data": built.data, "entry": built.entrypoint}
+
+    @property
+    def converts_keys(self) -> bool:
+        """Whether a conversion of keys of base documents can matter to the policy: see `bound_keys.converts_keys`."""
+        return converts_keys({**self.plan.functions, self.plan.entry.name: self.plan.entry}, self.data)
 
     def same_as(self, other: Policy) -> bool:
         """Whether both decide alike by being the same."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from entitlements.contract import conforms
 from entitlements.engine.builtin_calls import SetDocument
+from entitlements.engine.spelling import Canonical
 from entitlements.proof.symbolic.algebra import Algebra
 from entitlements.proof.symbolic.documents import plain_leaf
 from entitlements.proof.symbolic.terms import (
@@ -51,8 +52,10 @@ _BOUNDS = (
 
 
 def exact(value: Any) -> Any:
-    """A number of a contract document as its exact decimal value."""
-    return Fraction(str(value)) if isinstance(value, float) else value
+    """A number of a contract document as its exact decimal value, in the service's spelling."""
+    if not isinstance(value, float):
+        return value
+    return int(value) if value.is_integer() else Canonical(str(value))
 
 
 def vocabulary(schema: Mapping[str, Any]) -> list[Any] | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 
-from entitlements.proof.symbolic.algebra import Algebra, Unsupported
+from entitlements.engine.spelling import read_decimal, read_integer
+from entitlements.proof.symbolic.algebra import Algebra
+from entitlements.proof.symbolic.bound_keys import iterating, refuse_bound, rule_locals
 from entitlements.proof.symbolic.documents import of_kind
 from entitlements.proof.symbolic.limits import Limits
 from entitlements.proof.symbolic.plan import (
@@ -18,17 +18,15 @@ from entitlements.proof.symbolic.plan import (
     Place,
     Statement,
 )
+from entitlements.proof.symbolic.references import SURELY, converted_member, reference_locals
 from entitlements.proof.symbolic.terms import FALSE, TRUE, Term, both, either, negation
 from entitlements.proof.symbolic.value import (
     ARRAY,
     NUMBER,
     OBJECT,
     SET,
-    STRING,
     UNDEFINED,
     Array,
-    Const,
-    Leaf,
     Object,
     Set,
     Value,
@@ -67,11 +65,14 @@ class Frame:
 class Statements:
     """Runs statements that neither call, loop nor nest; each returns the condition under which the next one runs."""
 
-    def __init__(self, data: Value, algebra: Algebra, limits: Limits) -> None:
+    def __init__(self, functions: Mapping[str, Function], data: Value, algebra: Algebra, limits: Limits) -> None:
         self._algebra = algebra
         self.limits = limits
         self.fired: dict[Place, Term] = {}
-        self._base = frozenset(_base_documents(data))
+        self._data = data
+        self._iterating = iterating(functions)
+        self._of_rules: dict[str, frozenset[int]] = {}
+        self._references: dict[str, Mapping[int, str]] = {}
 
     def _value(self, frame: Frame, operand: Operand) -> Value:
         if isinstance(operand, Local):
@@ -181,23 +182,29 @@ class Statements:
 
     def _do_dot(self, frame: Frame, statement: Statement, live: Term) -> Term:
         source, key = (self._value(frame, statement.operands[name]) for name in ("source", "key"))
-        self._refuse_converted(source, key, live)
         found = self._algebra.member(source, key)
+        if reference := self._reference(frame, statement.operands["source"]):
+            known = reference == SURELY and frame.locals.get(frame.function.parameters[1]) is self._data
+            converted = converted_member(self.limits.place, source, key, live, known=known)
+            found = merged([(TRUE, found), (TRUE, converted)])
+        elif self._is_of_rule(frame, statement.operands["source"]):
+            refuse_bound(self.limits.place, source, key, live)
         self._assign(frame, statement.operands["target"], found, live)
         return both(live, found.defined)
 
-    def _refuse_converted(self, source: Value, key: Value, live: Term) -> None:
-        """Raise where OPA may convert the key of a base document: `data.m[2]` is `data.m["2"]`, `data.xs["1"]`
-        `data.xs[1]`.
+    def _reference(self, frame: Frame, source: Operand) -> str:
+        """Whether a look-up in a local is a step of a reference into `data`."""
+        name = frame.function.name
+        if name not in self._references:
+            self._references[name] = reference_locals(frame.function)
+        return self._references[name].get(source.index, "") if isinstance(source, Local) else ""
 
-        It does so in references into `data`, not in those into a local variable, which the plan does not tell apart.
-        """
-        for guard, leaf in source.cases:
-            for condition, name in key.cases if leaf in self._base else ():
-                if _converts(leaf, name) and both(live, guard, condition) is not FALSE:
-                    raise Unsupported(
-                        "key_converted", f"`{self.limits.place}`: OPA may convert this key of a base document"
-                    )
+    def _is_of_rule(self, frame: Frame, source: Operand) -> bool:
+        """Whether a local holds what a reference into a rule has come to that goes through base documents by key."""
+        name = frame.function.name
+        if name not in self._of_rules:
+            self._of_rules[name] = rule_locals(frame.function, self._iterating)
+        return isinstance(source, Local) and source.index in self._of_rules[name]
 
     def _do_len(self, frame: Frame, statement: Statement, live: Term) -> Term:
         source = self._value(frame, statement.operands["source"])
@@ -209,36 +216,6 @@ class Statements:
         return both(live, found.defined)
 
 
-def _base_documents(data: Value) -> Iterator[Leaf]:
-    """The objects and lists that a document holds, itself too."""
-    for _, leaf in data.cases:
-        if isinstance(leaf, Object):
-            yield leaf
-            for _, _, member in leaf.members:
-                yield from _base_documents(member)
-        elif isinstance(leaf, Array):
-            yield leaf
-            for _, element in leaf.elements:
-                yield from _base_documents(element)
-
-
-_INDEX = re.compile(r"[+-]?[0-9]+")
-
-
-def _converts(leaf: Leaf, key: Leaf) -> bool:
-    """Whether a key of another type may find a member of an object or an element of a list when it is converted."""
-    if isinstance(leaf, Object) and key.kind == NUMBER:
-        if isinstance(key, Const):
-            return isinstance(key.value, int) and Const(str(key.value)) in leaf.index
-        return any(isinstance(name, Const) and str(name.value)[:1] in "0123456789-+" for _, name, _ in leaf.members)
-    if isinstance(leaf, Array) and leaf.elements and key.kind == STRING:
-        return not isinstance(key, Const) or _INDEX.fullmatch(key.value) is not None
-    return False
-
-
 def _number(written: str) -> Value:
     """A number as it is written: a whole one in digits, or one whose spelling may be printed."""
-    try:
-        return constant(int(written))
-    except ValueError:
-        return constant(Fraction(written))
+    return constant(read_integer(written) if written.lstrip("-").isdigit() else read_decimal(written))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
+from entitlements.engine.spelling import Canonical
 from entitlements.proof.symbolic.cuts import WHOLE, Cut
 from entitlements.proof.symbolic.terms import FALSE, TRUE, Term, both, either, negation, number, text
 
@@ -27,10 +28,10 @@ class Const:
     _known: ClassVar[dict[tuple[str, Any], Const]] = {}
 
     def __new__(cls, value: Any) -> Const:
-        """The constant of a JSON scalar or a Fraction."""
+        """The constant of a JSON scalar or a Fraction. Of a number it stands for the spelling that the service uses."""
         kind = kind_of(value)
         if kind == NUMBER:
-            value = Fraction(value)
+            value = Fraction(repr(value) if isinstance(value, float) else value)
             value = int(value) if value.denominator == 1 else value
         found = cls._known.get((kind, value))
         if found is None:
@@ -186,9 +187,9 @@ class Spelt(Fraction):
 
 
 def constant(value: Any) -> Value:
-    """The value of a JSON document: scalars, lists and objects. A Fraction is a number spelt in a way that is not
-    known."""
-    if isinstance(value, Fraction):
+    """The value of a JSON document: scalars, lists and objects. A Fraction that is not `Canonical` is a number spelt in
+    a way that is not known."""
+    if isinstance(value, Fraction) and not isinstance(value, Canonical):
         return _SPELT.setdefault(Fraction(value), of_leaf(Scalar(NUMBER, number(Fraction(value)))))
     if isinstance(value, list):
         return of_leaf(Array(tuple((TRUE, constant(item)) for item in value)))
