@@ -2,7 +2,8 @@
 
     EntitlementsError
     ├── StartupFault            the process must not start; carries every fault at once
-    │   └── ContractsInvalid    contract documents or the lock cannot be used
+    │   ├── ContractsInvalid    contract documents or the lock cannot be used
+    │   └── FolderUnreadable    files of a folder cannot be read as they are
     ├── JSONRefused             a text is not the strict JSON that is accepted here
     ├── RequestInvalid          the caller's request is malformed (400)
     ├── TokenRejected           the token is no valid access token (401)
@@ -58,6 +59,10 @@ class StartupFault(EntitlementsError):
 
 class ContractsInvalid(StartupFault):
     """Contract documents or `contracts.lock` cannot be used as they are."""
+
+
+class FolderUnreadable(StartupFault):
+    """Files of a folder are not there, are not regular files, lead out of it, are too many or too large."""
 
 
 class JSONRefused(EntitlementsError):
