@@ -16,7 +16,7 @@ from typing import Any
 from entitlements.contract import Contract, parse_contract
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
-from entitlements.engine.policy_files import policy_files
+from entitlements.engine.policy_folder import policy_files
 from entitlements.proof import METHOD, Effort, Side, compare_access
 from entitlements.proof.symbolic.question import Policy, ask_question
 from entitlements.proof.symbolic.session import Session

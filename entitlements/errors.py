@@ -62,7 +62,14 @@ class ContractsInvalid(StartupFault):
 
 
 class FolderUnreadable(StartupFault):
-    """Files of a folder are not there, are not regular files, lead out of it, are too many or too large."""
+    """Files of a folder are not there, are not regular files, lead out of it, are too many or too large.
+
+    readable: the names of those that could be read.
+    """
+
+    def __init__(self, code: str, message: str, faults: Sequence[Fault] = (), readable: Sequence[str] = ()) -> None:
+        super().__init__(code, message, faults)
+        self.readable = tuple(readable)
 
 
 class JSONRefused(EntitlementsError):

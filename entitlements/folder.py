@@ -50,7 +50,7 @@ CEILING = Limits()
 
 
 def read_folder(
-    root: Path, wanted: Wanted, limits: Limits = CEILING, *, depth: int = _MAX_DEPTH, code: str = "folder_unreadable"
+    root: Path, wanted: Wanted, limits: Limits = CEILING, *, depth: int = _MAX_DEPTH, code: str
 ) -> dict[str, bytes]:
     """The content of every wanted file below `root` by its relative POSIX path, in the order of the paths.
 
@@ -66,11 +66,11 @@ def read_folder(
             break
     if told := sorted({*walk.faults, *changed}):
         faults = [Fault(code, why, displayed(root / name)) for name, why in told]
-        raise FolderUnreadable(code, f"`{displayed(root)}` cannot be read", faults)
+        raise FolderUnreadable(code, f"`{displayed(root)}` cannot be read", faults, [*found])
     return found
 
 
-def read_file(path: Path, limit: int, *, within: Path | None = None, code: str = "folder_unreadable") -> bytes:
+def read_file(path: Path, limit: int, *, within: Path | None = None, code: str) -> bytes:
     """The content of one regular file that was named. within: the folder that a link must not leave.
 
     Raises FolderUnreadable.
@@ -131,6 +131,8 @@ class _Walk:
                 self._fault("", f"holds more than {self.limits.files} files")
                 break
             content = self._file(name, version)
+            if content is None:
+                continue
             total += len(content)
             if total > self.limits.total_bytes:
                 self._fault("", f"holds more than {self.limits.total_bytes} bytes")
@@ -138,7 +140,7 @@ class _Walk:
             found[name] = content
         return found
 
-    def _file(self, name: str, version: _Version) -> bytes:
+    def _file(self, name: str, version: _Version) -> bytes | None:
         try:
             content, read = _content(self.root / name, self._real, self.limits.file_bytes)
         except _Refused as refused:
@@ -146,10 +148,10 @@ class _Walk:
                 self._moved.add(name)
             else:
                 self._fault(name, refused.why)
-            return b""
+            return None
         except OSError as error:
             self._fault(name, _reason(error, self.root / name))
-            return b""
+            return None
         if read != version:
             self._moved.add(name)
         return content

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from entitlements.errors import Fault, StartupFault
+from entitlements.folder import CEILING, Limits
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -25,6 +26,8 @@ class Variable:
 VARIABLES = (
     Variable("ENTITLEMENTS_CONTRACTS", "contracts", "folder of the claim contracts and `contracts.lock`"),
     Variable("ENTITLEMENTS_POLICIES", "policies", "folder of the Rego policies"),
+    Variable("ENTITLEMENTS_MAX_FILES", "1000", "files that the policies may consist of (1 to 10000)"),
+    Variable("ENTITLEMENTS_MAX_FILE_KIB", "4096", "KiB that one policy file may have (1 to 65536)"),
     Variable(
         "ENTITLEMENTS_KEYS",
         "",
@@ -75,6 +78,7 @@ class Settings:
     decision_log: str
     log_mask_keys: str
     search_path: str
+    limits: Limits = CEILING
     unlocked: bool = False
 
 
@@ -101,6 +105,10 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         decision_log=reader.text("ENTITLEMENTS_DECISION_LOG"),
         log_mask_keys=reader.text("ENTITLEMENTS_LOG_MASK_KEYS"),
         search_path=environment.get("PATH", ""),
+        limits=Limits(
+            files=reader.integer("ENTITLEMENTS_MAX_FILES", 1, 10_000),
+            file_bytes=reader.integer("ENTITLEMENTS_MAX_FILE_KIB", 1, 65_536) * 1024,
+        ),
     )
     if reader.faults:
         raise StartupFault("settings_invalid", "the settings cannot be used", reader.faults)

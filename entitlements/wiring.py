@@ -101,7 +101,9 @@ def preflight(settings: Settings) -> None:
                 pass
         if not settings.opa_url:
             try:
-                check_policies(settings.policies, decision_paths=decision_paths(catalog), opa=opa(settings))
+                check_policies(
+                    settings.policies, decision_paths=decision_paths(catalog), opa=opa(settings), limits=settings.limits
+                )
             except StartupFault as fault:
                 faults.extend(fault.faults or [Fault(fault.code, fault.message)])
     if faults:
@@ -152,7 +154,7 @@ def _engine(settings: Settings, catalog: Catalog, admits: Callable[[str], bool])
     paths = decision_paths(catalog)
     if settings.opa_url:
         return OpaServer(settings.opa_url, token=settings.opa_token or None, probe=paths[0])
-    return watched_opa(opa(settings), settings.policies, paths, admits=admits)
+    return watched_opa(opa(settings), settings.policies, paths, admits=admits, limits=settings.limits)
 
 
 def _gate(settings: Settings, catalog: Catalog) -> Callable[[str], bool]:

@@ -14,7 +14,7 @@ import click
 
 from entitlements import strict_json
 from entitlements.cli import render
-from entitlements.engine.policy_files import ASIDE
+from entitlements.engine.policy_folder import ASIDE
 from entitlements.errors import DecisionUnavailable, JSONRefused, RequestInvalid, StartupFault, TokenRejected
 from entitlements.model import JSON, AccessRequest, Action, Decision, Resource
 from entitlements.wiring import Service, build

@@ -63,7 +63,7 @@ def load_approvals(folder: Path, name: str) -> tuple[Approval, ...]:
     Raises ContractsInvalid `approvals_invalid` with every fault: malformed, wildcard or self-contradicting entries.
     """
     path = folder / name / APPROVALS_NAME
-    return _parse(path, read_text(path)) if path.exists() else ()
+    return _parse(path, read_text(path, within=folder)) if os.path.lexists(path) else ()
 
 
 def _parse(path: Path, text: str) -> tuple[Approval, ...]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import stat
+import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from marshmallow import ValidationError
@@ -20,7 +20,8 @@ from entitlements.contract.document import (
     RequestSpec,
     ScopeSpec,
 )
-from entitlements.errors import ContractsInvalid, Fault
+from entitlements.errors import ContractsInvalid, Fault, FolderUnreadable
+from entitlements.folder import CEILING, displayed, read_file, read_folder
 from entitlements.model import JSON, TokenProfile
 
 MAX_BYTES = 256 * 1024
@@ -33,7 +34,7 @@ def load_contract(path: Path, *, named: bool = True) -> Contract:
     path: `<folder>/<name>/<version>.yaml`; named: whether it has to be named so. Raises ContractsInvalid with every
     fault at once.
     """
-    return parse_contract(read_text(path), path, named=named)
+    return parse_contract(read_text(path, within=path.parent.parent if named else None), path, named=named)
 
 
 def parse_contract(text: str, path: Path, *, named: bool = True) -> Contract:
@@ -62,27 +63,46 @@ def parse_contract(text: str, path: Path, *, named: bool = True) -> Contract:
     return _freeze(document)
 
 
-def read_text(path: Path) -> str:
-    """The text of a plain file of bounded size. Raises ContractsInvalid."""
+def is_contract(path: PurePosixPath) -> bool:
+    """Whether a path below the contracts folder is that of a contract: `<name>/<version>.yaml`."""
+    return len(path.parts) == 2 and path.suffix == ".yaml" and re.match(shape.VERSION, path.stem) is not None
+
+
+def contract_files(folder: Path) -> list[Path]:
+    """Every `<name>/<version>.yaml` under the folder, by name; none where there is no folder.
+
+    Raises ContractsInvalid where one cannot be read.
+    """
+    found, faults = readable_contracts(folder)
+    if faults:
+        raise ContractsInvalid("contract_unreadable", f"the contracts in `{displayed(folder)}` cannot be read", faults)
+    return found
+
+
+def readable_contracts(folder: Path) -> tuple[list[Path], list[Fault]]:
+    """The same of those that can be read, and a fault for each one that cannot."""
+    if not folder.is_dir():
+        return [], []
+    limits = replace(CEILING, file_bytes=MAX_BYTES)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise _unreadable(path, "is no plain file")
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise _unreadable(path, f"cannot be read: {os.strerror(error.errno or 0)}") from None
-    if len(data) > MAX_BYTES:
-        raise _unreadable(path, f"is larger than {MAX_BYTES} bytes")
+        names = read_folder(folder, is_contract, limits, depth=2, code="contract_unreadable")
+    except FolderUnreadable as error:
+        return [folder / name for name in error.readable], [*error.faults]
+    return [folder / name for name in names], []
+
+
+def read_text(path: Path, *, within: Path | None = None) -> str:
+    """The text of a plain file of bounded size. within: the folder that a link must not leave.
+
+    Raises ContractsInvalid.
+    """
     try:
-        return data.decode("utf-8")
+        return read_file(path, MAX_BYTES, within=within, code="contract_unreadable").decode("utf-8")
+    except FolderUnreadable as error:
+        raise ContractsInvalid("contract_unreadable", error.message, error.faults) from None
     except UnicodeDecodeError:
-        raise _unreadable(path, "is not valid UTF-8") from None
-
-
-def _unreadable(path: Path, why: str) -> ContractsInvalid:
-    fault = Fault("contract_unreadable", f"the file {why}", str(path))
-    return ContractsInvalid("contract_unreadable", str(fault), [fault])
+        fault = Fault("contract_unreadable", "the file is not valid UTF-8", displayed(path))
+        raise ContractsInvalid("contract_unreadable", str(fault), [fault]) from None
 
 
 def _dotted(place: Place) -> str:

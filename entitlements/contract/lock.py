@@ -15,7 +15,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from entitlements.contract import positions, shape
 from entitlements.contract.document import Contract
-from entitlements.contract.loader import load_contract, read_text
+from entitlements.contract.loader import load_contract, read_text, readable_contracts
 from entitlements.errors import ContractsInvalid, Fault
 
 LOCK_NAME = "contracts.lock"
@@ -89,9 +89,9 @@ class _LockShape(Schema):
 def read_lock(folder: Path) -> Lock:
     """Read `contracts.lock`. Raises ContractsInvalid with every fault."""
     path = folder / LOCK_NAME
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise _invalid(path, [(1, "", "there is no lock, run `entitlements contract lock`")])
-    located = positions.read(read_text(path))
+    located = positions.read(read_text(path, within=folder))
     if located.faults:
         raise _invalid(path, [(line, "", text) for line, _, text in located.faults])
     try:
@@ -114,18 +114,15 @@ def _invalid(path: Path, found: Sequence[tuple[int, str, str]]) -> ContractsInva
     return ContractsInvalid("lock_invalid", f"`{path}` cannot be used", faults)
 
 
-def contract_files(folder: Path) -> list[Path]:
-    """Every `<name>/<version>.yaml` under the folder; approvals stand beside and are no contracts."""
-    return sorted(path for path in folder.glob("*/*.yaml") if path.name != "approvals.yaml")
-
-
 def load_all(folder: Path) -> dict[tuple[str, str], Contract]:
     """Every contract in the folder by name and version. Raises ContractsInvalid with the faults of all files."""
     faults: list[Fault] = []
     found: dict[tuple[str, str], Contract] = {}
     if not folder.is_dir():
         raise _invalid(folder, [(0, "", "there is no such folder, see ENTITLEMENTS_CONTRACTS")])
-    for path in contract_files(folder):
+    paths, unreadable = readable_contracts(folder)
+    faults.extend(unreadable)
+    for path in paths:
         try:
             contract = load_contract(path)
         except ContractsInvalid as error:
@@ -158,7 +155,7 @@ def plan_lock(
     published version was changed or is gone: published contracts are append-only.
     """
     contracts = load_all(folder)
-    old = read_lock(folder) if (folder / LOCK_NAME).exists() else Lock({}, {})
+    old = read_lock(folder) if os.path.lexists(folder / LOCK_NAME) else Lock({}, {})
     faults = changed_since_published(folder, old, contracts)
     published = {name: dict(versions) for name, versions in old.published.items()}
     for (name, version), contract in contracts.items():

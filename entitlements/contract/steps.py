@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 from entitlements.contract import positions
 from entitlements.contract.document import Contract
-from entitlements.contract.loader import load_contract, read_text
-from entitlements.contract.lock import contract_files, version_key
+from entitlements.contract.loader import contract_files, load_contract, read_text
+from entitlements.contract.lock import version_key
 from entitlements.errors import ContractsInvalid, Fault
 
 
@@ -84,7 +84,10 @@ def at_commit(reference: str, *folders: Path) -> Iterator[tuple[Path, ...]]:
     archive = _git(top, "archive", "--format=tar", reference, "--", *inside)
     with TemporaryDirectory(prefix="entitlements-base-") as work:
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            tar.extractall(work, filter="data")
+            try:
+                tar.extractall(work, filter="data")
+            except (tarfile.TarError, OSError):
+                raise _unreadable(f"a file of it cannot be written, such as a link out of {reference}") from None
         found = tuple(Path(work) / name for name in inside)
         # What git leaves out of an archive (`export-ignore`) is there all the same.
         if absent := [folder for folder, one in zip(folders, found, strict=True) if not any(one.rglob("*"))]:

@@ -5,7 +5,8 @@ from entitlements.engine.batch import BatchEngine
 from entitlements.engine.executable import OPA_VERSION, find_opa
 from entitlements.engine.opa_process import OpaProcess
 from entitlements.engine.opa_server import OpaServer
-from entitlements.engine.policy_files import build_bundle, check_policies, policy_digest, write_manifest
+from entitlements.engine.policy_files import build_bundle, check_policies, write_manifest
+from entitlements.engine.policy_folder import invariant_files, policy_digest, policy_files
 from entitlements.engine.policy_module import Read, RuleLines
 from entitlements.engine.policy_reading import PolicyReading, read_policies
 from entitlements.engine.port import PolicyEngine
@@ -24,7 +25,9 @@ __all__ = [
     "build_bundle",
     "check_policies",
     "find_opa",
+    "invariant_files",
     "policy_digest",
+    "policy_files",
     "read_answer",
     "read_policies",
     "watched_opa",

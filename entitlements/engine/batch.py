@@ -21,7 +21,8 @@ from typing import Any
 
 from entitlements.engine.answer import read_result
 from entitlements.engine.batch_server import BatchServer
-from entitlements.engine.policy_files import check_files, digest_of, policy_files
+from entitlements.engine.policy_files import check_files
+from entitlements.engine.policy_folder import digest_of, policy_files
 from entitlements.errors import EngineUnavailable
 from entitlements.model import JSON, Verdict
 

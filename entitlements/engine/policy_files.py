@@ -1,29 +1,25 @@
-"""Policy files on disk: their digest, their check by OPA, and the locked-down bundle that OPA serves."""
+"""Policy files: their check by OPA, and the locked-down bundle that OPA serves."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
-import os
 import re
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from entitlements.engine.policy_folder import LOCKDOWN, digest_of, policy_files
 from entitlements.errors import Fault, StartupFault
+from entitlements.folder import CEILING, Limits
 from entitlements.model import JSON
 
-_LOCKDOWN = Path(__file__).with_name("lockdown") / "authz.rego"
 # Constant data beside the lockdown: it has an answer whatever the policies do with an empty input.
 CONSTANT_PATH = "system/decision_paths"
-_DATA = frozenset({"data.json", "data.yaml"})
-# Tests of policies and invariants over them stand beside them and decide nothing.
-ASIDE = ("_test.rego", "_invariant.rego")
 # A policy decides by its input alone: no network, no clock, no chance, no look at the process. OPA marks most of what
 # it has of these as nondeterministic; this is what it does not mark: certificates are checked by the clock.
 _IMPURE = frozenset(
@@ -36,63 +32,12 @@ _IMPURE = frozenset(
 _OPA_SECONDS = 60
 
 
-def policy_files(folder: Path) -> dict[str, bytes]:
-    """The files that a decision can depend on, by relative path, in order.
-
-    Tests, invariants, hidden files and the folder `system` are left out. Raises StartupFault `policy_unreadable`.
-    """
-    found: dict[str, bytes] = {}
-    for path in _walk(folder):
-        name = path.relative_to(folder).as_posix()
-        if not (name.endswith(".rego") and not name.endswith(ASIDE)) and path.name not in _DATA:
-            continue
-        try:
-            found[name] = path.read_bytes()
-        except OSError as error:
-            raise _unreadable(path, os.strerror(error.errno or 0)) from None
-    if not any(name.endswith(".rego") for name in found):
-        raise _unreadable(folder, "holds no policy")
-    return found
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    if not folder.is_dir():
-        raise _unreadable(folder, "is no folder")
-    for directory, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if Path(directory) == folder and "system" in folders:
-            folders.remove("system")
-        for name in sorted(files):
-            if not name.startswith("."):
-                path = Path(directory) / name
-                if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
-                    raise _unreadable(path, "is a link out of the policy folder")
-                yield path
-
-
-def _unreadable(path: Path, why: str) -> StartupFault:
-    return StartupFault("policy_unreadable", f"the policies cannot be read: `{path}` {why}")
-
-
-def policy_digest(folder: Path) -> str:
-    """`sha256:<hex>` over the names and contents of the policy files: the policy revision."""
-    return digest_of(policy_files(folder))
-
-
-def digest_of(files: dict[str, bytes]) -> str:
-    """The same of files that were read already."""
-    total = hashlib.sha256()
-    for name, content in sorted(files.items()):
-        total.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
-    return "sha256:" + total.hexdigest()
-
-
-def check_policies(folder: Path, *, decision_paths: Sequence[str], opa: Path) -> None:
+def check_policies(folder: Path, *, decision_paths: Sequence[str], opa: Path, limits: Limits = CEILING) -> None:
     """Have OPA check the files: strict mode, no impure built-in, each decision path a rule.
 
     Raises StartupFault `policy_invalid` with a fault for each error, with file and line.
     """
-    check_files(policy_files(folder), folder, decision_paths, opa)
+    check_files(policy_files(folder, limits), folder, decision_paths, opa)
 
 
 def check_files(files: dict[str, bytes], folder: Path, decision_paths: Sequence[str], opa: Path) -> None:
@@ -169,12 +114,13 @@ def build_bundle(
     decision_paths: Sequence[str],
     opa: Path,
     admits: Callable[[str], bool] = lambda _revision: True,
+    limits: Limits = CEILING,
 ) -> tuple[bytes, str]:
     """Check the policies and make a bundle of them; returns its bytes and its revision.
 
     admits: whether a revision may be served. Raises StartupFault as `check_policies` does, or `policy_not_locked`.
     """
-    files = policy_files(folder)
+    files = policy_files(folder, limits)
     revision = digest_of(files)
     if not admits(revision):
         raise StartupFault(
@@ -196,7 +142,7 @@ def build_bundle(
 def _system(decision_paths: Sequence[str]) -> dict[str, bytes]:
     data: dict[str, JSON] = {"decision_paths": [*sorted({*decision_paths, CONSTANT_PATH})]}
     return {
-        "system/authz/authz.rego": _LOCKDOWN.read_bytes(),
+        "system/authz/authz.rego": LOCKDOWN.read_bytes(),
         "system/data.json": (json.dumps(data, indent=2) + "\n").encode(),
     }
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from entitlements.engine.policy_files import policy_files
+from entitlements.engine.policy_folder import policy_files
 from entitlements.engine.policy_module import Constant, PolicyModule, Read, RuleLines
 from entitlements.engine.policy_terms import InputPath
 from entitlements.errors import Fault, StartupFault

@@ -6,14 +6,14 @@ that it has died or hangs is told by its health.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from entitlements.engine.policy_folder import policy_fingerprint
 from entitlements.errors import StartupFault
+from entitlements.folder import Fingerprint
 from entitlements.model import PartHealth
 
 _POLL_SECONDS = 0.5
@@ -23,7 +23,6 @@ _LATE_SECONDS = 10.0
 _PASSING = frozenset({"policy_not_locked", "opa_failed", "opa_not_started"})
 Build = Callable[[], tuple[bytes, str]]
 Activate = Callable[[bytes, str], None]
-Fingerprint = tuple[tuple[str, int, int, int], ...]
 
 
 class PolicyWatcher:
@@ -64,7 +63,7 @@ class PolicyWatcher:
 
     def look(self) -> None:
         """One turn: build and activate if a file changed, or if what failed may pass by itself. Raises nothing."""
-        now = fingerprint(self._folder)
+        now = policy_fingerprint(self._folder)
         if now != self._seen or self._tries_again:
             self._seen = now
             self._problem, self._tries_again = self._outcome()
@@ -97,15 +96,3 @@ class PolicyWatcher:
             # A build reads files of any content. Whatever it does not foresee is told and must not end the watching.
             return f"the policies cannot be built, the last good policy serves: {type(error).__name__}", True
         return "", False
-
-
-def fingerprint(folder: Path) -> Fingerprint:
-    """What changes when a file of the folder does: names, times, sizes and inodes."""
-    found = []
-    for directory, folders, files in os.walk(folder):
-        folders.sort()
-        for name in sorted(files):
-            with contextlib.suppress(OSError):
-                status = (Path(directory) / name).stat()
-                found.append((f"{directory}/{name}", status.st_mtime_ns, status.st_size, status.st_ino))
-    return tuple(found)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from entitlements.engine.opa_process import OpaProcess
 from entitlements.engine.policy_files import build_bundle
-from entitlements.engine.policy_watcher import PolicyWatcher, fingerprint
+from entitlements.engine.policy_folder import policy_fingerprint
+from entitlements.engine.policy_watcher import PolicyWatcher
+from entitlements.folder import CEILING, Limits
 from entitlements.model import JSON, PartHealth, Verdict
 
 
@@ -42,6 +44,7 @@ def watched_opa(
     decision_paths: Sequence[str],
     *,
     admits: Callable[[str], bool] = lambda _revision: True,
+    limits: Limits = CEILING,
 ) -> WatchedOpa:
     """Serve the policies of a folder, and what they become. admits: whether a policy revision may be served.
 
@@ -49,9 +52,9 @@ def watched_opa(
     """
 
     def build() -> tuple[bytes, str]:
-        return build_bundle(folder, decision_paths=decision_paths, opa=executable, admits=admits)
+        return build_bundle(folder, decision_paths=decision_paths, opa=executable, admits=admits, limits=limits)
 
     # Taken before the files are read, so that an edit meanwhile is seen.
-    seen = fingerprint(folder)
+    seen = policy_fingerprint(folder)
     process = OpaProcess(executable, *build())
     return WatchedOpa(process, PolicyWatcher(folder, build, process.activate, seen=seen))

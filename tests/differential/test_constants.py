@@ -22,7 +22,7 @@ from entitlements.engine import BatchEngine
 from entitlements.engine.batch_server import BatchServer
 from entitlements.engine.builtin_calls import CallResult, SetDocument
 from entitlements.engine.plan_build import BuiltPlan, build_plan
-from entitlements.engine.policy_files import policy_files
+from entitlements.engine.policy_folder import policy_files
 from entitlements.errors import EngineUnavailable
 from entitlements.proof.symbolic.algebra import Algebra, Unsupported
 from entitlements.proof.symbolic.builtins import RULES, Builtins

@@ -22,7 +22,7 @@ from check_jsonschema import main as check_jsonschema
 from demo.cases import AGENT, ORDER, ORDERS_SCOPES
 from demo.service import contracts, free_address
 from entitlements.engine import OPA_VERSION, find_opa
-from entitlements.engine.policy_files import ASIDE
+from entitlements.engine.policy_folder import ASIDE
 from entitlements.token import access_token_claims, from_jwk, mint
 
 ROOT = Path(__file__).resolve().parents[2]

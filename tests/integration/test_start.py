@@ -104,14 +104,14 @@ def test_a_contract_without_its_decision_rule_is_refused(world: World) -> None:
 
 def test_an_unreadable_policy_folder_is_refused(world: World) -> None:
     shutil.rmtree(world.folder / "policies")
-    assert "the policies cannot be read: `policies` is no folder" in world.start()
+    assert "policies: cannot be read: no such file or directory" in world.start()
     (world.folder / "policies").mkdir()
-    assert "the policies cannot be read: `policies` holds no policy" in world.start()
+    assert "policies: holds no policy, no file is named `*.rego`" in world.start()
     (world.folder / "policies" / "a.rego").symlink_to("/etc/hostname")
-    assert "is a link out of the policy folder" in world.start()
+    assert "policies/a.rego: is a link to `/etc/hostname`, out of the folder" in world.start()
     (world.folder / "policies" / "a.rego").unlink()
     (world.folder / "policies" / "a.rego").mkdir()
-    assert "the policies cannot be read: `policies` holds no policy" in world.start()
+    assert "policies/a.rego: is a folder where a file is expected" in world.start()
 
 
 def test_an_absent_folder_of_contracts_is_refused_with_its_setting(world: World) -> None:

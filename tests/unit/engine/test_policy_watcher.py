@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from entitlements.engine.policy_watcher import PolicyWatcher, fingerprint
+from entitlements.engine.policy_folder import policy_fingerprint
+from entitlements.engine.policy_watcher import PolicyWatcher
 from entitlements.errors import Fault, StartupFault
 
 
@@ -23,7 +24,7 @@ class World:
         self.meanwhile: Callable[[], object] = lambda: None
         self.file.write_text("1")
         self.watcher = PolicyWatcher(
-            folder, self.build, self.activate, seen=fingerprint(folder), clock=lambda: self.now
+            folder, self.build, self.activate, seen=policy_fingerprint(folder), clock=lambda: self.now
         )
 
     def build(self) -> tuple[bytes, str]:
