@@ -20,7 +20,7 @@ help: ## list the tasks
 	@touch $@
 
 .tools/opa-$(OPA_VERSION):
-	@scripts/fetch-opa $(OPA_VERSION) .tools
+	@PYTHON=$(PYTHON) scripts/fetch-opa $(OPA_VERSION) .tools
 	@touch $@
 
 setup: .venv/.installed .tools/opa-$(OPA_VERSION) ## install packages and OPA (every other task does it by itself)

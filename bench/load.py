@@ -75,7 +75,7 @@ def closed_loop(
     start.wait()
     began = time.perf_counter()
     for thread in threads:
-        thread.join()
+        thread.join(600)
     elapsed = time.perf_counter() - began
     if failures:
         raise Refused(failures[0])

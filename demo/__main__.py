@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import sys
 import tempfile
 import time
@@ -23,8 +24,14 @@ _SERVE_ADDRESS = "127.0.0.1:8080"
 
 def main() -> int:
     """Run what was asked for; the exit status is 1 where an answer is not the expected one."""
+    # Whoever started this may have had SIGINT ignored (nohup, a job in the background), which is inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # SIGTERM would end this process alone and leave the service.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return serve() if sys.argv[1:] == ["--serve"] else demonstrate()
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     except StartFailed as failure:
         print(failure, file=sys.stderr)
         return 1
@@ -97,17 +104,21 @@ def serve() -> int:
         with running(
             environment(issuer, listen=os.environ.get("ENTITLEMENTS_LISTEN") or _SERVE_ADDRESS, log="stdout")
         ) as (address, process):
-            token = issuer.token(contract, claims=AGENT, scopes=ORDERS_SCOPES, lifetime=contract.profile.max_lifetime)
-            body = json.dumps({"action": "read", "resource": {"type": "order", "id": "42", "properties": dict(ORDER)}})
-            print(
-                f"Serving on {address}; each decision is printed here. Stop with Ctrl-C. Paste in another terminal:\n"
-            )
-            print(
-                f"curl -s {address}/authorize -H 'Authorization: Bearer {token}' "
-                f"-H 'Content-Type: application/json' -d {shlex.quote(body)}\n",
-                flush=True,
-            )
             try:
+                token = issuer.token(
+                    contract, claims=AGENT, scopes=ORDERS_SCOPES, lifetime=contract.profile.max_lifetime
+                )
+                body = json.dumps(
+                    {"action": "read", "resource": {"type": "order", "id": "42", "properties": dict(ORDER)}}
+                )
+                print(
+                    f"Serving on {address}; each decision is printed here. Stop with Ctrl-C. Paste in another terminal:\n"
+                )
+                print(
+                    f"curl -s {address}/authorize -H 'Authorization: Bearer {token}' "
+                    f"-H 'Content-Type: application/json' -d {shlex.quote(body)}\n",
+                    flush=True,
+                )
                 return process.wait()
             except KeyboardInterrupt:
                 return 0

@@ -119,7 +119,7 @@ def running(settings: Mapping[str, str], *, command: Sequence[str] = ()) -> Iter
                 process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait()
+                process.wait(20)
 
 
 def _said(errors: IO[str]) -> str:

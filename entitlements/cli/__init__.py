@@ -12,6 +12,7 @@ import click
 from entitlements import __version__
 from entitlements.cli.authorize import authorize
 from entitlements.cli.contract import contract
+from entitlements.cli.opa import opa
 from entitlements.cli.policy import policy
 from entitlements.cli.serve import serve
 from entitlements.cli.token import token
@@ -45,5 +46,5 @@ def main() -> None:
     """
 
 
-for command in (serve, authorize, token, contract, policy):
+for command in (serve, authorize, token, contract, policy, opa):
     main.add_command(command)

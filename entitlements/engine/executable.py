@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
+from entitlements.engine.opa_install import OPA_VERSION, version_of
 from entitlements.errors import StartupFault
 
-OPA_VERSION = "1.22.2"
-_ADVICE = f"run `make opa`, or install OPA {OPA_VERSION} and name it in ENTITLEMENTS_OPA_BIN"
+__all__ = ["OPA_VERSION", "find_opa"]
+
+_ADVICE = f"run `entitlements opa install`, or install OPA {OPA_VERSION} and name it in ENTITLEMENTS_OPA_BIN"
 
 
 def find_opa(*, configured: str, tools: Path, search_path: str) -> Path:
@@ -24,17 +25,8 @@ def find_opa(*, configured: str, tools: Path, search_path: str) -> Path:
     for candidate in filter(None, candidates):
         if not (Path(candidate).is_file() and os.access(candidate, os.X_OK)):
             break
-        version = _version(candidate)
+        version = version_of(candidate)
         if version != OPA_VERSION:
             raise StartupFault("opa_version", f"`{candidate}` is OPA {version}, not {OPA_VERSION}: {_ADVICE}")
         return Path(candidate).resolve()
     raise StartupFault("opa_not_found", f"there is no OPA executable: {_ADVICE}")
-
-
-def _version(executable: str) -> str:
-    try:
-        done = subprocess.run([executable, "version"], capture_output=True, text=True, timeout=30, check=False)
-    except (OSError, subprocess.SubprocessError):
-        return "?"
-    first = done.stdout.partition("\n")[0]
-    return first.removeprefix("Version: ") if first.startswith("Version: ") else "?"

@@ -158,7 +158,7 @@ class ServedCalls(BuiltinCalls):
         super().__init__(opa)
         self._folder = tempfile.TemporaryDirectory(prefix="entitlements-calls-")
         self._names: dict[tuple[str, tuple[bool, ...]], str] = {}
-        done = subprocess.run([str(opa), "capabilities", "--current"], capture_output=True, check=True)
+        done = subprocess.run([str(opa), "capabilities", "--current"], capture_output=True, timeout=300, check=True)
         self.declared: dict[str, Mapping[str, Any]] = {one["name"]: one for one in json.loads(done.stdout)["builtins"]}
         for number, (name, one) in enumerate(self.declared.items()):
             if name not in NOT_CALLED and not one.get("deprecated"):

@@ -124,7 +124,7 @@ class Plain:
     def health_check(self) -> int:
         test = [self.text(part) for part in SERVICES["opa"]["healthcheck"]["test"]]
         assert test[:2] == ["CMD", "/opa"]
-        return subprocess.run([str(self.opa), *test[2:]], capture_output=True, check=False).returncode
+        return subprocess.run([str(self.opa), *test[2:]], capture_output=True, timeout=60, check=False).returncode
 
 
 def eventually(condition: Any, seconds: float = 30) -> None:
@@ -232,4 +232,6 @@ def test_an_edit_decides_nothing_until_it_is_locked_and_is_served_without_a_rest
 def contract(world: Plain, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**world.environment("development-keys"), "ENTITLEMENTS_OPA_BIN": str(world.opa)}
     command = [sys.executable, "-m", "entitlements", "contract", *arguments]
-    return subprocess.run(command, cwd=world.work, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=world.work, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )

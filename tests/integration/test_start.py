@@ -130,7 +130,7 @@ def test_a_policy_that_asks_the_network_is_refused(world: World) -> None:
 
 def test_an_absent_opa_is_refused_with_its_cure(world: World, tmp_path: Path) -> None:
     printed = world.start({"ENTITLEMENTS_OPA_BIN": str(tmp_path / "nowhere")})
-    assert "make opa" in printed
+    assert "entitlements opa install" in printed
 
 
 def test_another_version_of_opa_is_refused(world: World, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def opa(*arguments: str) -> subprocess.CompletedProcess[str]:
     found = find_opa(
         configured=os.environ.get("ENTITLEMENTS_OPA_BIN", ""), tools=ROOT / ".tools", search_path=os.environ["PATH"]
     )
-    return subprocess.run([str(found), *arguments], capture_output=True, text=True, cwd=ROOT, check=False)
+    return subprocess.run([str(found), *arguments], capture_output=True, text=True, cwd=ROOT, timeout=300, check=False)
 
 
 @pytest.fixture(scope="module")

@@ -82,7 +82,7 @@ def test_an_engine_that_dies_under_load_costs_no_wrong_answer(own: RunningServic
                 os.kill(pid, getattr(signal, name))
             healed = wait_until_decided(own, wire)
         over.set()
-        replies = [one for worker in asked for one in worker.result()]
+        replies = [one for worker in asked for one in worker.result(60)]
     assert healed < HEALED
     answered = [(good, reply) for good, reply in replies if reply.status == 200]
     assert {reply.status for _, reply in replies} <= {200, 503}

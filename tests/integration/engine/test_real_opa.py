@@ -373,5 +373,6 @@ def test_eight_threads_each_get_the_answers_to_their_own_questions(shared: Watch
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
     assert not wrong

@@ -204,14 +204,14 @@ def test_parallel_first_questions_share_one_fetch(endpoint: Endpoint, keys: Http
     found: list[bool] = []
 
     def ask() -> None:
-        together.wait()
+        together.wait(60)
         found.append(finds(keys, "first", 0))
 
     threads = [threading.Thread(target=ask) for _ in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     assert found == [True] * 16
     assert len(endpoint.asked) == 1
 

@@ -45,7 +45,7 @@ def test_nothing_stands_in_for_a_configured_one_that_is_absent(tmp_path: Path) -
     tool = good(tmp_path / "tools" / "opa")
     fault = refused(configured=str(tmp_path / "nowhere"), tools=tool.parent, search_path=str(tool.parent))
     assert fault.code == "opa_not_found"
-    assert "make opa" in fault.message
+    assert "entitlements opa install" in fault.message
 
 
 def test_nothing_stands_in_for_a_tool_of_another_version(tmp_path: Path) -> None:

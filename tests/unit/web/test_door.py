@@ -53,7 +53,7 @@ class Protocol:
     async def __call__(self) -> bytes:
         self.read = True
         if self._never:
-            await asyncio.Event().wait()
+            await asyncio.sleep(60)
         if self._breaks:
             raise RuntimeError("transport")
         return self._body
@@ -226,7 +226,7 @@ def test_who_finds_no_room_is_told_to_come_back(counted: list[tuple[str, str]]) 
     release = threading.Event()
 
     def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        release.wait()
+        assert release.wait(60)
         start_response("200 OK", [])
         return [b""]
 

@@ -77,7 +77,7 @@ def test_a_process_that_is_killed_between_questions_is_replaced() -> None:
         process = solver._process
         assert process is not None
         process.kill()
-        process.wait()
+        process.wait(60)
         assert solver.solve(EASY).answer in (UNDECIDED, SAT)
         assert answers_still(solver)
 
@@ -103,5 +103,5 @@ def test_nobody_but_the_solver_process_imports_the_solver() -> None:
         "import sys, entitlements.proof, entitlements.proof.check, entitlements.wiring, entitlements.web.app;"
         "import entitlements.cli; assert 'z3' not in sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
