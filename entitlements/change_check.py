@@ -15,6 +15,7 @@ from entitlements.contract import (
     Change,
     ContractFile,
     changes,
+    link_faults_of_step,
     misplaced,
     of_step,
     renamed,
@@ -22,7 +23,7 @@ from entitlements.contract import (
 )
 from entitlements.contract.change_rules import BREAKING, REVIEW
 from entitlements.engine import Read, read_policies
-from entitlements.errors import Fault
+from entitlements.errors import ContractsInvalid, Fault
 from entitlements.model import JSON
 from entitlements.proof import DEFAULT_EFFORT, REFUTED, Access, Answer, Effort, Side, compare_access
 
@@ -141,9 +142,11 @@ def check_step(
     approvals: of the contract, any step; contracts: the folder that they were read from; today: the day on which
     approvals have to be valid; effort: how the question is answered.
 
-    Raises StartupFault where policies do not compile and EngineUnavailable where OPA fails.
+    Raises StartupFault where policies do not compile, ContractsInvalid where `renamed_from` says what is not followed,
+    and EngineUnavailable where OPA fails.
     """
     old, new = step.old.contract, step.new.contract
+    refuse_links(step.old, step.new)
     valid = of_step(approvals, old.version, new.version)
     accepted = {one.fingerprint for one in valid if one.expires >= today}
     reads = read_policies(opa, step.policies[1]).reads
@@ -167,6 +170,16 @@ def check_step(
     problems = stale(file, valid, asked_for, today)
     problems += misplaced(file, [one for one in approvals if one not in valid], today)
     return Report(step.old, step.new, access, findings, tuple(problems), valid)
+
+
+def refuse_links(old: ContractFile, new: ContractFile) -> None:
+    """Raise ContractsInvalid `link_not_followed`, with file and line, for each `renamed_from` that is not followed."""
+    faults = [
+        replace(fault, file=new.file, line=new.lines.line_of(fault.path))
+        for fault in link_faults_of_step(old.contract, new.contract)
+    ]
+    if faults:
+        raise ContractsInvalid("link_not_followed", "what `renamed_from` says here is not followed", faults)
 
 
 def _accepted(answer: Answer, accepted: set[str]) -> Answer:

@@ -14,7 +14,16 @@ from entitlements.cli.contract_explain import explain
 from entitlements.cli.contract_init import init
 from entitlements.cli.contract_lock import lock
 from entitlements.cli.contract_verify import verify
-from entitlements.contract import Contract, input_schema, lint, load_contract
+from entitlements.contract import (
+    Contract,
+    ContractFile,
+    input_schema,
+    lint,
+    lint_links,
+    load_contract,
+    load_file,
+    versions,
+)
 from entitlements.contract.lock import load_all, version_key
 from entitlements.errors import ContractsInvalid, Fault, StartupFault
 
@@ -48,6 +57,7 @@ def lint_command(files: Sequence[Path], strict: bool, form: str) -> None:
             contracts.append(load_contract(file))
         except ContractsInvalid as invalid:
             errors.extend(invalid.faults)
+    errors.extend(_unfollowed(files, contracts))
     for loaded in contracts:
         warnings.extend(lint(loaded))
     if form == "json":
@@ -59,6 +69,30 @@ def lint_command(files: Sequence[Path], strict: bool, form: str) -> None:
             click.echo(f"{render.paint('warning', 'yellow')}  {fault} ({fault.code})")
         click.echo(f"{len(contracts)} sound, {_counted(errors, 'error')}, {_counted(warnings, 'warning')}")
     sys.exit(render.USAGE if errors else render.NO if strict and warnings else 0)
+
+
+def _unfollowed(files: Sequence[Path], loaded: Sequence[Contract]) -> list[Fault]:
+    """What `renamed_from` says that is not followed: in each file that is named, else in each newest version.
+
+    An older version that was published stays as it is; what it says was refused, or concerned nobody.
+    """
+    if files:
+        known = {one.ref for one in loaded}
+        named = [one for one in map(_file_of, files) if one is not None and one.contract.ref in known]
+        return [fault for one in named for fault in lint_links(one)]
+    found: list[Fault] = []
+    for paths in versions(render.settings().contracts).values() if loaded else ():
+        older = _file_of(paths[-2]) if len(paths) > 1 else None
+        newest = _file_of(paths[-1])
+        found += lint_links(newest, older) if newest else []
+    return found
+
+
+def _file_of(path: Path) -> ContractFile | None:
+    try:
+        return load_file(path)
+    except ContractsInvalid:
+        return None
 
 
 def _counted(faults: Sequence[Fault], word: str) -> str:

@@ -11,7 +11,7 @@ from entitlements.contract.approvals import (
 )
 from entitlements.contract.catalog import Catalog, load_catalog
 from entitlements.contract.change_rules import RULES, Change, ChangeRule
-from entitlements.contract.changes import changes, renamed
+from entitlements.contract.changes import changes
 from entitlements.contract.conformance import Admitted, Refused, admit, conforms, request_faults
 from entitlements.contract.document import (
     ALWAYS_DECLARED,
@@ -26,7 +26,8 @@ from entitlements.contract.document import (
 from entitlements.contract.draft import DraftHead, draft
 from entitlements.contract.gate import PolicyGate, gate_faults
 from entitlements.contract.input_schema import input_schema
-from entitlements.contract.lint import lint
+from entitlements.contract.links import link_faults, link_faults_of_step, renamed, successors
+from entitlements.contract.lint import lint, lint_links
 from entitlements.contract.loader import load_contract, parse_contract
 from entitlements.contract.lock import (
     FIRST_VERSION,
@@ -73,7 +74,10 @@ __all__ = [
     "draft",
     "gate_faults",
     "input_schema",
+    "link_faults",
+    "link_faults_of_step",
     "lint",
+    "lint_links",
     "load_approvals",
     "load_catalog",
     "load_contract",
@@ -89,6 +93,7 @@ __all__ = [
     "request_faults",
     "retyped",
     "stale",
+    "successors",
     "version_key",
     "versions",
     "write_approval",

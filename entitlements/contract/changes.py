@@ -7,6 +7,7 @@ from typing import Any
 
 from entitlements.contract.change_rules import BREAKING, RULES, WARNING, Change
 from entitlements.contract.document import ClaimSpec, Contract
+from entitlements.contract.links import successors
 from entitlements.contract.lock import version_key
 from entitlements.contract.schema_changes import schema_changes
 from entitlements.model import JSON
@@ -74,27 +75,20 @@ def _part(document: Any, *keys: str) -> Any:
     return document
 
 
-def renamed(old: Contract, new: Contract) -> dict[str, str]:
-    """New names by old ones, where the new version declares the link with `renamed_from`."""
-    return {
-        claim.renamed_from: name
-        for name, claim in new.claims.items()
-        if name not in old.claims and claim.renamed_from in old.claims and claim.renamed_from not in new.claims
-    }
-
-
 def _claims(old: Contract, new: Contract) -> Iterator[Change]:
-    names = renamed(old, new)
+    names = successors(old, new)
     for name, claim in old.claims.items():
-        successor = names.get(name, name)
-        if successor not in new.claims:
+        successor = names.get(name)
+        if name in new.claims and successor != name:
+            yield Change("claim_replaced", f"claims.{name}", name, name, new.claims[name].renamed_from)
+        elif successor is None:
             yield Change("claim_removed", f"claims.{name}", name, _shape(claim), None)
             if name not in new.removed:
                 yield Change("claim_removed_without_tombstone", f"claims.{name}", name, name, None)
-            continue
-        if successor != name:
-            yield Change("claim_renamed", f"claims.{successor}", name, name, successor)
-        yield from _claim(claim, new.claims[successor])
+        if successor is not None:
+            if successor != name:
+                yield Change("claim_renamed", f"claims.{successor}", name, name, successor)
+            yield from _claim(claim, new.claims[successor])
     for name, claim in new.claims.items():
         if name not in old.claims and name not in names.values():
             yield Change("claim_added", f"claims.{name}", name, None, _shape(claim))
@@ -125,18 +119,18 @@ def _scopes(old: Contract, new: Contract) -> Iterator[Change]:
         yield Change("scope_removed", f"scopes.{scope}", "", scope, None)
     for scope in sorted(after - before):
         yield Change("scope_added", f"scopes.{scope}", "", None, scope)
-    names = renamed(old, new)
+    names = successors(old, new)
+    before_of = {claim: name for name, claim in names.items()}
     bound = {
-        claim: (bool(old.released_by[before]), bool(new.released_by[claim]))
+        claim: (bool(old.released_by[before_of[claim]]), bool(new.released_by[claim]))
         for claim in new.claims
-        for before in old.claims
-        if names.get(before, before) == claim
+        if claim in before_of
     }
     for claim, (was, is_now) in bound.items():
         if was != is_now:
             yield Change("claim_bound" if is_now else "claim_unbound", f"claims.{claim}", claim, was, is_now)
     for scope in sorted(before & after):
-        held = {names.get(claim, claim) for claim in old.scopes[scope].claims}
+        held = {names[claim] for claim in old.scopes[scope].claims if claim in names}
         holds = set(new.scopes[scope].claims)
         # What comes or goes with its claim, or with all its scopes, is told once, as that.
         told = {claim for claim in held ^ holds if bound.get(claim) != (True, True)}

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from entitlements.contract.document import ALWAYS_DECLARED, Contract
+from entitlements.contract.links import CODE, link_faults, link_faults_of_step
+from entitlements.contract.steps import ContractFile
 from entitlements.errors import Fault
+
+
+def lint_links(file: ContractFile, older: ContractFile | None = None) -> list[Fault]:
+    """Errors: what `renamed_from` says that no check could follow, with file and line. older: the version before."""
+    found = {fault.path: fault.message for fault in link_faults_of_step(older.contract, file.contract)} if older else {}
+    found = {**found, **dict(link_faults(file.contract))}
+    return [Fault(CODE, text, file.file, file.lines.line_of(path), path) for path, text in found.items()]
 
 
 def lint(contract: Contract) -> tuple[Fault, ...]:

@@ -27,6 +27,9 @@ def differences(old: Contract, new: Contract, point: Point) -> frozenset[Differe
 def _all(old: Contract, new: Contract, point: Point) -> Iterator[Difference]:
     one, other = point.before, point.after
     for step in claim_steps(old, new):
+        if not step.name_after:
+            # What another claim's value takes the place of is told with that one.
+            continue
         pair = one.claims.get(step.name_before, ABSENT), other.claims.get(step.name_after, ABSENT)
         if step.name_before in point.changed or step.name_after in point.changed:
             yield from _of_claim(step, *pair)

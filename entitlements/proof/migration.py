@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from entitlements.contract import REGISTERED, ClaimSpec, Contract, conforms, renamed, retyped
+from entitlements.contract import REGISTERED, ClaimSpec, Contract, conforms, retyped, successors
 from entitlements.model import JSON, same_json
 
 
@@ -30,7 +30,8 @@ _ANY_TEXT: Final[Mapping[str, JSON]] = {"type": "string", "minLength": 1}
 class ClaimStep:
     """One claim on its way from the old contract to the new one; None where a contract does not declare it.
 
-    name_before and name_after differ where the new version declares a renaming.
+    name_before and name_after differ where the new version declares a renaming. One is empty where the claim is not
+    declared on that side and another claim has its name there.
     """
 
     name_before: str
@@ -52,18 +53,25 @@ def in_access_token(claim: ClaimSpec | None) -> ClaimSpec | None:
 
 
 def claim_steps(old: Contract, new: Contract) -> tuple[ClaimStep, ...]:
-    """Every claim of either contract that policy can see, paired. Registered claims are none: see `identity_step`."""
-    names = renamed(old, new)
+    """Every claim of either contract that policy can see, paired. Registered claims are none: see `identity_step`.
+
+    Raises ContractsInvalid `link_not_followed` where a claim would go on under two names.
+    """
+    names = successors(old, new)
     steps = []
     for name, claim in old.claims.items():
-        after = names.get(name, name)
+        # Where its name goes to another claim, nothing is left of it.
+        after = names.get(name, "" if name in new.claims else name)
         steps.append(ClaimStep(name, after, in_access_token(claim), in_access_token(new.claims.get(after))))
-    known = {step.name_after for step in steps}
-    steps += [ClaimStep(name, name, None, in_access_token(c)) for name, c in new.claims.items() if name not in known]
+    added = [name for name in new.claims if name not in names.values()]
+    steps += [
+        ClaimStep("" if name in old.claims else name, name, None, in_access_token(new.claims[name])) for name in added
+    ]
     return tuple(
         step
         for step in steps
-        if step.name_before not in REGISTERED and (step.before is not None or step.after is not None)
+        if (step.name_before or step.name_after) not in REGISTERED
+        and (step.before is not None or step.after is not None)
     )
 
 

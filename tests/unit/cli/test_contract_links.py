@@ -1,0 +1,59 @@
+"""Lint and check refuse a `renamed_from` that is not followed, with file and line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from entitlements.cli import main
+
+CONTRACT = """\
+contract: shop
+version: {version}
+issuer: https://login.example.com
+audience: https://shop.example.com
+policy: {{package: shop.authz, rule: allow}}
+tokens:
+  access_token: {{profile: rfc9068, algorithms: [ES256], max_lifetime: 600}}
+claims:
+  role:
+    required: true
+    schema: {{enum: [user, admin]}}
+{more}"""
+COPY = "  rank:\n    required: true\n    renamed_from: role\n    schema: {enum: [user, admin]}\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path, opa: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ENTITLEMENTS_OPA_BIN", str(opa))
+    shop = tmp_path / "contracts" / "shop"
+    shop.mkdir(parents=True)
+    (shop / "1.0.0.yaml").write_text(CONTRACT.format(version="1.0.0", more=""))
+    (shop / "1.1.0.yaml").write_text(CONTRACT.format(version="1.1.0", more=COPY))
+    policy = tmp_path / "policies" / "shop" / "authz" / "authz.rego"
+    policy.parent.mkdir(parents=True)
+    policy.write_text('package shop.authz\n\nallow if input.subject.claims.role == "admin"\n')
+    return tmp_path
+
+
+def run(project: Path, *arguments: str) -> Result:
+    environment = {
+        "ENTITLEMENTS_CONTRACTS": str(project / "contracts"),
+        "ENTITLEMENTS_POLICIES": str(project / "policies"),
+    }
+    return CliRunner().invoke(main, ["contract", *arguments], env=environment)
+
+
+@pytest.mark.parametrize("command", ["lint", "lint the file", "check"])
+def test_a_value_under_two_names_is_refused_with_file_and_line(project: Path, command: str) -> None:
+    file = project / "contracts" / "shop" / "1.1.0.yaml"
+    arguments = ["lint", str(file)] if command == "lint the file" else [command]
+    refused = run(project, *arguments)
+    assert (refused.exit_code, f"{file}:14" in refused.output) == (2, True), refused.output
+
+
+def test_an_older_version_that_says_it_is_left_alone(project: Path) -> None:
+    (project / "contracts" / "shop" / "1.2.0.yaml").write_text(CONTRACT.format(version="1.2.0", more=""))
+    assert run(project, "lint").exit_code == 0
