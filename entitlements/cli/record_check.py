@@ -12,7 +12,7 @@ from entitlements.change_check import Report, Step, check_step
 from entitlements.contract import Approval, ContractFile, load_file
 from entitlements.contract.steps import versions
 from entitlements.engine import policy_digest
-from entitlements.engine.policy_files import policy_files
+from entitlements.engine.policy_folder import policy_files
 from entitlements.errors import Fault, StartupFault
 from entitlements.proof import METHOD, PROOF, Effort
 from entitlements.proof.soundness import ProofSide, concerning
