@@ -10,7 +10,6 @@ from pathlib import Path
 from entitlements.contract import LOCK_NAME, Catalog, PolicyGate, gate_faults, load_catalog
 from entitlements.decision_log import MASKED, JsonLinesLog, Masking, open_log, read_mask_keys
 from entitlements.engine import OpaServer, PolicyEngine, check_policies, find_opa, policy_digest, watched_opa
-from entitlements.engine.private_folder import private_base
 from entitlements.errors import Fault, StartupFault
 from entitlements.model import JSON, PartHealth
 from entitlements.pdp import PolicyDecisionPoint
@@ -28,6 +27,7 @@ class Service:
     catalog: Catalog
     readiness: Callable[[], Mapping[str, PartHealth]]
     leaked_keys: Callable[[], Mapping[str, Sequence[str]]]
+    log_counts: Callable[[], Mapping[str, int]]
     close: Callable[[], None]
 
 
@@ -43,6 +43,7 @@ def build(settings: Settings) -> Service:
     except BaseException:
         log.close()
         raise
+    log.watch()
     verifier = TokenVerifier(catalog.profiles, keys, leeway=settings.leeway, cache_entries=settings.token_cache)
     pdp = PolicyDecisionPoint(
         verifier=verifier,
@@ -71,7 +72,7 @@ def build(settings: Settings) -> Service:
             source.close()
         log.close()
 
-    return Service(pdp, catalog, readiness, leaked_keys, close)
+    return Service(pdp, catalog, readiness, leaked_keys, log.counts, close)
 
 
 def preflight(settings: Settings) -> None:
@@ -155,8 +156,7 @@ def _engine(settings: Settings, catalog: Catalog, admits: Callable[[str], bool])
     paths = decision_paths(catalog)
     if settings.opa_url:
         return OpaServer(settings.opa_url, token=settings.opa_token or None, probe=paths[0])
-    base = private_base(settings.runtime_dir)
-    return watched_opa(opa(settings), settings.policies, paths, admits=admits, limits=settings.limits, base=base)
+    return watched_opa(opa(settings), settings.policies, paths, admits=admits, limits=settings.limits)
 
 
 def _gate(settings: Settings, catalog: Catalog) -> Callable[[str], bool]:

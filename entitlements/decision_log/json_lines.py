@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import select
 import stat
 import threading
 import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
+from entitlements.decision_log.log_file import Change, LogFile
 from entitlements.decision_log.record import DecisionRecord
 from entitlements.errors import DecisionLogUnavailable, StartupFault
-from entitlements.model import PartHealth
+from entitlements.model import JSON, PartHealth
 
+_LOG = logging.getLogger("entitlements")
 # How long a record may wait for those before it and for a reader that has stopped reading a pipe.
 _SECONDS = 1.0
+_ATTEMPTS = 5
+_WATCH_SECONDS = 0.25
+_EVENTS = ("moved", "removed", "truncated", "lost", "written_again")
 
 
 class JsonLinesLog:
@@ -24,15 +33,32 @@ class JsonLinesLog:
     A line is one `write` of the whole record, so a killed process leaves either the whole line or none of it. Into a
     pipe it is written in pieces that never block, so that a reader who has stopped holds up nobody for long. After a
     write that was cut short the next record starts on a line of its own.
+
+    file: where the lines go to a path; it is settled before each write, and a line that a rotation may have caught
+    under way is written again. Without it `descriptor` is written to for good.
     """
 
-    def __init__(self, descriptor: int, *, owned: bool, torn: bool = False) -> None:
-        self._descriptor = descriptor
+    def __init__(
+        self, descriptor: int, *, owned: bool, file: LogFile | None = None, now: Callable[[], float] = time.time
+    ) -> None:
+        self._stream = descriptor
+        self._now = now
         self._owned = owned
+        self._file = file
         self._lock = threading.Lock()
         self._piece = 0 if stat.S_ISREG(os.fstat(descriptor).st_mode) else select.PIPE_BUF
-        self._torn = torn
+        self._torn = file is not None and file.torn
         self._problem = ""
+        self._unsettled = ""
+        self._again: list[bytes] = []
+        self._counts: Counter[str] = Counter(dict.fromkeys(_EVENTS, 0))
+        self._alarms: dict[str, dict[str, JSON]] = {}
+        self._closed = threading.Event()
+        self._watching: threading.Thread | None = None
+
+    @property
+    def _descriptor(self) -> int:
+        return self._stream if self._file is None else self._file.descriptor
 
     def append(self, record: DecisionRecord) -> None:
         """Write one line. Raises DecisionLogUnavailable where it could not be written whole."""
@@ -41,14 +67,96 @@ class JsonLinesLog:
         if not self._lock.acquire(timeout=_SECONDS):
             raise DecisionLogUnavailable("decision_log_unavailable", "the decision log is too slow")
         try:
-            self._problem = self._write(b"\n" + line if self._torn else line, deadline)
+            problem = self._settle(deadline) or self._keep(line, deadline)
+            # What was written stays written: whether the next one can be is told by the next look.
+            self._problem = "" if problem == self._unsettled else problem
         finally:
             self._lock.release()
-        if self._problem:
-            raise DecisionLogUnavailable("decision_log_unavailable", self._problem)
+        if problem:
+            raise DecisionLogUnavailable("decision_log_unavailable", problem)
+
+    def _keep(self, line: bytes, deadline: float) -> str:
+        """Write one line into the file that the path names before and after. Out: empty, or why it could not be."""
+        for _ in range(_ATTEMPTS):
+            problem = self._write(line, deadline)
+            if problem or self._file is None:
+                return problem
+            self._file.wrote(line)
+            change = self._file.change()
+            if change is Change.NONE:
+                return ""
+            if change is Change.TRUNCATED:
+                return self._settle(deadline)
+            # Nobody can tell whether a rotator had read to the end of the file before this line came to stand there.
+            self._file.lines -= 1
+            line = _marked(line)
+            problem = self._settle(deadline)
+            if problem:
+                return problem
+            self._counts["written_again"] += 1
+        return "the decision log does not stay the same file"
+
+    def _settle(self, deadline: float) -> str:
+        """Make sure that the path names what is written to. Out: empty, or why it does not."""
+        if self._closed.is_set():
+            return "the decision log is closed"
+        if self._file is None:
+            return ""
+        try:
+            change = self._file.change()
+            if change in (Change.MOVED, Change.REMOVED):
+                self._replaced(self._file, change)
+            elif change is Change.TRUNCATED:
+                self._truncated(self._file)
+            self._unsettled = ""
+        except OSError as error:
+            why = (error.strerror or "").lower()
+            self._unsettled = f"the decision log `{self._file.path}` cannot be opened again: {why}"
+        return self._unsettled or self._write_again(self._file, deadline)
+
+    def _replaced(self, file: LogFile, change: Change) -> None:
+        records = file.lines
+        file.open_again()
+        self._torn = file.torn
+        self._counts[change.value] += 1
+        if change is Change.REMOVED:
+            self._lost(change, f"the decision log `{file.path}` was removed and is opened again", records)
+        else:
+            _LOG.info("the decision log `%s` was moved, a new one is opened", file.path)
+
+    def _truncated(self, file: LogFile) -> None:
+        records = file.lines
+        missing, copied = file.begin_again()
+        self._torn = file.torn
+        self._counts[Change.TRUNCATED.value] += 1
+        self._again += [_marked(line) for line in missing]
+        if copied:
+            _LOG.info("the decision log `%s` was copied and truncated", file.path)
+        else:
+            text = f"the decision log `{file.path}` was truncated and no copy stands beside it"
+            self._lost(Change.TRUNCATED, text, records - len(missing))
+
+    def _write_again(self, file: LogFile, deadline: float) -> str:
+        while self._again:
+            problem = self._write(self._again[0], deadline)
+            if problem:
+                return problem
+            file.wrote(self._again.pop(0))
+            self._counts["written_again"] += 1
+        return ""
+
+    def _lost(self, change: Change, text: str, records: int) -> None:
+        """Tell that records are gone: once to whoever reads standard error, and in `health` until the process ends."""
+        _LOG.error("%s: %d records of this process stood in it", text, records)
+        self._counts["lost"] += records
+        code = f"decision_log_{change.value}"
+        before = self._alarms.get(code, {}).get("records", 0)
+        when = datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="seconds")
+        self._alarms[code] = {"code": code, "time": when, "records": int(str(before)) + records}
 
     def _write(self, data: bytes, deadline: float) -> str:
         """Write it all and say nothing, or say why not all was written."""
+        data = b"\n" + data if self._torn else data
         step, written, problem = self._piece or len(data), 0, ""
         try:
             while written < len(data) and not problem:
@@ -69,39 +177,64 @@ class JsonLinesLog:
         waiting.register(self._descriptor, select.POLLOUT)
         return bool(waiting.poll(max(0.0, deadline - time.monotonic()) * 1000))
 
+    def watch(self, seconds: float = _WATCH_SECONDS) -> None:
+        """Look at the path every so many seconds, in a thread of its own, until the log is closed."""
+
+        def run() -> None:
+            while not self._closed.wait(seconds):
+                self.look()
+
+        if self._file is not None and self._file.regular:
+            self._watching = threading.Thread(target=run, name="decision-log-watch", daemon=True)
+            self._watching.start()
+
+    def look(self) -> None:
+        """Compare path and file while nobody writes, so that a rotation is noticed without a request."""
+        if self._lock.acquire(timeout=_SECONDS):
+            try:
+                self._settle(time.monotonic() + _SECONDS)
+            finally:
+                self._lock.release()
+
     def health(self) -> PartHealth:
-        """Not ready from a failed write on until one succeeds."""
-        return PartHealth(not self._problem, self._problem)
+        """Not ready while the path is not what is written to, and from a failed write on until one succeeds."""
+        self.look()
+        problem = self._unsettled or self._problem
+        alarms: list[JSON] = [dict(alarm) for alarm in self._alarms.values()]
+        return PartHealth(not problem, problem, {"alarms": alarms} if alarms else {})
+
+    def counts(self) -> Mapping[str, int]:
+        """How often the file was moved, removed and truncated, and how many records were lost or written again."""
+        return dict(self._counts)
 
     def close(self) -> None:
-        """Close the file; standard output stays open."""
-        if self._owned:
-            os.close(self._descriptor)
+        """Close the file, after a last look at it; standard output stays open."""
+        self.look()
+        self._closed.set()
+        if self._watching is not None:
+            self._watching.join()
+        with self._lock:
+            if self._owned:
+                os.close(self._descriptor)
 
 
-def open_log(target: str) -> JsonLinesLog:
+def _marked(line: bytes) -> bytes:
+    """The line as one that may stand in the log a second time."""
+    return line if line.endswith(b',"again":true}\n') else line[:-2] + b',"again":true}\n'
+
+
+def open_log(target: str, *, clock: Callable[[], float] = time.monotonic) -> JsonLinesLog:
     """Open `stdout` or the file at the path `target` for appending (created with mode 0600).
 
     Raises StartupFault `decision_log_unwritable`.
     """
     if target == "stdout":
         return JsonLinesLog(1, owned=False)
-    path = Path(target)
     try:
-        # Not blocking: to open a pipe that nobody reads is an error, not a wait without end.
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        descriptor = os.open(path, flags, 0o600)
-    except OSError as error:
+        file = LogFile(Path(target), clock)
+    except (OSError, ValueError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or "no such path"
         raise StartupFault(
-            "decision_log_unwritable", f"the decision log `{target}` cannot be opened: {os.strerror(error.errno or 0)}"
+            "decision_log_unwritable", f"the decision log `{target}` cannot be opened: {why.lower()}"
         ) from None
-    return JsonLinesLog(descriptor, owned=True, torn=_ends_mid_line(path, descriptor))
-
-
-def _ends_mid_line(path: Path, descriptor: int) -> bool:
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or status.st_size == 0:
-        return False
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) != b"\n"
+    return JsonLinesLog(file.descriptor, owned=True, file=file)

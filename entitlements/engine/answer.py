@@ -18,8 +18,6 @@ POLICY_ERROR = "policy_error"
 CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 MEMBERS = frozenset({"allow", "reasons", "obligations"})
 _ANSWER_MEMBERS = frozenset({"result", "provenance", "decision_id"})
-# How the revision of a server's lockdown bundle begins; it decides nothing and stands beside the one that does.
-LOCKDOWN_REVISION = "lockdown:"
 MAX_REASONS = 32
 MAX_OBLIGATIONS = 16
 
@@ -39,21 +37,21 @@ def read_answer(body: bytes) -> Verdict:
     if not document.keys() <= _ANSWER_MEMBERS:
         # OPA warns, for one, that it has evaluated a policy without its input.
         raise EngineUnavailable("engine_answer_invalid", "the engine's answer holds more than a result")
-    return read_result(document, "result", _revision(document), _engine_version(document))
+    return read_result(document, "result", _revision(document))
 
 
-def read_result(document: Mapping[str, JSON], member: str, revision: str, engine_version: str = "") -> Verdict:
+def read_result(document: Mapping[str, JSON], member: str, revision: str) -> Verdict:
     """The verdict of a decision that stands in `document` under `member`, or is undefined where it does not."""
     if member not in document:
-        return Verdict(False, (POLICY_UNDEFINED,), (), revision, engine_version)
+        return Verdict(False, (POLICY_UNDEFINED,), (), revision)
     result = document[member]
     if isinstance(result, bool):
-        return Verdict(result, (), (), revision, engine_version)
+        return Verdict(result, (), (), revision)
     read = _read_object(result)
     if read is None:
-        return Verdict(False, (POLICY_ERROR,), (), revision, engine_version)
+        return Verdict(False, (POLICY_ERROR,), (), revision)
     allow, reasons, obligations = read
-    return Verdict(allow, reasons, obligations, revision, engine_version)
+    return Verdict(allow, reasons, obligations, revision)
 
 
 def _read_object(result: JSON) -> tuple[bool, tuple[str, ...], tuple[dict[str, JSON], ...]] | None:
@@ -75,22 +73,12 @@ def _read_object(result: JSON) -> tuple[bool, tuple[str, ...], tuple[dict[str, J
 
 
 def _revision(document: dict[str, JSON]) -> str:
-    """The one revision that is not the lockdown's. Raises EngineUnavailable `policy_revision_unknown`."""
     provenance = document.get("provenance")
     bundles = provenance.get("bundles") if isinstance(provenance, dict) else None
     revisions = [
         bundle.get("revision") if isinstance(bundle, dict) else None
         for bundle in (bundles.values() if isinstance(bundles, dict) else ())
     ]
-    named = [one for one in revisions if isinstance(one, str) and one]
-    decides = [one for one in named if not one.startswith(LOCKDOWN_REVISION)]
-    # A bundle without a revision could hold any policy: then nothing is known of what decided.
-    if len(named) != len(revisions) or len(decides) != 1 or len(named) > 2:
+    if len(revisions) != 1 or not isinstance(revisions[0], str) or not revisions[0]:
         raise EngineUnavailable("policy_revision_unknown", "the engine does not name the policy revision it serves")
-    return decides[0]
-
-
-def _engine_version(document: dict[str, JSON]) -> str:
-    provenance = document.get("provenance")
-    version = provenance.get("version") if isinstance(provenance, dict) else None
-    return version if isinstance(version, str) else ""
+    return revisions[0]

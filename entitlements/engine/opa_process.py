@@ -17,7 +17,6 @@ from entitlements.engine.bundle_trial import named_revision, refusal
 from entitlements.engine.opa_child import OpaChild
 from entitlements.engine.opa_server import OpaServer
 from entitlements.engine.policy_files import CONSTANT_PATH
-from entitlements.engine.private_folder import private_base
 from entitlements.errors import EngineUnavailable, StartupFault
 from entitlements.model import JSON, PartHealth, Verdict
 
@@ -42,17 +41,12 @@ class OpaProcess:
     """A policy engine that owns its OPA.
 
     executable: the pinned OPA; bundle: an OPA bundle (`.tar.gz`) whose manifest names `revision`; probe: the path that
-    `health` asks; base: the folder below which each child gets a private one.
-
-    Raises StartupFault `bundle_refused` where OPA does not activate the bundle, `no_private_folder`, and
-    `opa_not_started` where it does not come up.
+    `health` asks. Raises StartupFault `bundle_refused` where OPA does not activate the bundle, and `opa_not_started`
+    where it does not come up.
     """
 
-    def __init__(
-        self, executable: Path, bundle: bytes, revision: str, *, probe: str = CONSTANT_PATH, base: Path | None = None
-    ) -> None:
+    def __init__(self, executable: Path, bundle: bytes, revision: str, *, probe: str = CONSTANT_PATH) -> None:
         self._executable = executable
-        self._base = base or private_base()
         self._probe = probe
         self._loaded = _Loaded(bundle, revision)
         self._activating = threading.Lock()
@@ -74,9 +68,10 @@ class OpaProcess:
         return self._loaded.revision
 
     @property
-    def child(self) -> OpaChild | None:
-        """The OPA that runs now; None while it is being restarted."""
-        return self._child
+    def folder(self) -> Path | None:
+        """The private folder of the OPA that runs now."""
+        child = self._child
+        return child.folder if child is not None else None
 
     def ask(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
         """One evaluation before `deadline`. Raises EngineUnavailable."""
@@ -167,7 +162,7 @@ class OpaProcess:
     def _start_child(self) -> None:
         with self._joining:
             if not self._stopping.is_set():
-                self._child = OpaChild(self._executable, self._loaded.bundle, base=self._base, probe=self._probe)
+                self._child = OpaChild(self._executable, self._loaded.bundle, probe=self._probe)
 
     def _end_child(self) -> None:
         with self._joining:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from entitlements.model import Decision
@@ -72,6 +72,10 @@ class Metrics:
         """Show for each issuer the keys that it gave away; `leaked` is asked whenever the metrics are read."""
         self._registry.register(_LeakedKeys(leaked))
 
+    def watch_log(self, counts: Callable[[], Mapping[str, int]]) -> None:
+        """Show what happened to the decision log's file; `counts` is asked whenever the metrics are read."""
+        self._registry.register(_LogEvents(counts))
+
     def render(self) -> bytes:
         """The text that Prometheus reads."""
         return generate_latest(self._registry)
@@ -90,4 +94,19 @@ class _LeakedKeys(Collector):
         for issuer, names in self._leaked().items():
             for name in names:
                 family.add_metric([issuer, name], 1)
+        yield family
+
+
+class _LogEvents(Collector):
+    def __init__(self, counts: Callable[[], Mapping[str, int]]) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily(
+            "entitlements_decision_log_events",
+            "Times that the log's file was moved, removed or truncated; records that were lost or written again.",
+            labels=["event"],
+        )
+        for event, count in self._counts().items():
+            family.add_metric([event], count)
         yield family

@@ -35,6 +35,7 @@ class Application(Door):
     def __init__(self, service: Service, *, threads: int) -> None:
         metrics = Metrics()
         metrics.watch_keys(service.leaked_keys)
+        metrics.watch_log(service.log_counts)
         app = create_app(service.pdp, service.readiness, metrics)
         super().__init__(app.wsgi_app, count=metrics.turned_away, threads=threads, max_body=MAX_BODY)
         self._service = service
