@@ -111,9 +111,8 @@ def serve() -> int:
                 body = json.dumps(
                     {"action": "read", "resource": {"type": "order", "id": "42", "properties": dict(ORDER)}}
                 )
-                print(
-                    f"Serving on {address}; each decision is printed here. Stop with Ctrl-C. Paste in another terminal:\n"
-                )
+                print(f"Serving on {address}; each decision is printed here. Stop with Ctrl-C.")
+                print("Paste in another terminal:\n")
                 print(
                     f"curl -s {address}/authorize -H 'Authorization: Bearer {token}' "
                     f"-H 'Content-Type: application/json' -d {shlex.quote(body)}\n",

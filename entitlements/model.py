@@ -116,12 +116,16 @@ class AccessRequest:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The engine's answer, strictly parsed. `revision` names the policy that was evaluated."""
+    """The engine's answer, strictly parsed. `revision` names the policy that was evaluated.
+
+    engine_version: the version of OPA that evaluated it, as it says itself; empty where it does not say.
+    """
 
     allow: bool
     reasons: tuple[str, ...]
     obligations: tuple[Mapping[str, JSON], ...]
     revision: str
+    engine_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,7 @@ class Settings:
     log_mask_keys: str
     search_path: str
     limits: Limits = CEILING
+    runtime_dir: str = ""
     unlocked: bool = False
 
 
@@ -109,6 +110,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
             files=reader.integer("ENTITLEMENTS_MAX_FILES", 1, 10_000),
             file_bytes=reader.integer("ENTITLEMENTS_MAX_FILE_KIB", 1, 65_536) * 1024,
         ),
+        runtime_dir=environment.get("XDG_RUNTIME_DIR", ""),
     )
     if reader.faults:
         raise StartupFault("settings_invalid", "the settings cannot be used", reader.faults)

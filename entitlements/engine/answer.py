@@ -18,6 +18,8 @@ POLICY_ERROR = "policy_error"
 CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 MEMBERS = frozenset({"allow", "reasons", "obligations"})
 _ANSWER_MEMBERS = frozenset({"result", "provenance", "decision_id"})
+# How the revision of a server's lockdown bundle begins; it decides nothing and stands beside the one that does.
+LOCKDOWN_REVISION = "lockdown:"
 MAX_REASONS = 32
 MAX_OBLIGATIONS = 16
 
@@ -37,21 +39,21 @@ def read_answer(body: bytes) -> Verdict:
     if not document.keys() <= _ANSWER_MEMBERS:
         # OPA warns, for one, that it has evaluated a policy without its input.
         raise EngineUnavailable("engine_answer_invalid", "the engine's answer holds more than a result")
-    return read_result(document, "result", _revision(document))
+    return read_result(document, "result", _revision(document), _engine_version(document))
 
 
-def read_result(document: Mapping[str, JSON], member: str, revision: str) -> Verdict:
+def read_result(document: Mapping[str, JSON], member: str, revision: str, engine_version: str = "") -> Verdict:
     """The verdict of a decision that stands in `document` under `member`, or is undefined where it does not."""
     if member not in document:
-        return Verdict(False, (POLICY_UNDEFINED,), (), revision)
+        return Verdict(False, (POLICY_UNDEFINED,), (), revision, engine_version)
     result = document[member]
     if isinstance(result, bool):
-        return Verdict(result, (), (), revision)
+        return Verdict(result, (), (), revision, engine_version)
     read = _read_object(result)
     if read is None:
-        return Verdict(False, (POLICY_ERROR,), (), revision)
+        return Verdict(False, (POLICY_ERROR,), (), revision, engine_version)
     allow, reasons, obligations = read
-    return Verdict(allow, reasons, obligations, revision)
+    return Verdict(allow, reasons, obligations, revision, engine_version)
 
 
 def _read_object(result: JSON) -> tuple[bool, tuple[str, ...], tuple[dict[str, JSON], ...]] | None:
@@ -73,12 +75,22 @@ def _read_object(result: JSON) -> tuple[bool, tuple[str, ...], tuple[dict[str, J
 
 
 def _revision(document: dict[str, JSON]) -> str:
+    """The one revision that is not the lockdown's. Raises EngineUnavailable `policy_revision_unknown`."""
     provenance = document.get("provenance")
     bundles = provenance.get("bundles") if isinstance(provenance, dict) else None
     revisions = [
         bundle.get("revision") if isinstance(bundle, dict) else None
         for bundle in (bundles.values() if isinstance(bundles, dict) else ())
     ]
-    if len(revisions) != 1 or not isinstance(revisions[0], str) or not revisions[0]:
+    named = [one for one in revisions if isinstance(one, str) and one]
+    decides = [one for one in named if not one.startswith(LOCKDOWN_REVISION)]
+    # A bundle without a revision could hold any policy: then nothing is known of what decided.
+    if len(named) != len(revisions) or len(decides) != 1 or len(named) > 2:
         raise EngineUnavailable("policy_revision_unknown", "the engine does not name the policy revision it serves")
-    return revisions[0]
+    return decides[0]
+
+
+def _engine_version(document: dict[str, JSON]) -> str:
+    provenance = document.get("provenance")
+    version = provenance.get("version") if isinstance(provenance, dict) else None
+    return version if isinstance(version, str) else ""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
+import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from entitlements.errors import EngineUnavailable
+import urllib3
+
+from entitlements.engine.private_folder import SOCKET, private_base, private_folder
+from entitlements.engine.unix_socket import UnixConnection, only_process
+from entitlements.errors import EngineUnavailable, StartupFault
 
 _START_SECONDS = 20.0
 _SECONDS = 120.0
@@ -22,12 +25,15 @@ class BatchServer:
     """OPA over the policy files of one folder, until it is closed. Only its own user can reach the socket."""
 
     def __init__(self, opa: Path, root: str) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="entitlements-opa-")
-        self._socket = f"{self._folder.name}/opa.sock"
-        command = [str(opa), "run", "--server", "--addr", f"unix://{self._socket}", "--log-level", "error"]
+        try:
+            self._folder = private_folder(private_base())
+        except StartupFault as fault:
+            raise EngineUnavailable("engine_failed", fault.message) from None
+        path = str(self._folder / SOCKET)
+        command = [str(opa), "run", "--server", "--addr", f"unix://{path}", "--log-level", "error"]
         try:
             self._process = subprocess.Popen(
-                [*command, "--disable-telemetry", "--bundle", "."],
+                [*command, "--skip-version-check", "--bundle", "."],
                 cwd=root,
                 env={"GOGC": "400"},
                 stdin=subprocess.DEVNULL,
@@ -35,17 +41,22 @@ class BatchServer:
                 stderr=subprocess.DEVNULL,
             )
         except OSError:
-            self._folder.cleanup()
+            shutil.rmtree(self._folder, ignore_errors=True)
             raise EngineUnavailable("engine_failed", "OPA failed to evaluate the policies") from None
-        self._connection = _Connection(self._socket)
-        self._wait()
+        check = only_process(self._process.pid, lambda: self._process.poll() is None)
+        self._connection = UnixConnection(path=path, check=check, timeout=_SECONDS)
+        try:
+            self._wait()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """End the process."""
         self._connection.close()
         self._process.kill()
         self._process.wait()
-        self._folder.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def decide(self, rule_path: str, inputs: Sequence[str]) -> Iterator[dict[str, Any] | None]:
         """The `{"result": …}` of each input (a JSON text), `{}` where undefined, None where its evaluation failed."""
@@ -58,8 +69,8 @@ class BatchServer:
                     {"Content-Type": "application/json"},
                 )
                 answer = self._connection.getresponse()
-                body = answer.read()
-            except (OSError, http.client.HTTPException):
+                body = answer.data
+            except (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError):
                 raise EngineUnavailable("engine_failed", "OPA failed to evaluate the policies") from None
             if answer.status not in (200, 500):
                 raise EngineUnavailable("engine_failed", "OPA failed to evaluate the policies")
@@ -71,26 +82,11 @@ class BatchServer:
         while True:
             try:
                 self._connection.request("GET", "/health")
-                self._connection.getresponse().read()
-            except (OSError, http.client.HTTPException):
+                self._connection.getresponse().drain_conn()
+            except (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError):
                 self._connection.close()
                 if time.monotonic() > limit or self._process.poll() is not None:
-                    self.close()
                     raise EngineUnavailable("engine_failed", "OPA failed to evaluate the policies") from None
                 time.sleep(0.01)
             else:
                 return
-
-
-class _Connection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=_SECONDS)
-        self._path = path
-
-    def connect(self) -> None:
-        """Open the socket."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)

@@ -1,7 +1,8 @@
 """Runs OPA and makes sure it never outlives the service. Started as a script; imports as little as it can.
 
 Standard input is a pipe whose other end only the service holds: when the service ends, however it ends, the pipe
-closes, OPA is killed and the folder that was made for it is removed. Usage: guardian.py FOLDER OPA ARGUMENT...
+closes, OPA is killed and the folder that was made for it is removed. Standard output is a pipe to the service: the
+process id of OPA is written to it, in one line. Usage: guardian.py FOLDER OPA ARGUMENT...
 """
 
 import ctypes
@@ -18,14 +19,25 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
+def _become_opa() -> None:
+    _die_with_parent()
+    os.umask(0o077)
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606
+
+
 def main() -> int:
     """Start OPA, wait for it or for the service to end; returns OPA's exit status."""
     child = os.fork()
     if child == 0:
-        _die_with_parent()
-        null = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(null, 0)
-        os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606
+        try:
+            _become_opa()
+        finally:
+            os._exit(127)
+    os.write(1, b"%d\n" % child)
+    os.close(1)
 
     abandoned = threading.Event()
 

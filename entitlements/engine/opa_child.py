@@ -1,42 +1,57 @@
-"""One OPA under its guardian, with a private folder that holds its bundle: started, told of another bundle, ended."""
+"""One OPA under its guardian, in a private folder that holds its socket and its bundle.
+
+The folder is the lock: it is made anew for each start and only our user can enter it, so OPA needs no authorization of
+its own. Who listens on the socket is compared with the process that was started, on each connection.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import secrets
+import select
 import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from entitlements.engine.opa_server import OpaServer
+from entitlements.engine.private_folder import SOCKET, private_folder
+from entitlements.engine.unix_socket import only_process
 
 _GUARDIAN = Path(__file__).with_name("guardian.py")
+_REPORT_SECONDS = 10.0
 _END_SECONDS = 5.0
 
 
 class OpaChild:
     """A running OPA that serves the bundle in its folder and watches it.
 
-    executable: the pinned OPA; bundle: the bytes that it starts with; probe: see `OpaServer`. Raises OSError where the
-    folder cannot be made or no process can be started; nothing is left then.
+    executable: the pinned OPA; bundle: the bytes that it starts with; base: where its folder is made; probe: see
+    `OpaServer`. Raises StartupFault `no_private_folder`, and OSError where no process can be started; nothing is left
+    then.
     """
 
-    def __init__(self, executable: Path, bundle: bytes, *, probe: str) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="entitlements-opa-"))
-        self._bundle = self.folder / "bundle.tar.gz"
+    def __init__(self, executable: Path, bundle: bytes, *, base: Path, probe: str) -> None:
+        self.folder = private_folder(base)
+        self.socket = self.folder / SOCKET
+        # OPA watches the folder that the bundle stands in: one of its own, in which nothing else ever changes.
+        self._bundle = self.folder / "bundle" / "bundle.tar.gz"
         try:
+            self._bundle.parent.mkdir(mode=0o700)
             self.replace(bundle)
-            self.server = self._start(executable, probe)
+            self._guardian = self._start(executable)
+            try:
+                self.pid = self._reported_pid()
+            except BaseException:
+                self._end()
+                raise
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
+        self.server = OpaServer(f"unix://{self.socket}", check=only_process(self.pid, self.alive), probe=probe)
 
     def replace(self, bundle: bytes) -> None:
         """Put other bytes in the place of the bundle, in one step; OPA sees them by itself. Raises OSError."""
-        temporary = self._bundle.with_name("." + self._bundle.name)
+        temporary = self.folder / "next.tar.gz"
         temporary.write_bytes(bundle)
         temporary.replace(self._bundle)
 
@@ -53,39 +68,43 @@ class OpaChild:
     def stop(self) -> None:
         """End OPA and remove its folder."""
         self.server.close()
+        self._end()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _end(self) -> None:
         self.kill()
         try:
             self._guardian.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             self._guardian.kill()
             self._guardian.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _start(self, executable: Path, probe: str) -> OpaServer:
-        port = _free_port()
-        self.token = secrets.token_urlsafe(32)
-        command = (_GUARDIAN, self.folder, executable)
-        self._guardian = subprocess.Popen(
-            [sys.executable, "-I", "-S", *map(str, command), *_arguments(port, self._bundle)],
+    def _start(self, executable: Path) -> subprocess.Popen[bytes]:
+        guardian = [sys.executable, "-I", "-S", str(_GUARDIAN), str(self.folder)]
+        return subprocess.Popen(
+            [*guardian, str(executable), *_arguments(self.socket, self._bundle)],
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=self.folder,
-            env={"ENTITLEMENTS_OPA_TOKEN": self.token},
+            # Nothing of ours, no token above all, is in the environment of what we start.
+            env={},
             start_new_session=True,
         )
-        return OpaServer(f"http://127.0.0.1:{port}", token=self.token, probe=probe)
+
+    def _reported_pid(self) -> int:
+        """The process id of OPA, which its guardian tells. Raises OSError where it does not."""
+        with self._guardian.stdout as told:  # type: ignore[union-attr]
+            if not select.select([told], [], [], _REPORT_SECONDS)[0]:
+                raise TimeoutError("OPA's guardian does not tell its process id")
+            line = told.readline()
+        if not line.endswith(b"\n"):
+            raise ChildProcessError("OPA's guardian has ended")
+        return int(line)
 
 
-def _arguments(port: int, bundle: Path) -> list[str]:
+def _arguments(socket: Path, bundle: Path) -> list[str]:
     return [
-        *("run", "--server", "--addr", f"127.0.0.1:{port}", "--bundle", str(bundle), "--watch"),
-        *("--authentication=token", "--authorization=basic", "--skip-version-check", "--log-level", "error"),
+        *("run", "--server", "--addr", f"unix://{socket}", "--unix-socket-perm", "600"),
+        *("--bundle", str(bundle), "--watch", "--skip-version-check", "--log-level", "error"),
     ]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

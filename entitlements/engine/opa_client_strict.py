@@ -17,6 +17,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from entitlements.engine.deadline import DeadlineWatch
+from entitlements.engine.unix_socket import Check, UnixConnection
 from entitlements.errors import EngineUnavailable
 
 MAX_ANSWER = 256 * 1024
@@ -52,12 +53,22 @@ class _WatchedTlsConnection(HTTPSConnection):
         return super().getresponse()
 
 
+class _WatchedUnixConnection(UnixConnection):
+    def getresponse(self) -> Any:
+        _watch(self)
+        return super().getresponse()
+
+
 class _WatchedPool(HTTPConnectionPool):
     ConnectionCls = _WatchedConnection
 
 
 class _WatchedTlsPool(HTTPSConnectionPool):
     ConnectionCls = _WatchedTlsConnection
+
+
+class _WatchedUnixPool(HTTPConnectionPool):
+    ConnectionCls = _WatchedUnixConnection
 
 
 class Answer:
@@ -85,9 +96,8 @@ class _Session:
     A session of requests merges environment, cookies and netrc into every request, which costs more than OPA's answer.
     """
 
-    def __init__(self, host: str, port: int, *, tls: bool, connections: int, headers: Mapping[str, str]) -> None:
-        pool = _WatchedTlsPool if tls else _WatchedPool
-        self._pool = pool(host.strip("[]"), port, maxsize=connections, block=False)
+    def __init__(self, pool: HTTPConnectionPool, headers: Mapping[str, str]) -> None:
+        self._pool = pool
         self._headers = {**headers, "Accept-Encoding": "identity", "Content-Type": "application/json"}
 
     def post(self, url: str, *, json: Any, timeout: object) -> Answer:
@@ -144,14 +154,25 @@ def _cut_short() -> EngineUnavailable:
 
 
 class StrictOpaClient(OpaClient):  # type: ignore[misc]
-    """The library's client on a session of ours. `until` must be called before each request."""
+    """The library's client on a session of ours. `until` must be called before each request.
 
-    def __init__(self, *, connections: int, **options: Any) -> None:
+    unix: the path of a Unix socket and the check of who listens there; `host`, `port` and `ssl` have no say then.
+    """
+
+    def __init__(self, *, connections: int, unix: tuple[str, Check] | None = None, **options: Any) -> None:
         self._connections = connections
+        self._unix = unix
         super().__init__(retries=0, **options)
 
     def _init_session(self) -> _Session:
-        return _Session(self.host, self.port, tls=self.ssl, connections=self._connections, headers=self.headers or {})
+        return _Session(self._pool(), self.headers or {})
+
+    def _pool(self) -> HTTPConnectionPool:
+        if self._unix is not None:
+            path, check = self._unix
+            return _WatchedUnixPool("localhost", maxsize=self._connections, block=False, path=path, check=check)
+        pool = _WatchedTlsPool if self.ssl else _WatchedPool
+        return pool(self.host.strip("[]"), self.port, maxsize=self._connections, block=False)
 
     def until(self, deadline: float) -> None:
         """Set the instant of time.monotonic() at which this thread's next request must have ended."""

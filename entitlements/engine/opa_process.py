@@ -17,6 +17,7 @@ from entitlements.engine.bundle_trial import named_revision, refusal
 from entitlements.engine.opa_child import OpaChild
 from entitlements.engine.opa_server import OpaServer
 from entitlements.engine.policy_files import CONSTANT_PATH
+from entitlements.engine.private_folder import private_base
 from entitlements.errors import EngineUnavailable, StartupFault
 from entitlements.model import JSON, PartHealth, Verdict
 
@@ -41,12 +42,17 @@ class OpaProcess:
     """A policy engine that owns its OPA.
 
     executable: the pinned OPA; bundle: an OPA bundle (`.tar.gz`) whose manifest names `revision`; probe: the path that
-    `health` asks. Raises StartupFault `bundle_refused` where OPA does not activate the bundle, and `opa_not_started`
-    where it does not come up.
+    `health` asks; base: the folder below which each child gets a private one.
+
+    Raises StartupFault `bundle_refused` where OPA does not activate the bundle, `no_private_folder`, and
+    `opa_not_started` where it does not come up.
     """
 
-    def __init__(self, executable: Path, bundle: bytes, revision: str, *, probe: str = CONSTANT_PATH) -> None:
+    def __init__(
+        self, executable: Path, bundle: bytes, revision: str, *, probe: str = CONSTANT_PATH, base: Path | None = None
+    ) -> None:
         self._executable = executable
+        self._base = base or private_base()
         self._probe = probe
         self._loaded = _Loaded(bundle, revision)
         self._activating = threading.Lock()
@@ -68,10 +74,9 @@ class OpaProcess:
         return self._loaded.revision
 
     @property
-    def folder(self) -> Path | None:
-        """The private folder of the OPA that runs now."""
-        child = self._child
-        return child.folder if child is not None else None
+    def child(self) -> OpaChild | None:
+        """The OPA that runs now; None while it is being restarted."""
+        return self._child
 
     def ask(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
         """One evaluation before `deadline`. Raises EngineUnavailable."""
@@ -162,7 +167,7 @@ class OpaProcess:
     def _start_child(self) -> None:
         with self._joining:
             if not self._stopping.is_set():
-                self._child = OpaChild(self._executable, self._loaded.bundle, probe=self._probe)
+                self._child = OpaChild(self._executable, self._loaded.bundle, base=self._base, probe=self._probe)
 
     def _end_child(self) -> None:
         with self._joining:

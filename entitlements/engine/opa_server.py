@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import urllib3
@@ -13,6 +13,7 @@ import urllib3
 from entitlements.engine.answer import read_answer
 from entitlements.engine.opa_client_strict import StrictOpaClient
 from entitlements.engine.policy_files import CONSTANT_PATH
+from entitlements.engine.unix_socket import Check
 from entitlements.errors import EngineUnavailable
 from entitlements.model import JSON, PartHealth, Verdict
 
@@ -23,21 +24,23 @@ _T = TypeVar("_T")
 
 
 class OpaServer:
-    """Asks the OPA at `url` (`http://` or `https://`, host and port).
+    """Asks the OPA at `url`: `http://` or `https://` with host and port, or `unix://` with the path of a socket.
 
-    token: bearer token for OPA's own authorization, or None; probe: a decision path that `health` asks with an empty
-    input, for which a policy may fail; connections: how many requests may be under way at once.
+    check: who may listen on that socket; token: bearer token for OPA's own authorization, or None; probe: a decision
+    path that `health` asks with an empty input, for which a policy may fail; connections: how many requests may be
+    under way at once.
     """
 
-    def __init__(self, url: str, *, token: str | None, probe: str = "", connections: int = 64) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("the engine's address must be http or https")
-        tls = parts.scheme == "https"
-        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        self._client = StrictOpaClient(
-            connections=connections, host=host, port=parts.port or (443 if tls else 80), ssl=tls, token=token
-        )
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        probe: str = "",
+        connections: int = 64,
+        check: Check | None = None,
+    ) -> None:
+        self._client = StrictOpaClient(connections=connections, token=token, **_where(url, check))
         self._probe = probe
 
     def ask(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
@@ -90,3 +93,16 @@ class OpaServer:
             if time.monotonic() >= deadline:
                 raise EngineUnavailable("engine_timeout", "the engine took too long") from error
             raise EngineUnavailable("engine_unreachable", "the engine cannot be reached") from error
+
+
+def _where(url: str, check: Check | None) -> dict[str, Any]:
+    """The options of the client that say whom to ask. Raises ValueError for any other address."""
+    scheme, _, rest = url.partition("://")
+    if scheme == "unix" and rest.startswith("/") and check is not None:
+        return {"unix": (rest, check)}
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("the engine's address must be http or https, or the path of a Unix socket")
+    tls = parts.scheme == "https"
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return {"host": host, "port": parts.port or (443 if tls else 80), "ssl": tls}

@@ -1,4 +1,4 @@
-"""Policy files: their check by OPA, and the locked-down bundle that OPA serves."""
+"""Policy files: their check by OPA, and the bundle that OPA serves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from entitlements.errors import Fault, StartupFault
 from entitlements.folder import CEILING, Limits
 from entitlements.model import JSON
 
-# Constant data beside the lockdown: it has an answer whatever the policies do with an empty input.
+# Constant data beside the lockdown of a server, undefined in a child: it has an answer whatever policies do.
 CONSTANT_PATH = "system/decision_paths"
 # A policy decides by its input alone: no network, no clock, no chance, no look at the process. OPA marks most of what
 # it has of these as nondeterministic; this is what it does not mark: certificates are checked by the clock.
@@ -129,7 +129,7 @@ def build_bundle(
             "run `entitlements contract lock` and, if it pins other contracts, start the service again",
         )
     check_files(files, folder, decision_paths, opa)
-    members = {".manifest": json.dumps(_manifest(files, revision)).encode(), **files, **_system(decision_paths)}
+    members = {".manifest": json.dumps(_manifest(files, revision, ())).encode(), **files}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         for name, content in sorted(members.items()):
@@ -147,8 +147,8 @@ def _system(decision_paths: Sequence[str]) -> dict[str, bytes]:
     }
 
 
-def _manifest(files: dict[str, bytes], revision: str) -> dict[str, JSON]:
-    roots: list[JSON] = [*sorted({name.partition("/")[0] for name in files if "/" in name} | {"system"})]
+def _manifest(files: dict[str, bytes], revision: str, more_roots: Sequence[str]) -> dict[str, JSON]:
+    roots: list[JSON] = [*sorted({name.partition("/")[0] for name in files if "/" in name}.union(more_roots))]
     return {"revision": revision, "roots": roots, "rego_version": 1}
 
 
@@ -159,7 +159,7 @@ def write_manifest(folder: Path, *, decision_paths: Sequence[str]) -> str:
     """
     files = policy_files(folder)
     revision = digest_of(files)
-    manifest = (json.dumps(_manifest(files, revision), indent=2) + "\n").encode()
+    manifest = (json.dumps(_manifest(files, revision, ["system"]), indent=2) + "\n").encode()
     for name, content in {".manifest": manifest, **_system(decision_paths)}.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

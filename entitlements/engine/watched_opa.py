@@ -45,9 +45,11 @@ def watched_opa(
     *,
     admits: Callable[[str], bool] = lambda _revision: True,
     limits: Limits = CEILING,
+    base: Path | None = None,
 ) -> WatchedOpa:
-    """Serve the policies of a folder, and what they become. admits: whether a policy revision may be served.
+    """Serve the policies of a folder, and what they become.
 
+    admits: whether a policy revision may be served; limits: of files; base: see `OpaProcess`.
     Raises StartupFault where the policies cannot be built or OPA does not come up.
     """
 
@@ -56,5 +58,5 @@ def watched_opa(
 
     # Taken before the files are read, so that an edit meanwhile is seen.
     seen = policy_fingerprint(folder)
-    process = OpaProcess(executable, *build())
+    process = OpaProcess(executable, *build(), base=base)
     return WatchedOpa(process, PolicyWatcher(folder, build, process.activate, seen=seen))

@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import shutil
 import signal
-import tarfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from entitlements.engine import OpaProcess
-from entitlements.errors import EngineUnavailable, StartupFault
-
-SECONDS = 20.0
-
-
-def bundle(rule: str, revision: str, **more: str) -> bytes:
-    """The bytes of a bundle of one rule; `more`: further files by name, with `__` for `/` and `_DOT_` for a dot."""
-    files = {
-        ".manifest": json.dumps({"revision": revision, "roots": ["shop", "system"]}),
-        "shop/authz.rego": f"package shop.authz\n\ndecision := {rule}\n",
-        "system/authz.rego": "package system.authz\n\nallow := true\n",
-        **{name.replace("__", "/").replace("_DOT_", "."): text for name, text in more.items()},
-    }
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name, text in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(text.encode())
-            archive.addfile(member, io.BytesIO(text.encode()))
-    return buffer.getvalue()
-
+from entitlements.errors import StartupFault
+from tests.child_opa import answer, answers, bundle, child, wait_until
 
 REFUSED = {
     "no archive": (b"garbage", "archive read failed"),
     "nothing": (b"", "EOF"),
-    "cut short": (bundle("true", "r2")[:-20], ""),
+    "cut short": (bundle("true", "r2")[:150], ""),
     "no Rego": (bundle("{", "r2"), "shop/authz.rego:4"),
     "an unsafe variable": (bundle("x", "r2"), "shop/authz.rego:3"),
     "another root": (bundle("true", "r2", other__a_DOT_rego="package other\n"), "do not permit"),
@@ -61,43 +38,13 @@ def engine(opa: Path) -> Iterator[OpaProcess]:
         running.close()
 
 
-def answer(engine: OpaProcess) -> tuple[bool, str]:
-    verdict = engine.ask("shop/authz/decision", {}, deadline=time.monotonic() + SECONDS)
-    return verdict.allow, verdict.revision
-
-
-def answers(engine: OpaProcess, wanted: tuple[bool, str]) -> bool:
-    try:
-        return answer(engine) == wanted and engine.health().ready
-    except EngineUnavailable:
-        return False
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.02)
-
-
-def opa_pid(engine: OpaProcess) -> int:
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (entry / "cmdline").read_bytes().decode(errors="replace")
-        except OSError:
-            continue
-        if str(engine.folder) in command and "guardian" not in command:
-            return int(entry.name)
-    raise AssertionError("no OPA runs")
-
-
 def test_another_bundle_serves_once_activate_returns_and_after_a_restart(engine: OpaProcess) -> None:
     assert answer(engine) == (True, "r1")
     engine.activate(bundle("false", "r2"), "r2")
     assert answer(engine) == (False, "r2")
     assert engine.revision == "r2"
     assert engine.health().detail["revision"] == "r2"
-    os.kill(opa_pid(engine), signal.SIGKILL)
+    os.kill(child(engine).pid, signal.SIGKILL)
     wait_until(lambda: answers(engine, (False, "r2")))
 
 
@@ -112,7 +59,7 @@ def test_a_bundle_that_opa_does_not_activate_is_refused_with_the_reason_and_the_
     assert fault.value.code == "bundle_refused"
     assert reason in fault.value.message
     assert answer(engine) == (True, "r1")
-    os.kill(opa_pid(engine), signal.SIGKILL)
+    os.kill(child(engine).pid, signal.SIGKILL)
     wait_until(lambda: answers(engine, (True, "r1")))
     engine.activate(bundle("false", "r2"), "r2")
     assert answer(engine) == (False, "r2")
@@ -128,8 +75,7 @@ def test_an_engine_is_not_made_of_a_bundle_that_opa_does_not_activate(opa: Path,
 
 
 def test_another_bundle_is_activated_when_the_folder_was_tidied_away(engine: OpaProcess) -> None:
-    assert engine.folder is not None
-    shutil.rmtree(engine.folder)
+    shutil.rmtree(child(engine).folder)
     engine.activate(bundle("false", "r2"), "r2")
     assert answer(engine) == (False, "r2")
 

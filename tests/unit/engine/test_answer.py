@@ -264,3 +264,37 @@ def test_no_octets_that_are_not_an_answer_give_a_verdict(octets: bytes) -> None:
         read_answer(octets)
     with pytest.raises(EngineUnavailable):
         read_answer(ALLOW[:-1] + b"," + octets)
+
+
+def provenance(**bundles: str | None) -> bytes:
+    named = {name: {} if revision is None else {"revision": revision} for name, revision in bundles.items()}
+    return json.dumps({"provenance": {"version": "1.22.2", "bundles": named}, "result": True}).encode()
+
+
+def test_the_lockdown_of_a_server_stands_beside_the_revision_that_decides() -> None:
+    verdict = read_answer(provenance(release="sha256:1", system="lockdown:sha256:2"))
+    assert (verdict.allow, verdict.revision) == (True, "sha256:1")
+    assert read_answer(provenance(a="lockdown:x", b="sha256:1")).revision == "sha256:1"
+
+
+@pytest.mark.parametrize(
+    "bundles",
+    [
+        {"a": "lockdown:x"},
+        {"a": "sha256:1", "b": "sha256:2"},
+        {"a": "sha256:1", "b": None},
+        {"a": "sha256:1", "b": ""},
+        {"a": "sha256:1", "b": "lockdown:x", "c": "lockdown:y"},
+        {"a": "sha256:1", "b": "lockdown:x", "c": "sha256:2"},
+    ],
+)
+def test_anything_but_one_revision_beside_one_lockdown_is_no_verdict(bundles: dict[str, str | None]) -> None:
+    assert refused(provenance(**bundles)) == "policy_revision_unknown"
+
+
+def test_the_version_of_opa_is_read_from_the_answer() -> None:
+    assert read_answer(body("true")).engine_version == "1.22.2"
+    assert read_answer(f"{{{PROVENANCE}}}".encode()).engine_version == "1.22.2"
+    for odd in ("", '"version": 1, ', '"version": null, '):
+        answer = f'{{"provenance": {{{odd}"bundles": {{"p": {{"revision": "r1"}}}}}}, "result": true}}'
+        assert read_answer(answer.encode()).engine_version == ""

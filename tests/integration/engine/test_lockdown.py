@@ -1,0 +1,98 @@
+"""An OPA server with the lockdown: its API gives decisions to the holder of the token, and nothing else to anybody."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from demo.service import free_address
+from entitlements.engine import write_manifest
+
+TOKEN = "t" * 16
+SECONDS = 20.0
+POLICY = "package shop.authz\n\ndefault decision := false\n\ndecision if input.subject\n"
+
+
+@pytest.fixture(scope="module")
+def address(opa: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("policies")
+    (folder / "shop" / "authz").mkdir(parents=True)
+    (folder / "shop" / "authz" / "authz.rego").write_text(POLICY, encoding="utf-8")
+    write_manifest(folder, decision_paths=["shop/authz/decision"])
+    address = free_address()
+    command = [str(opa), "run", "--server", "--addr", address, "--bundle", str(folder), "--log-level", "error"]
+    process = subprocess.Popen(
+        [*command, "--authentication=token", "--authorization=basic", "--skip-version-check"],
+        env={"ENTITLEMENTS_OPA_TOKEN": TOKEN},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + SECONDS
+        while call(address, "GET", "/health", with_token=False) != 200:
+            assert time.monotonic() < deadline, "OPA does not start"
+            time.sleep(0.02)
+        yield address
+    finally:
+        process.kill()
+        process.wait()
+
+
+def call(address: str, method: str, path: str, *, with_token: bool) -> int:
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {TOKEN}"} if with_token else {})
+    data = None if method == "GET" and path == "/health" else b'{"input": {}}'
+    request = urllib.request.Request(f"http://{address}{path}", data=data, method=method, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+@pytest.mark.parametrize("with_token", [False, True])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", "/v1/policies/evil"),
+        ("GET", "/v1/policies"),
+        ("DELETE", "/v1/policies/x"),
+        ("PUT", "/v1/data/shop"),
+        ("PATCH", "/v1/data"),
+        ("GET", "/v1/data"),
+        ("POST", "/v1/data"),
+        ("POST", "/v1/data/system/authz"),
+        ("POST", "/v1/data/shop"),
+        ("POST", "/v0/data/shop/authz/decision"),
+        ("POST", "/v1/query"),
+        ("POST", "/v1/compile"),
+        ("GET", "/v1/config"),
+        ("POST", "/"),
+        ("POST", "/v1/data/shop/authz"),
+        ("POST", "/v1/data/shop/authz/decision/x"),
+        ("POST", "/v1/data/shop/authz/decision?explain=full"),
+        ("POST", "/v1/data/shop/authz/decision?metrics&instrument"),
+        ("GET", "/v1/data/shop/authz/decision"),
+        ("POST", "/v1/batch/data/shop/authz/decision"),
+        ("GET", "/v1/data/system/decision_paths"),
+        ("PUT", "/v1/data/system/decision_paths"),
+        ("GET", "/v1/status"),
+        ("GET", "/debug/pprof/"),
+        ("GET", "/health/live"),
+        ("POST", "/metrics"),
+    ],
+)
+def test_the_api_gives_decisions_and_nothing_else(address: str, method: str, path: str, with_token: bool) -> None:
+    assert call(address, method, path, with_token=with_token) in (401, 403)
+
+
+@pytest.mark.parametrize("path", ["/v1/data/shop/authz/decision", "/v1/data/system/decision_paths"])
+def test_the_holder_of_the_token_is_answered_and_nobody_else(address: str, path: str) -> None:
+    assert call(address, "POST", path, with_token=True) == 200
+    assert call(address, "POST", path, with_token=False) in (401, 403)
