@@ -12,6 +12,7 @@ from entitlements.change_check import Finding, Report
 from entitlements.cli.render import paint, safe
 from entitlements.contract import RULES
 from entitlements.proof import Access, Answer, Witness
+from entitlements.proof.answer import OBLIGATION
 
 _COLOURS = {"breaking": "red", "warning": "yellow", "compatible": "green"}
 _TITLES = {"no_new_access": "nobody gains access", "no_lost_access": "nobody loses access"}
@@ -90,9 +91,11 @@ def witness_lines(witness: Witness) -> Iterator[str]:
     yield f"        after   {_json(document['claims_after'])} scopes {_json(document['scopes_after'])}"
     resource = request["resource"]
     yield f"        request {request['action']} {resource['type']} {_json(resource['properties'])}"
-    yield f"        decided {_decided(witness.allows_before, witness.reasons_before)} → " + _decided(
-        not witness.allows_before, witness.reasons_after
-    )
+    if witness.kind == OBLIGATION:
+        yield f"        allowed with {_json(document['obligations_before'])} → {_json(document['obligations_after'])}"
+    else:
+        before, after = _decided(witness.allows_before, witness.reasons_before), not witness.allows_before
+        yield f"        decided {before} → {_decided(after, witness.reasons_after)}"
     yield f"        {witness.rule}"
 
 

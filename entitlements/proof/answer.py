@@ -13,6 +13,8 @@ from entitlements.model import JSON
 from entitlements.proof.point import Point, Token
 
 PROVED, WITHIN_BOUNDS, REFUTED, UNKNOWN = "proved", "proved_within_bounds", "refuted", "unknown"
+ACCESS, OBLIGATION = "access", "obligation"
+"""What a witness shows: access that turns, or an allow whose obligations differ."""
 HOLDS = frozenset({PROVED})
 """Answers that pass: a proof within bounds that are not shown to suffice is none."""
 
@@ -23,7 +25,8 @@ class Witness:
 
     rule: `file:line` of the rules that granted, or that no longer denied; changed: the claims that differ;
     allows_before: whether the request was allowed before, and is not after (a narrowing); grants: file and line of the
-    rules that hold only where access is allowed.
+    rules that hold only where access is allowed; kind: `access`, or `obligation` where both are allowed and the
+    obligations differ.
     """
 
     point: Point
@@ -35,6 +38,9 @@ class Witness:
     fingerprint: str
     approved: bool = False
     grants: frozenset[tuple[str, int]] = frozenset()
+    kind: str = ACCESS
+    obligations_before: tuple[Mapping[str, JSON], ...] = ()
+    obligations_after: tuple[Mapping[str, JSON], ...] = ()
 
     def as_json(self) -> dict[str, JSON]:
         """The witness as its documented JSON object."""
@@ -57,6 +63,9 @@ class Witness:
             },
             "changed": [*self.changed],
             "rule": self.rule,
+            "kind": self.kind,
+            "obligations_before": [dict(one) for one in self.obligations_before],
+            "obligations_after": [dict(one) for one in self.obligations_after],
             "reasons_before": [*self.reasons_before],
             "reasons_after": [*self.reasons_after],
             "fingerprint": self.fingerprint,

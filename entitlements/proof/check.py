@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -22,7 +23,8 @@ from entitlements.proof.decisions import Decisions
 from entitlements.proof.enumerator import Walked, walk
 from entitlements.proof.evidence import Evidence, digest
 from entitlements.proof.space import Space
-from entitlements.proof.symbolic.prover import Failure, Proof, Prover
+from entitlements.proof.symbolic.found import Failure, Proof
+from entitlements.proof.symbolic.prover import Prover
 from entitlements.proof.symbolic.question import Policy
 from entitlements.proof.symbolic.solver import Solver
 from entitlements.proof.witnesses import Witnesses
@@ -105,10 +107,10 @@ class _Asked:
         self._revisions = self._engines[0].revision, self._engines[1].revision
         self._decisions = Decisions(old.contract, new.contract, self._engines)
         self._makers = {
-            widening: Witnesses(
-                old.contract, new.contract, self._decisions, self._engines, self._readings, widening=widening
+            (widening, duty): Witnesses(
+                old.contract, new.contract, self._decisions, self._engines, self._readings, widening=widening, duty=duty
             )
-            for widening in (True, False)
+            for widening, duty in itertools.product((True, False), (False, True))
         }
 
     @cached_property
@@ -138,7 +140,8 @@ class _Asked:
             seed=self._effort.seed,
             progress=lambda done, total: self._effort.progress(name, done, total),
         )
-        return _answer(self._space, walked, self._makers[widening], self._mark(widening))
+        makers = self._makers[widening, False], self._makers[widening, True]
+        return _answer(self._space, walked, makers, self._mark(widening))
 
     def _mark(self, widening: bool) -> str:
         return _mark(_NAMES[widening], self._old, self._new, self._revisions)
@@ -222,7 +225,7 @@ def _same_policy(
     return before == after
 
 
-def _answer(space: Space, walked: Walked, maker: Witnesses, mark: str) -> Answer:
+def _answer(space: Space, walked: Walked, makers: tuple[Witnesses, Witnesses], mark: str) -> Answer:
     whole = walked.exhaustive and complete(space) and walked.points
     if whole:
         coverage = f"exhaustive: {walked.points} points"
@@ -230,9 +233,9 @@ def _answer(space: Space, walked: Walked, maker: Witnesses, mark: str) -> Answer
         # Where every chosen point was walked, those that were not chosen are left.
         coverage = f"sampled {walked.points} of {'more' if walked.exhaustive else _size(space.size)}"
     reason = "" if whole else "not every permitted token and request was looked at"
-    if walked.flips:
-        witnesses = maker.of(walked.flips)
-        if not maker.all_told:
+    if walked.flips or walked.losses:
+        witnesses = (*makers[0].of(walked.flips), *makers[1].of(walked.losses))
+        if not all(maker.all_told for maker in makers):
             return Answer(REFUTED, METHOD, coverage, "there are more kinds of witnesses than are shown", witnesses)
         return Answer(REFUTED, METHOD, coverage, reason, witnesses, "" if whole else mark)
     return Answer(PROVED, METHOD, coverage) if whole else Answer(UNKNOWN, METHOD, coverage, reason, fingerprint=mark)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from entitlements.contract import Contract, request_faults
 from entitlements.engine import BatchEngine
-from entitlements.model import JSON, Action, Verdict
+from entitlements.model import JSON, Action, Verdict, same_json
 from entitlements.proof.point import Point, policy_input_of
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
@@ -38,6 +38,22 @@ class Decisions:
         allows = 1 if widening else 0
         left = [point for point, allow in zip(points, self.allowed(points, allows), strict=True) if allow]
         return [point for point, allow in zip(left, self.allowed(left, 1 - allows), strict=True) if not allow]
+
+    def losses(self, points: Sequence[Point], *, widening: bool) -> list[Point]:
+        """The points where both sides allow and an obligation of before is gone after; for a narrowing the reverse."""
+        both = zip(points, self.allowed(points, 0), self.allowed(points, 1), strict=True)
+        return [one for one, before, after in both if before and after and self.lost(one, widening=widening)]
+
+    def lost(self, point: Point, *, widening: bool) -> list[Mapping[str, JSON]]:
+        """The obligations of before that are not among those of after; for a narrowing the reverse."""
+        held, holds = self.verdicts(point) if widening else self.verdicts(point)[::-1]
+        if held is None or holds is None:
+            return []
+        return [duty for duty in held.obligations if not any(same_json(duty, one) for one in holds.obligations)]
+
+    def turns(self, points: Sequence[Point], *, widening: bool, duty: bool) -> list[Point]:
+        """`losses` where it is about obligations, `flips` where it is about access."""
+        return self.losses(points, widening=widening) if duty else self.flips(points, widening=widening)
 
     def allowed(self, points: Sequence[Point], side: int) -> list[bool]:
         """Whether the service would allow each point on one side (0 before, 1 after): first the request type counts."""

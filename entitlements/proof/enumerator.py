@@ -17,9 +17,10 @@ _PAIRWISE_COLUMN = 64
 
 @dataclass
 class Walked:
-    """What a walk came to: the points that flip, how many were looked at, and whether that was all of them."""
+    """What a walk came to: points that flip or lose an obligation, how many were looked at, and whether all were."""
 
     flips: list[Point] = field(default_factory=list)
+    losses: list[Point] = field(default_factory=list)
     points: int = 0
     exhaustive: bool = False
 
@@ -46,6 +47,7 @@ def walk(
         points = (space.point(layout, row) for layout in space.layouts for row in space.every(layout))
         for batch in _batches(points):
             walked.flips += decisions.flips(batch, widening=widening)
+            walked.losses += decisions.losses(batch, widening=widening)
             walked.points += len(batch)
             progress(walked.points, space.size)
         return walked
@@ -101,6 +103,7 @@ class _Sampler:
             return []
         points = [self._space.point(layout, row) for layout, row in fresh]
         self._walked.flips += self._decisions.flips(points, widening=self._widening)
+        self._walked.losses += self._decisions.losses(points, widening=self._widening)
         self._walked.points += len(points)
         self._progress(self._walked.points, self._budget)
         allowed = self._decisions.allowed(points, 1 if self._widening else 0)

@@ -9,7 +9,7 @@ from typing import Any
 from entitlements.contract import Contract
 from entitlements.engine import BatchEngine, PolicyReading, RuleLines
 from entitlements.model import same_json
-from entitlements.proof.answer import Witness, fingerprint
+from entitlements.proof.answer import ACCESS, OBLIGATION, Witness, fingerprint
 from entitlements.proof.decisions import Decisions, request_permitted
 from entitlements.proof.kinds import Difference, differences
 from entitlements.proof.kinds import meaning as kind_meaning
@@ -21,7 +21,7 @@ _MOST_ROUNDS = 60
 
 
 class Witnesses:
-    """Makes witnesses of flips in one direction."""
+    """Makes witnesses of flips in one direction; duty: of points where both allow and an obligation is lost."""
 
     def __init__(
         self,
@@ -32,12 +32,14 @@ class Witnesses:
         readings: tuple[PolicyReading, PolicyReading],
         *,
         widening: bool,
+        duty: bool = False,
     ) -> None:
         self._old, self._new = old, new
         self._decisions = decisions
         self._engines = engines
         self._readings = readings
         self._widening = widening
+        self._duty = duty
         self.all_told = True
 
     def of(self, flips: Sequence[Point]) -> tuple[Witness, ...]:
@@ -68,7 +70,7 @@ class Witnesses:
         """The same flip with fewer changed claims, then with fewer claims, scopes and properties at all."""
         for _ in range(_MOST_ROUNDS):
             candidates = [one for one in self._smaller(point) if self.permitted(one)]
-            still = self._decisions.flips(candidates, widening=self._widening)
+            still = self._decisions.turns(candidates, widening=self._widening, duty=self._duty)
             if not still:
                 break
             point = still[0]
@@ -111,8 +113,11 @@ class Witnesses:
 
     def _witness(self, point: Point) -> Witness:
         verdicts = self._decisions.verdicts(point)
-        grants, stopped = self._turned(point)
-        parts = [("grants", grants), ("no longer denies", stopped)]
+        if self._duty:
+            parts = [("demands it on one side alone", self._demands(point))]
+        else:
+            parts = [*zip(("grants", "no longer denies"), self._turned(point), strict=True)]
+        grants = [] if self._duty else parts[0][1]
         turned = [f"{word} {rule.file} {rule.name}" for word, rules in parts for rule in rules]
         return Witness(
             point,
@@ -123,10 +128,13 @@ class Witnesses:
             verdicts[1].reasons if verdicts[1] else ("evaluation_failed",),
             self._fingerprint(point, turned),
             grants=frozenset((rule.file, rule.first) for rule in grants),
+            kind=OBLIGATION if self._duty else ACCESS,
+            obligations_before=verdicts[0].obligations if verdicts[0] else (),
+            obligations_after=verdicts[1].obligations if verdicts[1] else (),
         )
 
     def _fingerprint(self, point: Point, turned: Sequence[str]) -> str:
-        meaning = {
+        meaning: dict[str, Any] = {
             "direction": "widening" if self._widening else "narrowing",
             "contract": self._new.name,
             "from": self._old.version,
@@ -139,7 +147,18 @@ class Witnesses:
         if self._old.version == self._new.version:
             # It is the policies that change: another change of theirs is another one to approve.
             meaning["policies"] = [engine.revision for engine in self._engines]
+        if self._duty:
+            lost = self._decisions.lost(point, widening=self._widening)
+            meaning |= {"kind": OBLIGATION, "obligations": sorted({str(duty["id"]) for duty in lost})}
         return fingerprint(meaning)
+
+    def _demands(self, point: Point) -> list[RuleLines]:
+        """The rules that hold only on the side whose obligation the other has not."""
+        side = 0 if self._widening else 1
+        engine, reading = self._engines[side], self._readings[side]
+        held, holds = (engine.coverage(self._decisions.input(point, one)).lines for one in (side, 1 - side))
+        demands = [rule for rule in reading.rules if _ran(rule, held - holds)]
+        return demands or [rule for rule in reading.rules if _ran(rule, held)][:3]
 
     def _turned(self, point: Point) -> tuple[list[RuleLines], list[RuleLines]]:
         """The rules that hold only where access is allowed, and those that hold only where it is denied."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from entitlements.engine.answer import CODE, MAX_OBLIGATIONS, MAX_REASONS, MEMBERS
@@ -24,16 +25,20 @@ from entitlements.proof.symbolic.value import OBJECT, STRING, Array, Const, Leaf
 
 @dataclass(frozen=True)
 class ReadDecision:
-    """allow: where the answer is an allow, if it is well-formed; doubtful: where its form cannot be told."""
+    """allow: where the answer is an allow, if it is well-formed; doubtful: where its form cannot be told; obligations:
+    those that it holds, each under a condition.
+    """
 
     allow: Term
     doubtful: Term
+    obligations: tuple[tuple[Term, Value], ...] = ()
 
 
 def read_decision(algebra: Algebra, value: Value) -> ReadDecision:
     """The decision of a result that holds it under `result`; only the literal `true` allows."""
     result = _member(algebra, value, "result")
     allows, doubts = [], []
+    duties: list[tuple[Term, Value]] = []
     for guard, leaf in result.cases:
         if isinstance(leaf, Const):
             allows.append(both(guard, truth(leaf is Const(True))))
@@ -42,7 +47,34 @@ def read_decision(algebra: Algebra, value: Value) -> ReadDecision:
             allow = _is_true(_member(algebra, Value(((TRUE, leaf),)), "allow"))
             allows.append(both(guard, good, allow))
             doubts.append(both(guard, good, allow, doubtful))
-    return ReadDecision(either(*allows), either(*doubts))
+            duties += [(both(guard, there), duty) for there, duty in _duties(algebra, leaf)]
+    return ReadDecision(either(*allows), either(*doubts), tuple(duties))
+
+
+def _duties(algebra: Algebra, leaf: Object) -> list[tuple[Term, Value]]:
+    """The obligations of a decision object, each under its condition."""
+    listed = _member(algebra, Value(((TRUE, leaf),)), "obligations")
+    return [
+        (both(guard, there), duty)
+        for guard, collection in listed.cases
+        if isinstance(collection, (Array, Set))
+        for there, duty in collection.elements
+    ]
+
+
+def lost_obligation(algebra: Algebra, held: Sequence[tuple[Term, Value]], holds: Sequence[tuple[Term, Value]]) -> Term:
+    """Where some obligation of `held` is not among those of `holds`, as a JSON object."""
+    return either(*(both(there, negation(_kept(algebra, there, duty, holds))) for there, duty in held))
+
+
+def _kept(algebra: Algebra, there: Term, duty: Value, holds: Sequence[tuple[Term, Value]]) -> Term:
+    found = []
+    for condition, other in holds:
+        same = algebra.equal(duty, other)
+        if condition is there and same is TRUE:
+            return TRUE
+        found.append(both(condition, same))
+    return either(*found)
 
 
 def _member(algebra: Algebra, value: Value, name: str) -> Value:

@@ -7,7 +7,6 @@ tokens and a request, which an independent predicate and OPA itself have to conf
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from entitlements.engine import BatchEngine
 from entitlements.engine.builtin_calls import BuiltinCalls
@@ -16,12 +15,13 @@ from entitlements.model import JSON, same_json
 from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, Witness
 from entitlements.proof.decisions import Decisions
 from entitlements.proof.point import Point
+from entitlements.proof.symbolic.found import Failure, Proof
 from entitlements.proof.symbolic.kinds import of_kind, single_differences
 from entitlements.proof.symbolic.plan import Place
 from entitlements.proof.symbolic.question import Policy, Question, ask_question
 from entitlements.proof.symbolic.session import Session
 from entitlements.proof.symbolic.solver import SAT, UNDECIDED, Solver
-from entitlements.proof.symbolic.terms import Term, both, count, less, negation, number
+from entitlements.proof.symbolic.terms import FALSE, Term, both, count, less, negation, number
 from entitlements.proof.symbolic.trial import mismatch, try_against_opa
 from entitlements.proof.witnesses import Witnesses
 
@@ -31,41 +31,6 @@ _BY_RULE = 24
 """So many witnesses are told apart by the rules that grant them, too; more only by what changed and the request."""
 _MORE = "there are more kinds of witnesses than are shown"
 _MOST_FAILURES = 8
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A place at which a rule or a built-in fails for a permitted token: there is no decision then.
-
-    example: what policy sees of such a token, confirmed by OPA.
-    """
-
-    place: Place
-    what: str
-    example: Mapping[str, JSON]
-
-    def as_json(self) -> dict[str, JSON]:
-        """The failure as its documented JSON object."""
-        where: dict[str, JSON] = {"file": self.place.file, "line": self.place.row, "message": self.what}
-        return {**where, "input": dict(self.example)}
-
-
-@dataclass
-class Proof:
-    """What was found out. answer and reason as `Answer` has them; queries: the SMT-LIB texts that were asked.
-
-    bounds: how many elements of each list were looked at, where more are permitted; approximations: built-ins of which
-    only congruence was used, with places; approvable: whether every kind of witness is told.
-    """
-
-    answer: str
-    reason: str = ""
-    approvable: bool = True
-    witnesses: tuple[Witness, ...] = ()
-    queries: list[str] = field(default_factory=list)
-    bounds: Mapping[str, int] = field(default_factory=dict)
-    approximations: tuple[str, ...] = ()
-    failures: tuple[Failure, ...] = ()
 
 
 class Prover:
@@ -79,7 +44,7 @@ class Prover:
         decisions: Decisions,
         policies: tuple[Policy, Policy],
         engines: tuple[BatchEngine, BatchEngine],
-        makers: Mapping[bool, Witnesses],
+        makers: Mapping[tuple[bool, bool], Witnesses],
         calls: BuiltinCalls,
         solver: Solver,
     ) -> None:
@@ -113,22 +78,22 @@ class Prover:
             self._questions[request_of] = question
         return self._questions[request_of]
 
-    def confirmed(self, point: Point, *, widening: bool) -> bool:
-        """Whether OPA decides a point as a turn of this direction."""
-        return bool(self._decisions.flips([point], widening=widening))
+    def confirmed(self, point: Point, *, widening: bool, duty: bool) -> bool:
+        """Whether OPA decides a point as a turn of this direction; duty: as one that loses an obligation."""
+        return bool(self._decisions.turns([point], widening=widening, duty=duty))
 
-    def witness(self, point: Point, *, widening: bool) -> Witness:
+    def witness(self, point: Point, *, widening: bool, duty: bool) -> Witness:
         """The witness of a confirmed point."""
-        (found,) = self._makers[widening].of([point])
+        (found,) = self._makers[widening, duty].of([point])
         return found
 
-    def plain_witness(self, point: Point, *, widening: bool) -> Witness:
+    def plain_witness(self, point: Point, *, widening: bool, duty: bool) -> Witness:
         """The witness of a confirmed point as it is, with nothing left out."""
-        return self._makers[widening].plain(point)
+        return self._makers[widening, duty].plain(point)
 
     def related(self, point: Point, *, widening: bool) -> bool:
         """The independent check of a point: two permitted tokens of one principal and a permitted request."""
-        return self._makers[widening].permitted(point)
+        return self._makers[widening, False].permitted(point)
 
     def input_of(self, point: Point) -> Mapping[str, JSON]:
         """What policy sees at a point after the change."""
@@ -149,13 +114,18 @@ class _Search:
         self._widening = widening
         self._allows = 1 if widening else 0
         self._denies = 1 - self._allows
+        self._duty = False
         self._blocked: list[Term] = []
+        self._lost: list[Term] = []
 
     def run(self) -> Proof:
         """Search for witnesses, and say what is known of the rest."""
         question = self._question
         goals = [question.allowed(self._allows), negation(question.allowed(self._denies))]
         witnesses, undecided, all_told = self._witnesses(goals)
+        if question.obliges and not undecided:
+            more, undecided, all_of_them = self._duties()
+            witnesses, all_told = (*witnesses, *more), all_told and all_of_them
         answer, reason = self._rest(undecided)
         proof = Proof(REFUTED if witnesses else answer, reason if all_told else _MORE, witnesses=witnesses)
         proof.approvable = all_told
@@ -166,6 +136,24 @@ class _Search:
         proof.approximations = tuple({f"`{what}` at {place}": None for what, place in approximations})
         return proof
 
+    def _duties(self) -> tuple[tuple[Witness, ...], str, bool]:
+        """The same of points where both sides allow and an obligation is lost (or gained, for a narrowing)."""
+        turned, self._blocked, self._duty = self._blocked, [], True
+        try:
+            witnesses, undecided, all_told = self._witnesses(self._question.duty_lost(widening=self._widening))
+        finally:
+            self._lost, self._blocked, self._duty = self._blocked, turned, False
+        why = f"the obligations of a decision are not followed at `{self._deciding}`: {undecided}" if undecided else ""
+        return witnesses, why, all_told
+
+    @property
+    def _deciding(self) -> Place:
+        """A place at which the obligations are made that are in doubt, as far as that is known."""
+        for walked in self._question.walked:
+            for _, place in walked.limits.approximations:
+                return place
+        return self._question.walked[self._allows].limits.place
+
     @property
     def _untouched(self) -> bool:
         """Whether the same policy sees the same on both sides, whatever that is."""
@@ -175,6 +163,7 @@ class _Search:
         if any(walked.errors for walked in question.walked) and old.ref != new.ref:
             # Whether OPA comes to evaluate what fails hangs on the input: the same conditions say nothing of that.
             return False
+        same = same and question.lost[0] is FALSE and question.lost[1] is FALSE
         return question.same_policy and same and question.walked[0].fails is question.walked[1].fails
 
     def _rest(self, undecided: str) -> tuple[str, str]:
@@ -190,12 +179,19 @@ class _Search:
             return UNKNOWN, f"`{opened[0]}` looks through members that the contract does not type, see `request`"
         if any(walked.errors for walked in question.walked):
             goals = [question.possibly_allowed(self._allows), negation(question.allowed(self._denies))]
-            answer = self._session.solve([*goals, *self._blocked])[1]
-            if answer.answer == UNDECIDED:
-                return UNKNOWN, answer.reason
-            if answer.answer == SAT:
-                places = [str(place) for walked in question.walked for place, _ in walked.errors]
-                return UNKNOWN, f"a rule or a built-in may fail at `{places[0]}`, and OPA may not come to evaluate it"
+            asked = [[*goals, *self._blocked]]
+            if question.obliges:
+                asked.append([*question.possibly_duty_lost(widening=self._widening), *self._lost])
+            for one in asked:
+                answer = self._session.solve(one)[1]
+                if answer.answer == UNDECIDED:
+                    return UNKNOWN, answer.reason
+                if answer.answer == SAT:
+                    places = [str(place) for walked in question.walked for place, _ in walked.errors]
+                    return (
+                        UNKNOWN,
+                        f"a rule or a built-in may fail at `{places[0]}`, and OPA may not come to evaluate it",
+                    )
         if short := question.short_lists:
             lists = ", ".join(f"`{name}` up to {question.looked_at.get(name, 0)}" for name in short)
             return WITHIN_BOUNDS, f"lists were looked at up to a length that may not be all that matters: {lists}"
@@ -223,10 +219,10 @@ class _Search:
                 return tuple(found.values()), candidate.reason, True
             if doubt := self._doubt(point, exact=candidate.exact):
                 return tuple(found.values()), doubt, True
-            witness = self._prover.witness(point, widening=self._widening)
+            witness = self._prover.witness(point, widening=self._widening, duty=self._duty)
             if witness.fingerprint in found:
                 # It shrank to one that is known, though other rules grant it.
-                witness = self._prover.plain_witness(point, widening=self._widening)
+                witness = self._prover.plain_witness(point, widening=self._widening, duty=self._duty)
             told_apart = witness.fingerprint not in found and len(found) < _BY_RULE
             self._block(witness.point, witness.grants if told_apart else frozenset())
             found.setdefault(witness.fingerprint, witness)
@@ -236,9 +232,9 @@ class _Search:
         """Why a candidate is no witness; empty where it is one. Raises ModelMismatch."""
         if not self._prover.related(point, widening=self._widening):
             return "a candidate was found, but no permitted tokens for it"
-        if self._prover.confirmed(point, widening=self._widening):
+        if self._prover.confirmed(point, widening=self._widening, duty=self._duty):
             return ""
-        if exact and not self._approximate:
+        if exact and not self._duty and not self._approximate:
             raise mismatch("a model of the solver is decided differently")
         return f"a candidate was found that OPA does not confirm, {self._why_approximate()}"
 

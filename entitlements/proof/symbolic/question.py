@@ -15,14 +15,14 @@ from entitlements.proof.symbolic.algebra import Algebra, OrderNeeded, Unsupporte
 from entitlements.proof.symbolic.bound_keys import converts_keys
 from entitlements.proof.symbolic.builtins import Builtins
 from entitlements.proof.symbolic.cuts import added
-from entitlements.proof.symbolic.decision import read_decision
+from entitlements.proof.symbolic.decision import ReadDecision, lost_obligation, read_decision
 from entitlements.proof.symbolic.execute import Executor
 from entitlements.proof.symbolic.inputs import LOOKED_AT, MOST_LOOKED_AT, Inputs, of_request
 from entitlements.proof.symbolic.limits import Limits
 from entitlements.proof.symbolic.plan import Place, Plan, read_plan
 from entitlements.proof.symbolic.sides import Sides, make_sides
 from entitlements.proof.symbolic.statements import Errors
-from entitlements.proof.symbolic.terms import Term, both, either, negation
+from entitlements.proof.symbolic.terms import FALSE, Term, both, either, negation
 from entitlements.proof.symbolic.text_terms import CONFORMS, GLOB
 from entitlements.proof.symbolic.value import Leaf, Value, constant
 
@@ -60,6 +60,7 @@ class Walked:
     limits: Limits
     fired: Mapping[Place, Term] = field(repr=False)
     value: Value = field(repr=False)
+    obliges: bool = False
 
     @property
     def fails(self) -> Term:
@@ -74,13 +75,16 @@ class Walked:
 
 @dataclass(frozen=True)
 class Question:
-    """Both sides walked. one_policy: whether both sides have the same policy; decide: asked for what is constant."""
+    """Both sides walked. one_policy: whether both sides have the same policy; decide: asked for what is constant; lost:
+    where an obligation of one side's decision (0 before, 1 after) is not among those of the other's.
+    """
 
     sides: Sides
     inputs: Inputs
     walked: tuple[Walked, Walked]
     one_policy: bool
     decide: Builtins
+    lost: tuple[Term, Term] = (FALSE, FALSE)
 
     def decide_text(self, predicate: str, parameter: str, subject: str) -> bool:
         """Whether a constant text meets a predicate that only OPA (or the contract's validator) knows."""
@@ -93,6 +97,21 @@ class Question:
     def possibly_allowed(self, side: int) -> Term:
         """The same, and where something may fail that OPA perhaps does not come to evaluate."""
         return both(self.sides.permitted[side], self.walked[side].allow)
+
+    def duty_lost(self, *, widening: bool) -> list[Term]:
+        """Where both sides allow and an obligation is lost, or for a narrowing gained: all have to hold."""
+        return [self.allowed(0), self.allowed(1), self.lost[0 if widening else 1]]
+
+    def possibly_duty_lost(self, *, widening: bool) -> list[Term]:
+        """The same, and where it cannot be told what a decision holds."""
+        unsure = either(*(walked.fails for walked in self.walked))
+        lost = self.lost[0 if widening else 1]
+        return [self.possibly_allowed(0), self.possibly_allowed(1), either(lost, unsure)]
+
+    @property
+    def obliges(self) -> bool:
+        """Whether any decision may hold an obligation, or may be something that is not told."""
+        return any(walked.obliges for walked in self.walked)
 
     @property
     def complete(self) -> bool:
@@ -214,6 +233,7 @@ def _walk(
     inputs = Inputs(Algebra(Limits()), bounds=bounds, looked_at=asked[2], full=frozenset(full))
     sides = make_sides(inputs, *contracts, request_of=asked[0], free=asked[1])
     walked = []
+    read: list[ReadDecision] = []
     first = None
     opaque: dict[Leaf, int] = {}
     for side in (0, 1):
@@ -226,6 +246,11 @@ def _walk(
         decision = read_decision(algebra, value)
         if decision.doubtful.op != "const":
             errors = {**errors, (limits.place, "the decision may be malformed"): decision.doubtful}
-        walked.append(Walked(decision.allow, errors, limits, executor.fired, value))
+        obliges = bool(decision.obligations) or decision.doubtful is not FALSE
+        walked.append(Walked(decision.allow, errors, limits, executor.fired, value, obliges))
+        read.append(decision)
+    # What hangs on lists that were cut short is noticed on the side that comes after.
+    duties = [one.obligations for one in read]
+    lost = lost_obligation(algebra, *duties), lost_obligation(algebra, *duties[::-1])
     assert first is not None  # noqa: S101 - two sides were walked
-    return Question(sides, inputs, (walked[0], walked[1]), policies[0].same_as(policies[1]), first)
+    return Question(sides, inputs, (walked[0], walked[1]), policies[0].same_as(policies[1]), first, lost)
