@@ -13,7 +13,8 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
-from entitlements.contract import positions, shape
+from entitlements import positions
+from entitlements.contract import shape
 from entitlements.contract.loader import read_text
 from entitlements.contract.lock import version_key
 from entitlements.errors import ContractsInvalid, Fault

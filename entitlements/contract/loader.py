@@ -10,7 +10,8 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from entitlements.contract import positions, schema_subset, shape
+from entitlements import positions
+from entitlements.contract import schema_subset, shape
 from entitlements.contract.document import (
     ALWAYS_DECLARED,
     ClaimSpec,

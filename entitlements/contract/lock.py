@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
-from entitlements.contract import positions, shape
+from entitlements import positions
+from entitlements.contract import shape
 from entitlements.contract.document import Contract
 from entitlements.contract.loader import load_contract, read_text, readable_contracts
 from entitlements.errors import ContractsInvalid, Fault

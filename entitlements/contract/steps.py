@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from entitlements.contract import positions
+from entitlements import positions
 from entitlements.contract.document import Contract
 from entitlements.contract.loader import contract_files, load_contract, read_text
 from entitlements.contract.lock import version_key

@@ -13,22 +13,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from entitlements.engine.data_files import read_data
 from entitlements.engine.policy_folder import LOCKDOWN, digest_of, policy_files
+from entitlements.engine.policy_lint import FORBIDDEN, forbidden, lint
 from entitlements.errors import Fault, StartupFault
 from entitlements.folder import CEILING, Limits
 from entitlements.model import JSON
 
 # Constant data beside the lockdown of a server, undefined in a child: it has an answer whatever policies do.
 CONSTANT_PATH = "system/decision_paths"
-# A policy decides by its input alone: no network, no clock, no chance, no look at the process. OPA marks most of what
-# it has of these as nondeterministic; this is what it does not mark: certificates are checked by the clock.
-_IMPURE = frozenset(
-    {
-        "crypto.x509.parse_and_verify_certificates",
-        "crypto.x509.parse_and_verify_certificates_with_options",
-        "trace",
-    }
-)
 _OPA_SECONDS = 60
 
 
@@ -42,6 +35,7 @@ def check_policies(folder: Path, *, decision_paths: Sequence[str], opa: Path, li
 
 def check_files(files: dict[str, bytes], folder: Path, decision_paths: Sequence[str], opa: Path) -> None:
     """The same of files that were read already."""
+    documents = read_data(files, folder)
     with tempfile.TemporaryDirectory(prefix="entitlements-") as work:
         root = Path(work) / "policies"
         for name, content in files.items():
@@ -52,8 +46,12 @@ def check_files(files: dict[str, bytes], folder: Path, decision_paths: Sequence[
         done = _run(
             opa, "check", "--strict", "--bundle", "--format", "json", "--capabilities", str(capabilities), str(root)
         )
+        faults = lint(files, documents, folder, opa)
         if done.returncode != 0:
-            raise StartupFault("policy_invalid", "the policies do not compile", _errors(done, root, folder))
+            faults += _errors(done, root, folder)
+            raise StartupFault("policy_invalid", "the policies do not compile", faults)
+        if faults:
+            raise StartupFault("policy_invalid", "the policies cannot be used", faults)
         faults = [
             Fault("decision_rule_missing", f"no policy has the rule `data.{path.replace('/', '.')}`", str(folder))
             for path in decision_paths
@@ -73,7 +71,13 @@ def _has_rule(opa: Path, root: Path, path: str) -> bool:
 def _run(opa: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
-            [str(opa), *arguments], capture_output=True, text=True, timeout=_OPA_SECONDS, check=False, env={}
+            [str(opa), *arguments],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_OPA_SECONDS,
+            check=False,
+            env={},
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise StartupFault("opa_failed", "the OPA executable could not check the policies") from error
@@ -86,7 +90,7 @@ def _reduced_capabilities(opa: Path) -> dict[str, Any]:
     except ValueError:
         raise StartupFault("opa_failed", "the OPA executable could not check the policies") from None
     capabilities["builtins"] = [
-        item for item in capabilities["builtins"] if not item.get("nondeterministic") and item["name"] not in _IMPURE
+        item for item in capabilities["builtins"] if not item.get("nondeterministic") and item["name"] not in FORBIDDEN
     ]
     capabilities["allow_net"] = []
     return capabilities
@@ -102,9 +106,10 @@ def _errors(done: subprocess.CompletedProcess[str], root: Path, folder: Path) ->
     for error in errors:
         location = error.get("location") or {}
         name = str(location.get("file", "")).removeprefix(str(root)).lstrip("/")
-        faults.append(
-            Fault("policy_invalid", str(error.get("message", "")), str(folder / name), int(location.get("row", 0)))
-        )
+        told = str(error.get("message", ""))
+        place = str(folder / name), int(location.get("row", 0))
+        instead = forbidden(told)
+        faults.append(Fault("builtin_forbidden", instead, *place) if instead else Fault("policy_invalid", told, *place))
     return faults
 
 

@@ -6,17 +6,15 @@ followed (a whole object handed to a function, a computed key) counts as a read 
 
 from __future__ import annotations
 
-import json
-import subprocess
-import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from entitlements.engine.data_files import read_data
+from entitlements.engine.policy_files import check_files
 from entitlements.engine.policy_folder import policy_files
+from entitlements.engine.policy_lint import parsed
 from entitlements.engine.policy_module import Constant, PolicyModule, Read, RuleLines
 from entitlements.engine.policy_terms import InputPath
 from entitlements.errors import Fault, StartupFault
@@ -75,10 +73,12 @@ def read_policies(opa: Path, folder: Path) -> PolicyReading:
     rules: list[RuleLines] = []
     alone: list[tuple[str, int]] = []
     files: dict[str, tuple[InputPath, frozenset[InputPath]]] = {}
-    for name, content in policy_files(folder).items():
+    found = policy_files(folder)
+    check_files(found, folder, [], opa)
+    documents = read_data(found, folder)
+    for name, content in found.items():
         if not name.endswith(".rego"):
-            document = json.loads(content) if name.endswith(".json") else yaml.safe_load(content)
-            constants[name] = frozenset(_scalars(document))
+            constants[name] = frozenset(_scalars(documents[name]))
             files[name] = tuple(name.split("/")[:-1]), frozenset()
             continue
         module = _parse(opa, folder, name, content)
@@ -103,20 +103,11 @@ def _related(one: InputPath, other: InputPath) -> bool:
 
 
 def _parse(opa: Path, folder: Path, name: str, content: bytes) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="entitlements-") as work:
-        file = Path(work) / "policy.rego"
-        file.write_bytes(content)
-        done = subprocess.run(
-            [str(opa), "parse", "--format", "json", "--json-include", "locations", str(file)],
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
-    if done.returncode != 0:
+    module = parsed(opa, content)
+    if module is None:
         raise StartupFault(
             "policy_invalid", "the policies cannot be parsed", [Fault("policy_invalid", "no Rego", str(folder / name))]
         )
-    module: dict[str, Any] = json.loads(done.stdout)
     return module
 
 

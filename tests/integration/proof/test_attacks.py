@@ -195,7 +195,7 @@ def test_a_policy_that_does_not_decide_by_its_input_alone_is_compared_with_nothi
 
 
 UNCHECKABLE = {
-    "policy_reads_system": ["data.system.decision_paths", 'data["system"].decision_paths'],
+    "policy_invalid": ["data.system.decision_paths", 'data["system"].decision_paths'],
     "comprehension_alone": [
         "[to_number(x) | some x in [input.action.name]]",
         "{x | x := to_number(input.action.name)}",

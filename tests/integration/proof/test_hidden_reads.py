@@ -145,7 +145,9 @@ def test_a_rule_that_reads_in_another_package_or_by_data_is_found(opa: Path, tmp
     calls = {"lib": "data.lib.roles.is_x", "dashed": 'data.lib["my-roles"].is_x'}
     for name, text in helpers.items():
         folder = policy(tmp_path / name, f"allow if {calls[name]}")
-        (folder / "elsewhere.rego").write_text(text)
+        place = folder / "lib" / ("roles" if name == "lib" else "my-roles")
+        place.mkdir(parents=True)
+        (place / "elsewhere.rego").write_text(text)
         answer = compare_access(
             Side(old, folder, old.decision_path), Side(new, folder, new.decision_path), opa=opa
         ).no_new_access

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import yaml
@@ -21,6 +22,8 @@ _AMBIGUOUS = frozenset({"yes", "no", "on", "off", "y", "n"})
 # A number as JSON spells it, and within what a double holds exactly (RFC 7493 section 2.2).
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,15})")
 _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+# What other readers of YAML take for a number: `0o7`, `0x1F`, `1_0e3`.
+_PERHAPS_A_NUMBER = re.compile(r"[-+]?(?:0[box][0-9a-fA-F_]+|[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9_]+)?)")
 _MAX_NUMBER = 2**53 - 1
 
 
@@ -120,7 +123,8 @@ def _scalar(node: yaml.ScalarNode, path: Path, located: Located) -> JSON:
     if kind == "str":
         if not _is_text(text):
             return _fault(node, path, located, "the text holds a lone surrogate")
-        return str(text) if quoted or text.lower() not in _AMBIGUOUS else _ambiguous(node, path, located)
+        plain = quoted or not (text.lower() in _AMBIGUOUS or _PERHAPS_A_NUMBER.fullmatch(text))
+        return str(text) if plain else _ambiguous(node, path, located)
     if kind == "bool":
         return text == "true" if text in ("true", "false") else _ambiguous(node, path, located)
     if kind == "null":
@@ -138,6 +142,8 @@ def _number(node: yaml.ScalarNode, path: Path, located: Located) -> JSON:
         return _fault(node, path, located, f"`{text}` is not a plain number")
     if not (math.isfinite(number) and abs(number) <= _MAX_NUMBER):
         return _fault(node, path, located, "the number is beyond the exact range of a double")
+    if Decimal(text) != Decimal(repr(number)):
+        return _fault(node, path, located, "the number has more digits than a double holds: write it as a string")
     return number
 
 
