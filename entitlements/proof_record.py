@@ -11,13 +11,15 @@ from typing import Any
 
 from entitlements import strict_json
 from entitlements.change_check import Report
-from entitlements.errors import Fault, JSONRefused, StartupFault
+from entitlements.errors import Fault, FolderUnreadable, JSONRefused, StartupFault
+from entitlements.folder import read_file
 from entitlements.model import JSON
 from entitlements.proof import Answer
 from entitlements.proof.evidence import ASSUMPTIONS, text_digest
 from entitlements.proof.soundness import FIRST, SOUNDNESS
 
 _VERSION = 1
+_MAX_BYTES = 8 * 1024 * 1024
 _SIDES = ("old", "new")
 _ANSWERS = ("no_new_access", "no_lost_access")
 _MEMBERS = frozenset({"record", "made", "seconds", "versions", "contract", "assumptions", *_SIDES, *_ANSWERS})
@@ -121,9 +123,9 @@ def soundness_of(record: Mapping[str, Any]) -> int:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError:
-        raise _invalid(path, "cannot be read") from None
+        return read_file(path, _MAX_BYTES, code="record_invalid")
+    except FolderUnreadable as error:
+        raise StartupFault("record_invalid", error.message, error.faults) from None
 
 
 def _invalid(path: Path, why: str) -> StartupFault:

@@ -14,7 +14,7 @@ import click
 
 from entitlements import strict_json
 from entitlements.cli import render
-from entitlements.engine.policy_folder import ASIDE
+from entitlements.engine.policy_folder import policy_files
 from entitlements.errors import DecisionUnavailable, JSONRefused, RequestInvalid, StartupFault, TokenRejected
 from entitlements.model import JSON, AccessRequest, Action, Decision, Resource
 from entitlements.wiring import Service, build
@@ -130,12 +130,16 @@ def _show(decision: Decision, service: Service, policies: Path, form: str) -> No
 
 def _where(policies: Path, decision_path: str, reason: str) -> str:
     """File and line of the rule that states a reason, where its code stands literally in the policy's package."""
-    folder = policies.joinpath(*decision_path.split("/")[:-1])
+    folder = decision_path.rpartition("/")[0]
     head = re.compile(rf'\breasons contains "{re.escape(reason)}"')
-    for file in sorted(folder.glob("*.rego")):
-        if file.name.endswith(ASIDE):
-            continue
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-            if head.search(line):
-                return f"{file}:{number}"
+    try:
+        files = policy_files(policies)
+    except StartupFault:
+        # An OPA server elsewhere decided; its policies are not here.
+        return ""
+    for name, content in files.items():
+        if name.rpartition("/")[0] == folder and name.endswith(".rego"):
+            for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
+                if head.search(line):
+                    return f"{policies / name}:{number}"
     return ""

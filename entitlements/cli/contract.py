@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +26,10 @@ from entitlements.contract import (
     versions,
 )
 from entitlements.contract.lock import load_all, version_key
+from entitlements.engine import check_policies
 from entitlements.errors import ContractsInvalid, Fault, StartupFault
+from entitlements.settings import Settings
+from entitlements.wiring import opa
 
 
 @click.group()
@@ -41,9 +45,10 @@ def contract() -> None:
 @click.option("--strict", is_flag=True, help="Let warnings fail too (exit code 3).")
 @render.format_option
 def lint_command(files: Sequence[Path], strict: bool, form: str) -> None:
-    """Check contracts and tell every fault and warning at once, with file, line and path.
+    """Check contracts and policies and tell every fault and warning at once, with file, line and path.
 
-    Without FILES all contracts in ENTITLEMENTS_CONTRACTS are checked. Exit code 2: a contract does not load.
+    Without FILES all contracts in ENTITLEMENTS_CONTRACTS are checked, and the policies in ENTITLEMENTS_POLICIES where
+    there are some. Exit code 2: a contract does not load, or the policies cannot be used.
     """
     errors: list[Fault] = []
     warnings: list[Fault] = []
@@ -58,6 +63,8 @@ def lint_command(files: Sequence[Path], strict: bool, form: str) -> None:
         except ContractsInvalid as invalid:
             errors.extend(invalid.faults)
     errors.extend(_unfollowed(files, contracts))
+    if not files:
+        errors.extend(_policy_faults(render.settings()))
     for loaded in contracts:
         warnings.extend(lint(loaded))
     if form == "json":
@@ -93,6 +100,17 @@ def _file_of(path: Path) -> ContractFile | None:
         return load_file(path)
     except ContractsInvalid:
         return None
+
+
+def _policy_faults(settings: Settings) -> Sequence[Fault]:
+    """What keeps the policies from being locked, whichever contract they are for; nothing where there are none."""
+    if not os.path.lexists(settings.policies):
+        return ()
+    try:
+        check_policies(settings.policies, decision_paths=(), opa=opa(settings), limits=settings.limits)
+    except StartupFault as fault:
+        return fault.faults or [Fault(fault.code, fault.message)]
+    return ()
 
 
 def _counted(faults: Sequence[Fault], word: str) -> str:

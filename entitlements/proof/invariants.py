@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from entitlements.contract import Contract
+from entitlements.engine import invariant_files
 from entitlements.engine.policy_module import RuleLines
 from entitlements.engine.policy_reading import rule_lines
-from entitlements.errors import Fault, NotFollowed, StartupFault
+from entitlements.errors import Fault, FolderUnreadable, NotFollowed, StartupFault
+from entitlements.folder import CEILING, read_file
 from entitlements.model import JSON
 from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN
 from entitlements.proof.checkable import checkable
@@ -66,10 +68,12 @@ class Invariant:
 def load_invariant(file: Path, policies: Path) -> Invariant:
     """Read an invariant. Raises StartupFault `invariant_invalid`."""
     try:
-        content = file.read_bytes()
+        content = read_file(file, CEILING.file_bytes, code="invariant_invalid")
         found = _PACKAGE.search(content.decode())
-    except (OSError, UnicodeDecodeError):
-        raise _invalid(file, "cannot be read") from None
+    except FolderUnreadable as error:
+        raise StartupFault("invariant_invalid", error.message, error.faults) from None
+    except UnicodeDecodeError:
+        raise _invalid(file, "is not valid UTF-8") from None
     if found is None or not found[1].endswith(SUFFIX):
         raise _invalid(file, f"must be of the package of a policy with `{SUFFIX}` behind it")
     inside = file.resolve().is_relative_to(policies.resolve())
@@ -78,8 +82,8 @@ def load_invariant(file: Path, policies: Path) -> Invariant:
 
 
 def invariants_in(policies: Path) -> list[Path]:
-    """Every invariant file below a folder."""
-    return sorted(path for path in policies.rglob(f"*{SUFFIX}.rego") if path.is_file())
+    """Every invariant file below a folder. Raises StartupFault `policy_unreadable`."""
+    return [policies / name for name in invariant_files(policies)]
 
 
 def _invalid(file: Path, why: str) -> StartupFault:

@@ -19,9 +19,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": BASE | {"folder"},
     **{room: BASE | {"strict_json", "folder", "positions"} for room in CAPABILITIES},
     "pdp": BASE | CAPABILITIES,
-    "proof": BASE | {"contract", "engine"},
+    "proof": BASE | {"folder", "contract", "engine"},
     "change_check": BASE | {"contract", "engine", "proof"},
-    "proof_record": BASE | {"strict_json", "change_check", "proof"},
+    "proof_record": BASE | {"folder", "strict_json", "change_check", "proof"},
     "wiring": BASE | CAPABILITIES | {"pdp", "settings"},
     "web": BASE | {"strict_json", "pdp", "settings", "wiring"},
     "cli": BASE
