@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from entitlements.contract import (
+    ALWAYS_DECLARED,
     APPROVALS_NAME,
     RULES,
     Approval,
@@ -28,6 +29,12 @@ from entitlements.model import JSON
 from entitlements.proof import DEFAULT_EFFORT, REFUTED, Access, Answer, Effort, Side, compare_access
 
 HOLDS, NO, NO_ANSWER = 0, 3, 4
+SEEN_AS = {
+    "sub": "input.subject.id",
+    "client_id": "input.subject.client_id",
+    "scope": "input.subject.scopes",
+}
+"""Where policies see what registered claims say; the others they do not see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,7 @@ class Report:
     findings: tuple[Finding, ...]
     problems: tuple[Fault, ...]
     approvals: tuple[Approval, ...] = ()
+    warnings: tuple[Fault, ...] = ()
 
     @property
     def answers(self) -> dict[str, Answer]:
@@ -113,6 +121,7 @@ class Report:
             "access": {name: answer.as_json() for name, answer in self.answers.items()},
             "findings": [finding.as_json() for finding in self.findings],
             "failures": [failure.as_json() for failure in self.access.failures],
+            "warnings": [str(warning) for warning in self.warnings],
             "problems": [str(problem) for problem in self.problems],
             "passes": self.exit_code == HOLDS,
         }
@@ -169,7 +178,21 @@ def check_step(
     file = contracts / new.name / APPROVALS_NAME
     problems = stale(file, valid, asked_for, today)
     problems += misplaced(file, [one for one in approvals if one not in valid], today)
-    return Report(step.old, step.new, access, findings, tuple(problems), valid)
+    return Report(step.old, step.new, access, findings, tuple(problems), valid, never_there(reads, step.policies[1]))
+
+
+def never_there(reads: Sequence[Read], policies: Path) -> tuple[Fault, ...]:
+    """Reads of a registered claim under `input.subject.claims`, where it never is: what waits for it can never hold."""
+    found = {}
+    for read in reads:
+        name = read.path[2] if read.path[:2] == ("subject", "claims") and len(read.path) > 2 else ""
+        if name in ALWAYS_DECLARED:
+            where = f"read `{SEEN_AS[name]}`" if name in SEEN_AS else "policies do not see it, the service checks it"
+            text = f"`input.subject.claims.{name}` is never there, so what waits for it never holds: {where}"
+            found[read.file, read.line, name] = Fault(
+                "registered_claim_read", text, str(policies / read.file), read.line
+            )
+    return tuple(found.values())
 
 
 def refuse_links(old: ContractFile, new: ContractFile) -> None:

@@ -36,6 +36,7 @@ def _text(report: Report) -> Iterator[str]:
         yield from (f"              read by {reader}" for reader in finding.readers)
     yield from access_lines(report.access)
     yield from _approvals(report)
+    yield from (f"  {paint('warning', 'yellow')}  {safe(str(warning))}" for warning in report.warnings)
     yield from (f"  {paint('problem', 'red')}  {problem}" for problem in report.problems)
     verdict = {0: paint("passes", "green"), 3: paint("does not pass", "red"), 4: paint("no answer", "red")}
     yield f"  {verdict[report.exit_code]}"

@@ -505,7 +505,7 @@ class TableProver(Prover):
             self._questions[request_of] = asked
         return self._questions[request_of]
 
-    def confirmed(self, point: Point, *, widening: bool) -> bool:
+    def confirmed(self, point: Point, *, widening: bool, duty: bool = False) -> bool:
         bit = PROPERTIES.index(dict(point.resource.properties))
         allowed = []
         for side, token in enumerate((point.before, point.after)):
@@ -517,7 +517,7 @@ class TableProver(Prover):
         before, after = point.before, point.after
         return related(*self._contracts, (before.scopes, before.claims), (after.scopes, after.claims))
 
-    def witness(self, point: Point, *, widening: bool) -> Any:
+    def witness(self, point: Point, *, widening: bool, duty: bool = False) -> Any:
         raise Confirmed
 
     def input_of(self, point: Point) -> Mapping[str, Any]:

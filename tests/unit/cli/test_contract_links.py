@@ -57,3 +57,12 @@ def test_a_value_under_two_names_is_refused_with_file_and_line(project: Path, co
 def test_an_older_version_that_says_it_is_left_alone(project: Path) -> None:
     (project / "contracts" / "shop" / "1.2.0.yaml").write_text(CONTRACT.format(version="1.2.0", more=""))
     assert run(project, "lint").exit_code == 0
+
+
+def test_a_read_of_a_registered_claim_is_told_with_the_place_to_read(project: Path) -> None:
+    (project / "contracts" / "shop" / "1.1.0.yaml").write_text(CONTRACT.format(version="1.1.0", more=""))
+    policy = project / "policies" / "shop" / "authz" / "authz.rego"
+    policy.write_text('package shop.authz\n\nallow if input.subject.claims.sub == "u"\n')
+    told = run(project, "check").output
+    assert f"{policy}:3: `input.subject.claims.sub` is never there" in told
+    assert "read `input.subject.id`" in told
