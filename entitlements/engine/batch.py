@@ -112,6 +112,12 @@ class BatchEngine:
         found = _values(done.stdout) if done.returncode == 0 and b'"result"' in done.stdout else []
         return found[0] if found else None
 
+    def rule_values(self, path: Sequence[str], one: Mapping[str, JSON]) -> list[Any] | None:
+        """The value of another rule for one input, none where it is undefined; None where its evaluation fails."""
+        name = "".join(f"[{json.dumps(part)}]" for part in path)
+        done = self._run(["--format", "json", f"[x | x := data{name}]"], json.dumps(one))
+        return list(_values(done.stdout)[0]) if done.returncode == 0 else None
+
     def coverage(self, one: Mapping[str, JSON]) -> Coverage:
         """The lines that the decision of one input ran through."""
         done = self._run(["--format", "json", "--coverage", self._rule], json.dumps(one))

@@ -47,9 +47,11 @@ class BuiltinCalls:
             results.update(zip(places, (_result(one, relation) for one in answers), strict=True))
         return [results[place] for place in range(len(rows))]
 
-    def _ask(self, name: str, shape: tuple[bool, ...], rows: Sequence[Sequence[Any]]) -> list[Any]:
+    def _ask(
+        self, name: str, shape: tuple[bool, ...], rows: Sequence[Sequence[Any]], *, result: str = "d"
+    ) -> list[Any]:
         arguments = ", ".join(f"{{x | some x in a[{i}]}}" if is_set else f"a[{i}]" for i, is_set in enumerate(shape))
-        query = f"[r | some a in input.rows; r := [[d, type_name(d)] | d := {name}({arguments})]]"
+        query = f"[r | some a in input.rows; r := [[{result}, type_name(d)] | d := {name}({arguments})]]"
         command = [str(self._opa), "eval", "--strict-builtin-errors", "--stdin-input", "--format", "json", query]
         document = json.dumps({"rows": [list(map(_plain, row)) for row in rows]}, default=_number)
         try:
@@ -68,11 +70,22 @@ class BuiltinCalls:
             (answers,) = (e["value"] for result in parsed["result"] for e in result["expressions"])
             return list(answers)
         if len(rows) == 1:
-            if b'"errors"' not in done.stdout:
+            if b'"errors"' in done.stdout:
+                return [None]
+            if result != "d":
                 raise EngineUnavailable("engine_failed", "OPA failed to evaluate a built-in function")
-            return [None]
+            # `to_number("+1")` is a number that OPA keeps as it is written, and JSON has no such number.
+            return [_unspelled(answer) for answer in self._ask(name, shape, rows, result=_AS_JSON)]
         middle = len(rows) // 2
         return self._ask(name, shape, rows[:middle]) + self._ask(name, shape, rows[middle:])
+
+
+_AS_JSON = "[e | e := d + 0; e == d][0]"
+
+
+def _unspelled(answer: list[Any] | None) -> list[Any] | None:
+    """A result that is a number in another spelling than it is read in."""
+    return answer and [[Fraction(value), kind] for value, kind in answer]
 
 
 def _shape(row: Sequence[Any]) -> tuple[bool, ...]:

@@ -186,7 +186,10 @@ def _proved(world: World, code: str, given: Term) -> Proved:
         if code in (world.engine.value(seen) or ()):
             return Proved(code, REFUTED, point=candidate.point, given=seen)
         if candidate.exact and not (walked.limits.approximations or walked.limits.opened or walked.errors):
-            raise mismatch("a model of the solver is decided differently")
+            if candidate.assignment is None:
+                return Proved(code, UNKNOWN, "a candidate was found that OPA does not confirm")
+            question, what = world.session.question, "a model of the solver is decided differently"
+            return Proved(code, UNKNOWN, mismatch(what, question, 1, world.engine, candidate.assignment).message)
         return Proved(code, UNKNOWN, "a candidate was found that OPA does not confirm")
     if candidate.reason:
         return Proved(code, UNKNOWN, candidate.reason)

@@ -22,9 +22,11 @@ from entitlements.proof.symbolic.plan import (
     Block,
     Function,
     Local,
+    Place,
     Plan,
     Statement,
     is_read,
+    place_of,
     walk_block,
 )
 from entitlements.proof.symbolic.statements import Errors, Frame, Loop
@@ -66,6 +68,15 @@ class Executor(Collections):
     def decision(self, document: Value) -> tuple[Value, Errors]:
         """The result set's value for an input, and under which conditions which built-in or rule fails where."""
         return self._call(self._plan.entry, (document, self._data))
+
+    def rules(self, document: Value) -> list[tuple[tuple[str, ...], Place, Value]]:
+        """The rules that were evaluated for an input, as it is: path below `data`, place, value; inner ones first."""
+        found = []
+        for (name, arguments), (value, _) in self._known.items():
+            function = self._plan.functions.get(name)
+            if function and function.path and arguments == (document, self._data):
+                found.append((function.path[1:], place_of(function), value))
+        return found
 
     def _call(self, function: Function, arguments: Sequence[Value]) -> tuple[Value, Errors]:
         key = (function.name, tuple(arguments))

@@ -28,36 +28,29 @@ from entitlements.proof.symbolic.text_terms import (
     TRIM_PREFIX,
     TRIM_RIGHT,
     TRIM_SUFFIX,
-    UPPER,
     caseless,
+    letters_of,
+    lower,
+    upper,
 )
 
 _ALL = "(re.* re.allchar)"
 _PLAIN_GLOB = re.compile(r"[A-Za-z0-9_/:@. -]|\*\*(?!\*)|\*|\?")
 
 
-def only(value: str, case: str = "") -> str | None:
-    """The language of one text, or of all that are written so in one case; None where those are not known."""
+def only(value: str, case: str = "") -> str:
+    """The language of one text, or of all that are written so in one case."""
     if not case:
         return _one(value)
-    if not value.isascii():
-        return None
     letters = [_written_as(letter, case) for letter in value]
     return _sequence(letters) if letters else _one("")
 
 
-_ODD_LETTERS = {LOWER: {"k": "\u212a", "i": "\u0130"}, UPPER: {"S": "\u017f", "I": "\u0131"}}
-"""Letters beyond ASCII that become one of ASCII (Unicode, UnicodeData.txt)."""
-
-
 def _written_as(letter: str, case: str) -> str:
     """The letters that become this one."""
-    other = letter.upper() if case == LOWER else letter.lower()
-    if (letter.lower() if case == LOWER else letter.upper()) != letter:
-        return "re.none"
-    known = dict.fromkeys([letter, other, *_ODD_LETTERS[case].get(letter, "")])
-    found = [_one(one) for one in known]
-    return found[0] if len(found) == 1 else f"(re.union {' '.join(found)})"
+    kept = (lower if case == LOWER else upper)(letter) == letter
+    found = [_one(one) for one in ([letter] if kept else []) + [*letters_of(case).get(letter, "")]]
+    return "re.none" if not found else found[0] if len(found) == 1 else f"(re.union {' '.join(found)})"
 
 
 def language_of(predicate: str, parameter: str, case: str = "") -> str | None:
@@ -69,8 +62,6 @@ def language_of(predicate: str, parameter: str, case: str = "") -> str | None:
     if predicate in (PIECES, HAS_PIECE):
         return _with_pieces(case, *json.loads(parameter))
     word = only(parameter, case)
-    if word is None:
-        return None
     around = {
         PREFIX: f"(re.++ {word} {_ALL})",
         SUFFIX: f"(re.++ {_ALL} {word})",
@@ -86,7 +77,7 @@ def _with_pieces(case: str, delimiter: str, other: int | str) -> str | None:
     if isinstance(other, int):
         return _sequence([*[_ended(delimiter)] * (other - 1), _ALL])
     word = only(other, case)
-    return None if word is None else f"(re.++ (re.* {_ended(delimiter)}) {_last(delimiter, word)})"
+    return f"(re.++ (re.* {_ended(delimiter)}) {_last(delimiter, word)})"
 
 
 def language_before(part: Term, language: str) -> str | None:

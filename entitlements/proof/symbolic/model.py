@@ -43,6 +43,8 @@ class Assignment:
         self._known: dict[Term, Any] = {}
         self.exact = True
         """Whether every number of the documents has an exact decimal form."""
+        self.surely = True
+        """Whether all that the solver guessed is known to be so."""
 
     @staticmethod
     def present(document: Any) -> bool:
@@ -203,6 +205,7 @@ def _as_guessed(query: Query, assignment: Assignment) -> bool:
     try:
         return all(assignment.of(goal) for goal in query.guessed)
     except NotKnown:
+        assignment.surely = False
         return True
 
 

@@ -258,6 +258,11 @@ def walk_block(block: Block) -> Iterator[Statement]:
             yield from walk_block(inner)
 
 
+def place_of(function: Function) -> Place:
+    """Where a rule is written."""
+    return next((one.place for block in function.blocks for one in walk_block(block) if one.place.row), NOWHERE)
+
+
 def is_read(block: Block, local: int) -> bool:
     """Whether a block uses a local: OPA copies the key of a scan into locals that nobody reads."""
     aliases = {local}

@@ -17,12 +17,13 @@ from entitlements.proof.decisions import Decisions
 from entitlements.proof.point import Point
 from entitlements.proof.symbolic.found import Failure, Proof
 from entitlements.proof.symbolic.kinds import of_kind, single_differences
+from entitlements.proof.symbolic.model import Assignment
 from entitlements.proof.symbolic.plan import Place
 from entitlements.proof.symbolic.question import Policy, Question, ask_question
-from entitlements.proof.symbolic.session import Session
+from entitlements.proof.symbolic.session import Candidate, Session
 from entitlements.proof.symbolic.solver import SAT, UNDECIDED, Solver
 from entitlements.proof.symbolic.terms import FALSE, Term, both, count, less, negation, number
-from entitlements.proof.symbolic.trial import mismatch, try_against_opa
+from entitlements.proof.symbolic.trial import ModelMismatch, mismatch_of, try_against_opa
 from entitlements.proof.witnesses import Witnesses
 
 _MOST_WITNESSES = 48
@@ -77,6 +78,10 @@ class Prover:
             try_against_opa(question, self._engines)
             self._questions[request_of] = question
         return self._questions[request_of]
+
+    def mismatch(self, question: Question, assignment: Assignment) -> ModelMismatch:
+        """The fault that a model of the solver is decided differently, on the side on which it is."""
+        return mismatch_of("a model of the solver is decided differently", question, self._engines, assignment)
 
     def confirmed(self, point: Point, *, widening: bool, duty: bool) -> bool:
         """Whether OPA decides a point as a turn of this direction; duty: as one that loses an obligation."""
@@ -217,7 +222,7 @@ class _Search:
             point = candidate.point
             if point is None:
                 return tuple(found.values()), candidate.reason, True
-            if doubt := self._doubt(point, exact=candidate.exact):
+            if doubt := self._doubt(point, candidate):
                 return tuple(found.values()), doubt, True
             witness = self._prover.witness(point, widening=self._widening, duty=self._duty)
             if witness.fingerprint in found:
@@ -228,14 +233,14 @@ class _Search:
             found.setdefault(witness.fingerprint, witness)
         return tuple(found.values()), "", False
 
-    def _doubt(self, point: Point, *, exact: bool) -> str:
+    def _doubt(self, point: Point, candidate: Candidate) -> str:
         """Why a candidate is no witness; empty where it is one. Raises ModelMismatch."""
         if not self._prover.related(point, widening=self._widening):
             return "a candidate was found, but no permitted tokens for it"
         if self._prover.confirmed(point, widening=self._widening, duty=self._duty):
             return ""
-        if exact and not self._duty and not self._approximate:
-            raise mismatch("a model of the solver is decided differently")
+        if candidate.exact and candidate.assignment and not self._duty and not self._approximate:
+            raise self._prover.mismatch(self._question, candidate.assignment)
         return f"a candidate was found that OPA does not confirm, {self._why_approximate()}"
 
     @property
@@ -250,7 +255,7 @@ class _Search:
                 return f"as `{place}` looks through members that the contract does not type"
             for place, what in walked.errors:
                 return f"as at `{place}` {what}"
-        return "as a number has no exact decimal form"
+        return "as a number has no exact decimal form, or a string is made in a way that is not followed"
 
     def _block(self, point: Point, granting: frozenset[tuple[str, int]]) -> None:
         """Look for another kind from now on: other differences, another request, another rule that grants."""

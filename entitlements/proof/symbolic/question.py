@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,6 +61,8 @@ class Walked:
     fired: Mapping[Place, Term] = field(repr=False)
     value: Value = field(repr=False)
     obliges: bool = False
+    rules: Sequence[tuple[tuple[str, ...], Place, Value]] = field(default=(), repr=False)
+    """Rules with their places and values, those first that others are made of."""
 
     @property
     def fails(self) -> Term:
@@ -242,12 +244,14 @@ def _walk(
         builtins = Builtins(policies[side].plan.builtins, algebra, limits, oracle, opaque)
         first = first or builtins
         executor = Executor(policies[side].plan, policies[side].data, builtins, algebra, limits)
-        value, errors = executor.decision(sides.document(side))
+        document = sides.document(side)
+        value, errors = executor.decision(document)
         decision = read_decision(algebra, value)
         if decision.doubtful.op != "const":
             errors = {**errors, (limits.place, "the decision may be malformed"): decision.doubtful}
         obliges = bool(decision.obligations) or decision.doubtful is not FALSE
-        walked.append(Walked(decision.allow, errors, limits, executor.fired, value, obliges))
+        rules = executor.rules(document)
+        walked.append(Walked(decision.allow, errors, limits, executor.fired, value, obliges, rules))
         read.append(decision)
     # What hangs on lists that were cut short is noticed on the side that comes after.
     duties = [one.obligations for one in read]

@@ -29,6 +29,7 @@ class Candidate:
     point: Point | None
     reason: str = ""
     exact: bool = True
+    assignment: Assignment | None = None
 
 
 class Session:
@@ -92,7 +93,8 @@ class Session:
         assignment = of_model(
             query, solved.model, lambda coded: find_texts(query, coded, rules), question.decide_text, default
         )
-        return Candidate(point_of(question, assignment), exact=assignment.exact)
+        point = point_of(question, assignment)
+        return Candidate(point, exact=assignment.exact and assignment.surely, assignment=assignment)
 
 
 def point_of(question: Question, assignment: Assignment) -> Point:

@@ -71,7 +71,7 @@ class TextWriter:
             return ""
         case = _case_of(part)
         language = only(constant.args[0], case)
-        return "" if language is None else self._within(part.args[-1] if case else part, language)
+        return self._within(part.args[-1] if case else part, language)
 
     def on_text(self, predicate: str, parameter: str, subject: Term) -> str:
         """A predicate of a text."""

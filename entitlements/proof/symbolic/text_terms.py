@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,9 @@ SPACES: Final = "".join(
     map(chr, (*range(9, 14), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000))
 )
 """What Go counts as white space (unicode.IsSpace)."""
+
+
+_LAST_LETTER = 0x2FFFF
 
 
 def on_text(predicate: str, parameter: str, subject: Term) -> Term:
@@ -68,9 +72,33 @@ def _piece(subject: str, parameter: str) -> str:
     return found[place] if place < len(found) else ""
 
 
-def _in_case(make_text: Callable[[str], str]) -> Callable[[str, str], str | None]:
-    # Of other letters Python and Go have different tables.
-    return lambda subject, _parameter: make_text(subject) if subject.isascii() else None
+def lower(letter: str) -> str:
+    """A letter in lower case as Go maps it: one letter to one (Unicode, UnicodeData.txt; Go, unicode.ToLower)."""
+    return "i" if letter == "\u0130" else _one_letter(letter.lower(), letter)
+
+
+def upper(letter: str) -> str:
+    """A letter in upper case as Go maps it; those with a title case of one letter become that."""
+    return _one_letter(letter.upper(), _one_letter(letter.title(), letter))
+
+
+def _one_letter(found: str, otherwise: str) -> str:
+    return found if len(found) == 1 else otherwise
+
+
+@functools.cache
+def letters_of(how: str) -> Mapping[str, str]:
+    """The letters that become each letter in a case, where they are others; up to where Z3's alphabet ends."""
+    found: dict[str, str] = {}
+    for letter in map(chr, range(_LAST_LETTER + 1)):
+        become = lower(letter) if how == LOWER else upper(letter)
+        if become != letter:
+            found[become] = found.get(become, "") + letter
+    return found
+
+
+def _in_case(of_letter: Callable[[str], str]) -> Callable[[str, str], str]:
+    return lambda subject, _parameter: "".join(map(of_letter, subject))
 
 
 def _substring(subject: str, parameter: str) -> str:
@@ -82,8 +110,8 @@ PARTS: Final[Mapping[str, Callable[[str, str], str | None]]] = {
     PIECE: _piece,
     TRIM_PREFIX: str.removeprefix,
     TRIM_SUFFIX: str.removesuffix,
-    LOWER: _in_case(str.lower),
-    UPPER: _in_case(str.upper),
+    LOWER: _in_case(lower),
+    UPPER: _in_case(upper),
     TRIM: str.strip,
     TRIM_LEFT: str.lstrip,
     TRIM_RIGHT: str.rstrip,

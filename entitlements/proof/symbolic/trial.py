@@ -2,27 +2,68 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
+from typing import Any
 
 from entitlements.engine import BatchEngine
-from entitlements.errors import ProofFailed
-from entitlements.model import Verdict
-from entitlements.proof.symbolic.model import Chance, NotKnown
+from entitlements.errors import NotFollowed
+from entitlements.model import Verdict, same_json
+from entitlements.proof.symbolic.model import Assignment, Chance, NotKnown
 from entitlements.proof.symbolic.question import Question
 from entitlements.proof.symbolic.terms import INT, REAL, TEXT, Term, subterms
 
 _TRIALS = 64
 
 
-class ModelMismatch(ProofFailed):
-    """The walk and OPA decide differently: a defect of ours. Nothing is proved as long as it stands."""
+class ModelMismatch(NotFollowed):
+    """The symbolic execution and OPA decide differently: a defect of ours. The question has no answer, others have."""
 
 
-def mismatch(what: str) -> ModelMismatch:
-    """The fault, with what showed it."""
+def mismatch(what: str, question: Question, side: int, engine: BatchEngine, assignment: Assignment) -> ModelMismatch:
+    """The fault, with what showed it and the innermost rule whose value differs."""
+    where = _differing_rule(question, side, engine, assignment)
     return ModelMismatch(
-        "model_mismatch", f"{what} by OPA than by the proof: this is a defect of entitlements, nothing is proved"
+        "model_mismatch",
+        f"{what} by OPA than by the proof, {where}: a defect of entitlements that is worth a report",
     )
+
+
+def mismatch_of(
+    what: str, question: Question, engines: tuple[BatchEngine, BatchEngine], assignment: Assignment
+) -> ModelMismatch:
+    """The fault, on the first side that OPA decides differently."""
+    for side in (0, 1):
+        (verdict,) = engines[side].decide([assignment.document(question.sides.document(side))])
+        if _allows(verdict) != assignment.of(question.walked[side].allowed):
+            return mismatch(what, question, side, engines[side], assignment)
+    return mismatch(what, question, 1, engines[1], assignment)
+
+
+def _differing_rule(question: Question, side: int, engine: BatchEngine, assignment: Assignment) -> str:
+    """The first rule whose value differs, of those that are evaluated first; else the rule that decides."""
+    document = assignment.document(question.sides.document(side))
+    for path, place, value in question.walked[side].rules:
+        name = "data." + ".".join(path)
+        try:
+            expected = assignment.document(value)
+        except NotKnown:
+            continue
+        shown, found = [expected] if assignment.present(expected) else [], engine.rule_values(path, document)
+        if found is not None and not same_json(_sorted(found), _sorted(shown)):
+            return f"`{name}` at `{place}` has another value"
+    for path, place, _ in question.walked[side].rules[-1:]:
+        return f"`data.{'.'.join(path)}` at `{place}` is read differently"
+    return "the rule that decides is read differently"
+
+
+def _sorted(document: Any) -> Any:
+    """A document with its lists in one order, as sets are lists where they are printed."""
+    if isinstance(document, dict):
+        return {name: _sorted(member) for name, member in document.items()}
+    if not isinstance(document, list):
+        return document
+    return sorted(map(_sorted, document), key=lambda one: json.dumps(one, sort_keys=True))
 
 
 def try_against_opa(question: Question, engines: tuple[BatchEngine, BatchEngine]) -> None:
@@ -34,17 +75,21 @@ def try_against_opa(question: Question, engines: tuple[BatchEngine, BatchEngine]
     assignments = [chance.assignment(sizes, question.decide_text) for _ in range(_TRIALS)]
     for side in (1,) if question.same_policy and terms[0] is terms[1] else (0, 1):
         walked = question.walked[side]
-        tried = []
+        tried: list[tuple[Assignment, Any, set[bool]]] = []
         for assignment in assignments:
             try:
                 # Where something fails, OPA gives no decision, or does not come to evaluate it.
                 expected = {assignment.of(walked.allowed)} | ({assignment.of(walked.allow)} if walked.errors else set())
-                tried.append((assignment.document(question.sides.document(side)), expected))
+                document = assignment.document(question.sides.document(side))
+                if assignment.exact:
+                    tried.append((assignment, document, expected))
             except NotKnown:
                 continue
-        verdicts = engines[side].decide([document for document, _ in tried])
-        if any(_allows(verdict) not in expected for (_, expected), verdict in zip(tried, verdicts, strict=True)):
-            raise mismatch("an input drawn at random is decided differently")
+        verdicts = engines[side].decide([document for _, document, _ in tried])
+        for (assignment, _, expected), verdict in zip(tried, verdicts, strict=True):
+            if _allows(verdict) not in expected:
+                what = "an input drawn at random is decided differently"
+                raise mismatch(what, question, side, engines[side], assignment)
 
 
 def _allows(verdict: Verdict | None) -> bool:

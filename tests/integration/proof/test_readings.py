@@ -1,0 +1,79 @@
+"""Where our reading of a policy could differ from OPA's: letters beyond ASCII, long decimals, odd numbers; and how a
+difference is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from entitlements.engine import BatchEngine
+from entitlements.engine.builtin_calls import BuiltinCalls
+from entitlements.engine.plan_build import build_plan
+from entitlements.proof import PROVED, REFUTED, UNKNOWN
+from entitlements.proof.symbolic.question import Policy, ask_question
+from entitlements.proof.symbolic.text_terms import lower, upper
+from entitlements.proof.symbolic.trial import ModelMismatch, try_against_opa
+from tests.integration.proof.test_traps import TEXT, Case, access, must, with_claims
+
+NAME = "input.subject.claims.name"
+
+
+def asked(folder: Path, opa: Path, schema: dict[str, Any], before: str, after: str) -> tuple[str, str, str]:
+    one = with_claims(name=must(schema))
+    rules = [f"allow if {rule}".replace("NAME", NAME) for rule in (before, after)]
+    found = access(Case("case", "", one, one, *rules), folder, opa)
+    return found.no_new_access.answer, found.no_lost_access.answer, found.no_new_access.reason
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wanted"),
+    [
+        ('NAME == "\u00c9mile"', 'startswith(lower(NAME), "\u00e9mile")', (REFUTED, PROVED)),
+        ('lower(NAME) == "\u00e9"', 'NAME in {"\u00e9", "\u00c9"}', (PROVED, PROVED)),
+        ('lower(NAME) == "k"', 'NAME in {"k", "K"}', (PROVED, REFUTED)),
+        ('upper(NAME) == "\u03a3"', 'NAME in {"\u03c3", "\u03c2", "\u03a3"}', (PROVED, PROVED)),
+    ],
+)
+def test_case_of_letters_beyond_ascii_is_exact(
+    before: str, after: str, wanted: tuple[str, str], opa: Path, tmp_path: Path
+) -> None:
+    assert asked(tmp_path, opa, TEXT, before, after)[:2] == wanted
+
+
+def test_every_letter_has_the_case_that_opa_gives_it(opa: Path) -> None:
+    letters = [chr(number) for number in range(0x30000) if not 0xD800 <= number < 0xE000]
+    calls = BuiltinCalls(opa)
+    for name, ours in (("lower", lower), ("upper", upper)):
+        (found,) = calls(name, [["".join(letters)]])
+        rows = zip(letters, found.value, map(ours, letters), strict=True)
+        assert [row for row in rows if row[1] != row[2]] == []
+
+
+@pytest.mark.parametrize("digits", ["0.1234567890123456789", "0.30000000000000000001"])
+def test_a_decimal_of_too_many_digits_is_no_mismatch(digits: str, opa: Path, tmp_path: Path) -> None:
+    schema = {"type": "number", "minimum": 0, "maximum": 1}
+    new, lost, reason = asked(tmp_path, opa, schema, "NAME == 2", f"NAME == {digits}")
+    assert new in (PROVED, UNKNOWN)
+    assert lost == PROVED
+    assert "defect" not in reason
+
+
+@pytest.mark.parametrize(("text", "value"), [("+1", "1"), ("1_0", "10"), (".5", "0.5"), ("1.", "1"), ("01", "1")])
+def test_a_number_in_a_spelling_that_json_has_not_is_followed(text: str, value: str, opa: Path, tmp_path: Path) -> None:
+    found = asked(tmp_path, opa, {"enum": [text, "7"]}, f"NAME == {json.dumps(text)}", f"to_number(NAME) == {value}")
+    assert found[:2] == (PROVED, PROVED)
+
+
+def test_a_difference_names_the_innermost_rule_and_its_line(opa: Path, tmp_path: Path) -> None:
+    contract = with_claims(name=must({"enum": ["a", "b"]}))
+    head = f"package shop.authz\n\ndefault allow := false\n\nallow if known\n\nknown if {NAME} == "
+    policy = Policy(build_plan(opa, {"shop/authz/authz.rego": f'{head}"a"\n'.encode()}, contract.decision_path))
+    question = ask_question((contract, contract), (policy, policy), BuiltinCalls(opa), request_of=1)
+    (tmp_path / "shop/authz").mkdir(parents=True)
+    (tmp_path / "shop/authz/authz.rego").write_text(f'{head}"b"\n')
+    with BatchEngine(opa, tmp_path, contract.decision_path) as engine, pytest.raises(ModelMismatch) as raised:
+        try_against_opa(question, (engine, engine))
+    assert "`data.shop.authz.known` at `shop/authz/authz.rego:7` has another value" in raised.value.message
