@@ -1,7 +1,8 @@
 """The one JSON reader: what `json.loads` lets pass and must not reach a decision is refused here.
 
 Refused: bytes that are not UTF-8, a byte order mark, duplicate member names (RFC 8259 section 4, RFC 7493 section
-2.3), NaN and Infinity, numbers that a double cannot hold exactly as an integer (RFC 7493 section 2.2), lone
+2.3), NaN and Infinity, numbers that a double cannot hold exactly as an integer (RFC 7493 section 2.2), fractions
+whose decimal is not the one that their double prints, lone
 surrogates (RFC 7493 section 2.1) and nesting beyond a bound.
 """
 
@@ -9,6 +10,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from decimal import Decimal, DecimalException
 from typing import NoReturn
 
 from entitlements.errors import JSONRefused
@@ -19,10 +22,11 @@ MAX_SAFE_INTEGER = 2**53 - 1
 _STRINGS_AND_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|([\[{])|([\]}])', re.DOTALL)
 
 
-def loads(data: bytes, *, max_depth: int = 32) -> JSON:
+def loads(data: bytes, *, max_depth: int = 32, rounded: bool = False) -> JSON:
     """Parse UTF-8 JSON text strictly.
 
-    data: the whole text; max_depth: how deep arrays and objects may nest.
+    data: the whole text; max_depth: how deep arrays and objects may nest; rounded: take a number with more digits than
+    a double holds as the nearest one (OPA prints twenty of `1/3`).
     Raises JSONRefused with a stable code; the message never quotes the text.
     """
     try:
@@ -33,7 +37,7 @@ def loads(data: bytes, *, max_depth: int = 32) -> JSON:
         raise JSONRefused("json_byte_order_mark", "the text starts with a byte order mark")
     _refuse_depth(text, max_depth)
     try:
-        value: JSON = _DECODER.decode(text)
+        value: JSON = (_ROUNDING if rounded else _EXACT).decode(text)
     except JSONRefused:
         raise
     except (ValueError, RecursionError):
@@ -78,10 +82,24 @@ def _integer(digits: str) -> int:
     return number
 
 
-def _float(text: str) -> float:
+def _rounded(text: str) -> float:
     number = float(text)
     if abs(number) > MAX_SAFE_INTEGER:
         raise JSONRefused("json_number_out_of_range", "a number is beyond the exact range of a double")
+    if number == 0 and any(digit in "123456789" for digit in text.lower().partition("e")[0]):
+        raise JSONRefused("json_number_inexact", "a number is too small for a double")
+    return number
+
+
+def _float(text: str) -> float:
+    """A double that prints the very decimal that was written: `0.1` is one, 18 significant digits are none."""
+    number = _rounded(text)
+    try:
+        exact = Decimal(text) == Decimal(repr(number))
+    except DecimalException:
+        exact = False
+    if not exact:
+        raise JSONRefused("json_number_inexact", "a number has more digits than a double holds")
     return number
 
 
@@ -89,6 +107,10 @@ def _constant(_name: str) -> NoReturn:
     raise JSONRefused("json_not_a_number", "NaN and Infinity are no JSON")
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_int=_integer, parse_float=_float, parse_constant=_constant, strict=True
-)
+def _decoder(parse_float: Callable[[str], float]) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=_unique, parse_int=_integer, parse_float=parse_float, parse_constant=_constant, strict=True
+    )
+
+
+_EXACT, _ROUNDING = _decoder(_float), _decoder(_rounded)

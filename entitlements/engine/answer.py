@@ -31,7 +31,7 @@ def read_answer(body: bytes) -> Verdict:
     the result) or `policy_revision_unknown` (not exactly one bundle revision was named).
     """
     try:
-        document = strict_json.loads(body, max_depth=32)
+        document = strict_json.loads(body, max_depth=32, rounded=True)
     except JSONRefused:
         raise EngineUnavailable("engine_answer_invalid", "the engine's answer is no strict JSON") from None
     if not isinstance(document, dict):

@@ -90,3 +90,32 @@ def test_an_unterminated_string_full_of_escaped_quotes_is_refused_without_quadra
     with pytest.raises(JSONRefused) as refusal:
         strict_json.loads(text)
     assert refusal.value.code == "json_malformed"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("1e-400", "-1e-400", "0.1000000000000000055511151231257827", "0.123456789012345678"),
+        *("1.00000000000000001", "1e-99999999999999999999", "123456789.123456789012", "2e-324"),
+    ],
+)
+def test_number_that_loses_its_value_is_refused(text: str) -> None:
+    """R13: what policy would be asked about is not what was written."""
+    with pytest.raises(JSONRefused) as caught:
+        strict_json.loads(f"[{text}]".encode())
+    assert caught.value.code == "json_number_inexact"
+    assert text not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "text", ["0.1", "19.99", "1.0", "1e2", "-0.0", "0e5", "0.10", "0.30000000000000004", "5e-324", "1.5E-7", "0.0e-999"]
+)
+def test_number_that_its_double_prints_is_read(text: str) -> None:
+    assert strict_json.loads(f"[{text}]".encode()) == [float(text)]
+
+
+def test_rounded_reading_takes_more_digits_and_no_number_that_vanishes() -> None:
+    assert strict_json.loads(b"[0.33333333333333333334, 1.10]", rounded=True) == [1 / 3, 1.1]
+    for text in (b"1e-400", b"1e400"):
+        with pytest.raises(JSONRefused):
+            strict_json.loads(text, rounded=True)
