@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +37,18 @@ VARIABLES = (
     ),
     Variable("ENTITLEMENTS_KEYS_MAX_STALE", "3600", "seconds that a key set may serve while it cannot be refreshed"),
     Variable("ENTITLEMENTS_KEYS_COOLDOWN", "10", "seconds between two fetches that unknown key ids may cause"),
-    Variable("ENTITLEMENTS_OPA_URL", "", "address of an OPA server; empty: a supervised OPA child is started"),
+    Variable(
+        "ENTITLEMENTS_OPA_URL",
+        "",
+        "address of an OPA server, `https://`, `http://` on loopback, or `unix:///path`; "
+        "empty: a supervised OPA child is started",
+    ),
+    Variable("ENTITLEMENTS_OPA_PLAIN_HTTP", "no", "`yes` permits `http://` to an OPA server on another host"),
+    Variable(
+        "ENTITLEMENTS_OPA_TOKEN_FILE",
+        "",
+        "file with the OPA server's bearer token, not readable by everybody (mode 0640)",
+    ),
     Variable("ENTITLEMENTS_OPA_TOKEN", "", "bearer token that the OPA server asks for (16 characters or more)"),
     Variable("ENTITLEMENTS_OPA_BIN", "", "the OPA executable; empty: `.tools/opa`, then PATH"),
     Variable("ENTITLEMENTS_LISTEN", "127.0.0.1:8080", "host:port to serve on"),
@@ -67,6 +80,7 @@ class Settings:
     keys_max_stale: int
     keys_cooldown: int
     opa_url: str
+    opa_plain_http: bool
     opa_token: str = field(repr=False)
     opa_bin: str
     host: str
@@ -95,7 +109,8 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         keys_max_stale=reader.integer("ENTITLEMENTS_KEYS_MAX_STALE", 10, 86400),
         keys_cooldown=reader.integer("ENTITLEMENTS_KEYS_COOLDOWN", 1, 3600),
         opa_url=reader.url("ENTITLEMENTS_OPA_URL"),
-        opa_token=reader.opa_token("ENTITLEMENTS_OPA_TOKEN"),
+        opa_plain_http=reader.plain_http("ENTITLEMENTS_OPA_PLAIN_HTTP", "ENTITLEMENTS_OPA_URL"),
+        opa_token=reader.opa_token("ENTITLEMENTS_OPA_TOKEN", "ENTITLEMENTS_OPA_TOKEN_FILE"),
         opa_bin=reader.text("ENTITLEMENTS_OPA_BIN"),
         host=host,
         port=port,
@@ -152,14 +167,58 @@ class _Reader:
 
     def url(self, name: str) -> str:
         text = self.text(name)
+        if text.startswith("unix://"):
+            path = text.removeprefix("unix://")
+            if not path.startswith("/") or len(os.fsencode(path)) > 100:
+                self._fault(name, "must be `unix:///` and an absolute path of 100 bytes at most")
+            return text
         if text and not _is_plain_url(text):
-            self._fault(name, "must be an `http://` or `https://` address without user, path, query or fragment")
+            self._fault(
+                name,
+                "must be an `http://` or `https://` address without user, path, query or fragment, or `unix:///path`",
+            )
         return text.rstrip("/")
 
-    def opa_token(self, name: str) -> str:
-        text = self.text(name)
+    def plain_http(self, name: str, address: str) -> bool:
+        """Whether the address is one of another host without TLS; a fault where that is not permitted."""
+        permitted = self.text(name)
+        if permitted not in {"yes", "no"}:
+            self._fault(name, "must be `yes` or `no`")
+        text = self.text(address)
+        if not text.startswith("http://") or not _is_plain_url(text) or urlsplit(text).hostname in LOOPBACK:
+            return False
+        if permitted != "yes":
+            self._fault(
+                address,
+                "sends tokens and decisions in the clear to another host: use `https://`, "
+                f"or set {name}=yes where nobody else is on that network",
+            )
+        return True
+
+    def opa_token(self, name: str, file_name: str) -> str:
+        text, file = self.text(name), self.text(file_name)
+        if file:
+            if text:
+                self._fault(file_name, f"names a token beside {name}: set one of them")
+            name, text = file_name, self._secret(file_name, Path(file))
         if text and not re.fullmatch(r"[\x21-\x7e]{16,}", text):
             self._fault(name, "must be 16 or more printable characters without blanks")
+        return text
+
+    def _secret(self, name: str, file: Path) -> str:
+        try:
+            descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+            with os.fdopen(descriptor, "rb") as opened:
+                mode = os.fstat(descriptor).st_mode
+                if not stat.S_ISREG(mode) or mode & 0o027:
+                    self._fault(name, f"`{file}` can be read by everybody or written by others: run `chmod 640 {file}`")
+                    return ""
+                text = opened.read(4096).decode("ascii").strip()
+        except (OSError, ValueError):
+            self._fault(name, f"`{file}` cannot be read as a token")
+            return ""
+        if not text:
+            self._fault(name, f"`{file}` is empty")
         return text
 
     def keys(self, name: str) -> dict[str, str]:

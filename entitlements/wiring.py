@@ -9,7 +9,7 @@ from pathlib import Path
 
 from entitlements.contract import LOCK_NAME, Catalog, PolicyGate, gate_faults, load_catalog
 from entitlements.decision_log import MASKED, JsonLinesLog, Masking, open_log, read_mask_keys
-from entitlements.engine import OpaServer, PolicyEngine, check_policies, find_opa, policy_digest, watched_opa
+from entitlements.engine import OpaElsewhere, PolicyEngine, check_policies, find_opa, policy_digest, watched_opa
 from entitlements.engine.private_folder import private_base
 from entitlements.errors import Fault, StartupFault
 from entitlements.model import JSON, PartHealth
@@ -156,7 +156,8 @@ def key_sources(settings: Settings, catalog: Catalog) -> dict[str, KeySource]:
 def _engine(settings: Settings, catalog: Catalog, admits: Callable[[str], bool]) -> PolicyEngine:
     paths = decision_paths(catalog)
     if settings.opa_url:
-        return OpaServer(settings.opa_url, token=settings.opa_token or None, probe=paths[0])
+        token = settings.opa_token or None
+        return OpaElsewhere(settings.opa_url, token=token, probe=paths[0], plain_http=settings.opa_plain_http)
     base = private_base(settings.runtime_dir)
     return watched_opa(opa(settings), settings.policies, paths, admits=admits, limits=settings.limits, base=base)
 

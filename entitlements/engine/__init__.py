@@ -3,6 +3,7 @@
 from entitlements.engine.answer import read_answer
 from entitlements.engine.batch import BatchEngine
 from entitlements.engine.executable import OPA_VERSION, find_opa
+from entitlements.engine.opa_elsewhere import OpaElsewhere
 from entitlements.engine.opa_process import OpaProcess
 from entitlements.engine.opa_server import OpaServer
 from entitlements.engine.policy_files import build_bundle, check_policies, write_manifest
@@ -15,6 +16,7 @@ from entitlements.engine.watched_opa import WatchedOpa, watched_opa
 __all__ = [
     "OPA_VERSION",
     "BatchEngine",
+    "OpaElsewhere",
     "OpaProcess",
     "OpaServer",
     "PolicyEngine",

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import urllib3
 
 from entitlements.engine.answer import read_answer
-from entitlements.engine.opa_client_strict import StrictOpaClient
+from entitlements.engine.opa_client_strict import Answer, StrictOpaClient
 from entitlements.engine.policy_files import CONSTANT_PATH
 from entitlements.engine.unix_socket import Check
 from entitlements.errors import EngineUnavailable
@@ -73,6 +73,15 @@ class OpaServer:
             if error.code != "policy_error":
                 raise
             return self.ask(CONSTANT_PATH, {}, deadline=deadline)
+
+    def status_of(self, path: str, *, deadline: float) -> int:
+        """The status of a GET of `path`. Raises EngineUnavailable."""
+
+        def look() -> int:
+            answer: Answer = self._client._session.get(f"opa://engine{path}", timeout=None)
+            return answer.status_code
+
+        return self._within(deadline, look)
 
     def close(self) -> None:
         """Close the connections."""

@@ -12,6 +12,7 @@ import struct
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
@@ -62,6 +63,26 @@ def only_process(pid: int, alive: Callable[[], bool]) -> Check:
             raise EngineUnavailable(
                 "engine_not_trusted", "another process than the OPA that was started listens for it"
             )
+
+    return check
+
+
+def only_ours_or_roots(path: str) -> Check:
+    """The peer must be of our own user or root; so must the socket and its folder, which nobody else may write to."""
+
+    def check(connection: socket.socket) -> None:
+        if peer_of(connection).uid not in {os.geteuid(), 0}:
+            raise EngineUnavailable("engine_not_trusted", "another user listens on the engine's socket")
+        for place in (Path(path), Path(path).parent):
+            try:
+                status = place.stat()
+            except OSError:
+                raise EngineUnavailable("engine_unreachable", "the engine cannot be reached") from None
+            if status.st_uid not in {os.geteuid(), 0} or status.st_mode & 0o022:
+                raise EngineUnavailable(
+                    "engine_not_trusted",
+                    "the engine's socket or its folder can be written to by others, `chmod go-w` it",
+                )
 
     return check
 

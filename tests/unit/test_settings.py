@@ -65,8 +65,17 @@ def test_every_fault_is_told_at_once() -> None:
         ("ENTITLEMENTS_KEYS_COOLDOWN", ["1", "3600"], ["0", "3601"]),
         (
             "ENTITLEMENTS_OPA_URL",
-            ["http://opa:8181", "https://opa.example", "http://[::1]:8181/"],
-            ["opa:8181", "ftp://opa", "http://", "http://u@opa", "http://opa/v1", "http://opa?x", "http://opa:99999"],
+            ["http://localhost:8181", "https://opa.example", "unix:///run/opa.sock", "http://[::1]:8181/"],
+            [
+                "opa:8181",
+                "http://opa:8181",
+                "ftp://opa",
+                "http://",
+                "http://u@opa",
+                "http://opa/v1",
+                "http://opa?x",
+                "http://opa:99999",
+            ],
         ),
         ("ENTITLEMENTS_OPA_TOKEN", ["x" * 16], ["x" * 15, "x" * 16 + " y", "x" * 16 + "é"]),
         (

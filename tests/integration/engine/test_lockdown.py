@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
 import urllib.error
@@ -12,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from demo.service import free_address
-from entitlements.engine import write_manifest
+from entitlements.engine import OpaElsewhere, write_manifest
+from entitlements.engine.private_folder import private_base, private_folder
+from tests.child_opa import bundle, wait_until
 
 TOKEN = "t" * 16
 SECONDS = 20.0
@@ -96,3 +99,33 @@ def test_the_api_gives_decisions_and_nothing_else(address: str, method: str, pat
 def test_the_holder_of_the_token_is_answered_and_nobody_else(address: str, path: str) -> None:
     assert call(address, "POST", path, with_token=True) == 200
     assert call(address, "POST", path, with_token=False) in (401, 403)
+
+
+def test_a_server_that_is_locked_down_is_healthy_and_plain_http_is_named(address: str) -> None:
+    """R12."""
+    engine = OpaElsewhere(f"http://{address}", token=TOKEN, probe="shop/authz/decision", plain_http=True)
+    health = engine.health()
+    engine.close()
+    assert (health.ready, health.problem) == (True, "")
+    assert health.detail["plain_http"] == f"http://{address}"
+
+
+@pytest.mark.parametrize(("folder_mode", "trusted"), [(0o700, True), (0o777, False), (0o1777, False)])
+def test_a_server_that_is_open_is_told_and_one_in_a_folder_of_others_is_not_asked(
+    opa: Path, folder_mode: int, trusted: bool
+) -> None:
+    place = private_folder(private_base())
+    (place / "bundle.tar.gz").write_bytes(bundle("true", "r1"))
+    place.chmod(folder_mode)
+    command = [str(opa), "run", "--server", "--addr", f"unix://{place}/opa.sock", "--bundle", f"{place}/bundle.tar.gz"]
+    process = subprocess.Popen([*command, "--skip-version-check"], env={}, stderr=subprocess.DEVNULL)
+    engine = OpaElsewhere(f"unix://{place}/opa.sock", token=None, probe="shop/authz/decision")
+    try:
+        wanted = "is not locked down: anybody" if trusted else "can be written to by others"
+        wait_until(lambda: wanted in engine.health().problem)
+        assert engine.health().ready is trusted
+    finally:
+        engine.close()
+        process.kill()
+        process.wait()
+        shutil.rmtree(place)
