@@ -146,14 +146,15 @@ def _unpinned() -> None:
 
 @contextmanager
 def _opa(folder: Path, pinned: list[str]) -> Iterator[tuple[str, str]]:
-    """An OPA with the same policies and the same lock-down; gives its address and token."""
+    """An OPA with the same release and a lockdown; gives its address and token."""
     address, token = free_address(), secrets.token_urlsafe(32)
     found = find_opa(
         configured=os.environ.get("ENTITLEMENTS_OPA_BIN", ""), tools=ROOT / ".tools", search_path=os.environ["PATH"]
     )
+    release = ROOT / "contracts" / "release"
     command = [
-        *(*pinned, str(found), "run", "--server", f"--addr={address}", "--bundle", str(ROOT / "policies")),
-        *("--ignore=*_test.rego", "--ignore=*_invariant.rego"),
+        *(*pinned, str(found), "run", "--server", f"--addr={address}"),
+        *("--bundle", str(release / "bundle.tar.gz"), "--bundle", str(release / "lockdown.tar.gz")),
         *("--authentication=token", "--authorization=basic", "--skip-version-check"),
         "--log-level=error",
     ]

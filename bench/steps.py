@@ -14,7 +14,7 @@ from entitlements.contract import Admitted, admit, load_catalog, policy_input, r
 from entitlements.decision_log import DecisionRecord, open_log
 from entitlements.engine import find_opa, watched_opa
 from entitlements.model import AccessRequest
-from entitlements.pdp import PolicyDecisionPoint
+from entitlements.pdp import Pair, Pairs, PolicyDecisionPoint
 from entitlements.token import FileKeys, TokenVerifier
 from entitlements.web.schemas import AUTHORIZE
 
@@ -40,7 +40,7 @@ def measure(issuer: Issuer, folder: Path, executable: str, search_path: str) -> 
             raise TypeError("the benchmark's token breaks its contract")
         asked = policy_input(contract, admission.principal, request)
         record = DecisionRecord("2026-01-01T00:00:00.000+00:00", "0" * 36, "", "allow", subject="u_1", action="read")
-        pdp = PolicyDecisionPoint(verifier=verifier, catalog=catalog, engine=engine, log=log, budget=5)
+        pdp = PolicyDecisionPoint(pairs=lambda: Pairs(Pair(catalog, verifier)), engine=engine, log=log, budget=5)
         return [
             ("read and check the body", _median(lambda: AUTHORIZE.load(strict_json.loads(ORDER_BODY)))),  # type: ignore[arg-type]
             *((f"verify a new token, {name}", _cold(issuer, verifier, name)) for name in ALGORITHMS),

@@ -22,15 +22,17 @@ from entitlements.contract import (
     LOCK_NAME,
     Approval,
     Contract,
-    gate_faults,
     load_approvals,
     load_file,
     read_lock,
     stale,
     versions,
 )
-from entitlements.contract.lock import changed_since_published, load_all
-from entitlements.engine import policy_digest
+from entitlements.contract.lock import load_all
+from entitlements.contract.lock_plan import changed_since_published
+from entitlements.deployment.history import History
+from entitlements.deployment.reproving import reprove
+from entitlements.deployment.truth import truth
 from entitlements.errors import EntitlementsError, StartupFault
 from entitlements.proof import PROVED
 from entitlements.proof.invariants import Invariant, load_invariant, prove_invariant
@@ -178,7 +180,7 @@ class _ApprovalsFile(_File):
 
 
 class _LockFile(_File):
-    """`contracts.lock`: published versions are unchanged, and what is pinned was proved or approved."""
+    """`contracts.lock`: it holds together with its release, is true, and each record that it names is proved again."""
 
     def collect(self) -> Iterator[pytest.Item]:
         """The test."""
@@ -187,9 +189,15 @@ class _LockFile(_File):
     def _lock(self) -> None:
         lock = read_lock(self.world.contracts)
         faults = changed_since_published(self.world.contracts, lock, load_all(self.world.contracts))
-        faults += gate_faults(lock, policy_digest(self.world.policies), str(self.path))
-        if faults:
+        state, untrue = truth(self.world.contracts, self.world.policies, self.world.today)
+        if faults := [*faults, *untrue]:
             raise _NotHeld("\n".join(map(str, faults)))
+        now = datetime.datetime.now(datetime.UTC)
+        again = reprove(state, History.of(self.world.contracts), opa=opa(load_settings(os.environ)), now=now)
+        if told := [
+            f"{one.file}: {', '.join(one.different)} differ when proved again" for one in again if one.different
+        ]:
+            raise _NotHeld("\n".join(told))
 
 
 class _InvariantFile(_File):

@@ -20,6 +20,8 @@ from entitlements.model import AccessRequest, Decision, Principal, VerifiedClaim
 from entitlements.token import TokenVerifier
 
 CONTRACT_VIOLATED = "contract_violated"
+# How often the engine may change over to other policies during one decision.
+_CHANGES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,32 +35,89 @@ class Answered:
     ignored: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Contracts and policies that were proved together: one release.
+
+    catalog: its contracts; verifier: of tokens for them; revision: of its policies in an answer of the engine, empty
+    where any is served (unlocked); engine_version: of the OPA that it was proved with, empty where any will do.
+    """
+
+    catalog: Catalog
+    verifier: TokenVerifier
+    revision: str = ""
+    engine_version: str = ""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The pairs that a service decides by: the locked one, and the one before it while an OPA changes over."""
+
+    current: Pair
+    previous: Pair | None = None
+
+    def of(self, revision: str) -> Pair | None:
+        """The pair whose policies have this revision."""
+        known = [self.current, *([self.previous] if self.previous is not None else [])]
+        return next((pair for pair in known if pair.revision in ("", revision)), None)
+
+
+class _OtherRevision(Exception):
+    """The engine answered with the policies of another pair than the contracts that it was asked by."""
+
+    def __init__(self, revision: str) -> None:
+        super().__init__(revision)
+        self.revision = revision
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One request on its way: its decision id, the time for token times, and when an answer has to be there."""
+
+    request: AccessRequest
+    id: str
+    now: float
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """A decision by one pair, with the contract that admitted the claims, or refused them."""
+
+    claims: VerifiedClaims
+    contract: Contract
+    decision: Decision
+    ignored: tuple[str, ...]
+
+    @property
+    def by_engine(self) -> bool:
+        """Whether policy decided; a contract that refuses claims does without."""
+        return self.decision.policy_revision is not None
+
+
 class PolicyDecisionPoint:
     """Decides access requests.
 
-    budget: seconds one decision may take in all; clock: seconds since the epoch, for token times; admits: whether a
-    policy revision may decide; masking: how records name subject and client where the contract marks them as pii.
+    pairs: by which it decides now; budget: seconds one decision may take in all; clock: seconds since the epoch, for
+    token times; masking: how records name subject and client where the contract marks them as pii.
     """
 
     def __init__(
         self,
         *,
-        verifier: TokenVerifier,
-        catalog: Catalog,
+        pairs: Callable[[], Pairs],
         engine: PolicyEngine,
         log: DecisionLog,
         budget: float,
         clock: Callable[[], float] = time.time,
-        admits: Callable[[str], bool] = lambda _revision: True,
         masking: Masking | None = None,
     ) -> None:
-        self._verifier = verifier
-        self._catalog = catalog
+        self._pairs = pairs
+        self._answered = ""
         self._engine = engine
         self._log = log
         self._budget = budget
         self._clock = clock
-        self._admits = admits
         self._masking = masking or Masking()
 
     def decide(self, request: AccessRequest, *, request_id: str = "") -> Answered:
@@ -69,59 +128,87 @@ class PolicyDecisionPoint:
         """
         started = time.monotonic()
         now = self._clock()
+        pairs = self._pairs()
         record = self._new_record(request, request_id, now)
-        if request.audience is not None and request.audience not in self._catalog.audiences:
-            raise RequestInvalid(
-                "audience_unknown", "the request is malformed", {"audience": ["no contract is pinned"]}
-            )
+        asked = _Asked(request, record.decision_id, now, started + self._budget)
         try:
-            claims = self._verify(request, now)
-            contract, admission = self._admit(claims)
+            outcome = self._decide_by(pairs, asked)
         except TokenRejected as refusal:
             self._keep(replace(record, effect="reject", refusal=refusal.code), started)
             raise TokenRejected(refusal.code, refusal.message, decision_id=record.decision_id) from None
-        record = self._masking.identify(_with_contract(record, contract, claims), claims, _sensitivities(contract))
-        if isinstance(admission, Refused):
-            decision = Decision(
-                record.decision_id, False, (CONTRACT_VIOLATED,), violations=admission.violations, contract=contract.ref
-            )
-            ignored: tuple[str, ...] = ()
-        else:
-            decision = self._ask(request, contract, admission.principal, record.decision_id, started)
-            ignored = admission.ignored
-        self._keep(_with_decision(record, decision, ignored), started)
-        return Answered(decision, ignored)
+        contract = outcome.contract
+        record = _with_contract(record, contract, outcome.claims)
+        record = self._masking.identify(record, outcome.claims, _sensitivities(contract))
+        self._keep(_with_decision(record, outcome.decision, outcome.ignored), started)
+        return Answered(outcome.decision, outcome.ignored)
 
-    def _verify(self, request: AccessRequest, now: float) -> VerifiedClaims:
+    def _decide_by(self, pairs: Pairs, asked: _Asked) -> _Outcome:
+        """The outcome by the pair whose policies the engine serves: its answer says which, and chooses the contracts.
+
+        Raises EngineUnavailable `policy_not_locked` where that is neither pair.
+        """
+        pair = pairs.of(self._answered) or pairs.current
+        for _ in range(_CHANGES):
+            try:
+                outcome = self._by(pair, asked)
+            except _OtherRevision as other:
+                found = pairs.of(other.revision)
+                if found is None:
+                    break
+                pair = found
+                continue
+            except RequestInvalid:
+                if (decided := self._by_another(pairs, pair, asked)) is None:
+                    raise
+                return decided
+            if outcome.by_engine:
+                return outcome
+            return self._by_another(pairs, pair, asked) or outcome
+        raise EngineUnavailable("policy_not_locked", "the engine serves policies that are not the locked ones")
+
+    def _by_another(self, pairs: Pairs, refusing: Pair, asked: _Asked) -> _Outcome | None:
+        """What the engine decides by the other pair, if it serves that; by the one that refuses it was not asked."""
+        for pair in (pairs.current, pairs.previous):
+            if pair is not None and pair is not refusing:
+                try:
+                    outcome = self._by(pair, asked)
+                except (_OtherRevision, RequestInvalid, TokenRejected):
+                    continue
+                if outcome.by_engine:
+                    return outcome
+        return None
+
+    def _by(self, pair: Pair, asked: _Asked) -> _Outcome:
+        request = asked.request
+        if request.audience is not None and request.audience not in pair.catalog.audiences:
+            raise RequestInvalid(
+                "audience_unknown", "the request is malformed", {"audience": ["no contract is pinned"]}
+            )
         if not request.token:
             raise TokenRejected("token_missing", "no access token was sent")
-        return self._verifier.verify(request.token, now=now, audience=request.audience)
+        claims = pair.verifier.verify(request.token, now=asked.now, audience=request.audience)
+        contract, admission = _admit(pair.catalog, claims)
+        if isinstance(admission, Refused):
+            violations = admission.violations
+            decision = Decision(asked.id, False, (CONTRACT_VIOLATED,), violations=violations, contract=contract.ref)
+            return _Outcome(claims, contract, decision, ())
+        decision = self._ask(pair, asked, contract, admission.principal)
+        return _Outcome(claims, contract, decision, admission.ignored)
 
-    def _admit(self, claims: VerifiedClaims) -> tuple[Contract, Admitted | Refused]:
-        """The first version that admits the claims, the pinned one before older ones; else the pinned refusal."""
-        first: tuple[Contract, Admitted | Refused] | None = None
-        for contract in self._catalog.candidates(claims.audience):
-            admission = admit(contract, claims)
-            if isinstance(admission, Admitted):
-                return contract, admission
-            first = first or (contract, admission)
-        if first is None:
-            raise TokenRejected("audience_mismatch", "no contract is pinned for the audience")
-        return first
-
-    def _ask(
-        self, request: AccessRequest, contract: Contract, principal: Principal, decision_id: str, started: float
-    ) -> Decision:
+    def _ask(self, pair: Pair, asked: _Asked, contract: Contract, principal: Principal) -> Decision:
+        request = asked.request
         faults = request_faults(contract, request.action, request.resource, request.context)
         if faults:
             raise RequestInvalid("request_breaks_contract", "the request does not fit the contract", faults)
-        verdict = self._engine.ask(
-            contract.decision_path, policy_input(contract, principal, request), deadline=started + self._budget
-        )
-        if not self._admits(verdict.revision):
-            raise EngineUnavailable("policy_not_locked", "the engine serves policies that nobody locked")
+        document = policy_input(contract, principal, request)
+        verdict = self._engine.ask(contract.decision_path, document, deadline=asked.deadline)
+        self._answered = verdict.revision
+        if pair.revision not in ("", verdict.revision):
+            raise _OtherRevision(verdict.revision)
+        if pair.engine_version not in ("", verdict.engine_version):
+            raise EngineUnavailable("engine_version", "the engine is not the OPA of the proof")
         return Decision(
-            decision_id,
+            asked.id,
             verdict.allow,
             verdict.reasons,
             verdict.obligations,
@@ -143,6 +230,19 @@ class PolicyDecisionPoint:
 
     def _keep(self, record: DecisionRecord, started: float) -> None:
         self._log.append(replace(record, duration_ms=round((time.monotonic() - started) * 1000, 3)))
+
+
+def _admit(catalog: Catalog, claims: VerifiedClaims) -> tuple[Contract, Admitted | Refused]:
+    """The first version that admits the claims, the pinned one before older ones; else the pinned refusal."""
+    first: tuple[Contract, Admitted | Refused] | None = None
+    for contract in catalog.candidates(claims.audience):
+        admission = admit(contract, claims)
+        if isinstance(admission, Admitted):
+            return contract, admission
+        first = first or (contract, admission)
+    if first is None:
+        raise TokenRejected("audience_mismatch", "no contract is pinned for the audience")
+    return first
 
 
 def _with_contract(record: DecisionRecord, contract: Contract, claims: VerifiedClaims) -> DecisionRecord:

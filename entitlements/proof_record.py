@@ -12,8 +12,10 @@ from typing import Any
 from entitlements import strict_json
 from entitlements.change_check import Report
 from entitlements.errors import Fault, FolderUnreadable, JSONRefused, StartupFault
+from entitlements.files import write_atomically
 from entitlements.folder import read_file
 from entitlements.model import JSON
+from entitlements.proof import HOLDS as PASSES
 from entitlements.proof import Answer
 from entitlements.proof.evidence import ASSUMPTIONS, text_digest
 from entitlements.proof.soundness import FIRST, SOUNDNESS
@@ -22,7 +24,9 @@ _VERSION = 1
 _MAX_BYTES = 8 * 1024 * 1024
 _SIDES = ("old", "new")
 _ANSWERS = ("no_new_access", "no_lost_access")
-_MEMBERS = frozenset({"record", "made", "seconds", "versions", "contract", "assumptions", *_SIDES, *_ANSWERS})
+_MEMBERS = frozenset(
+    {"record", "made", "seconds", "versions", "contract", "approved", "assumptions", *_SIDES, *_ANSWERS}
+)
 _OPTIONAL = frozenset({"soundness"})
 
 
@@ -51,6 +55,7 @@ def make_record(report: Report, decisions: tuple[str, str], made: datetime.datet
         }
     for name, answer in report.answers.items():
         record[name] = _answer(answer)
+    record["approved"] = [*sorted(_relied_on(report))]
     record["assumptions"] = [*ASSUMPTIONS]
     return record
 
@@ -68,6 +73,15 @@ def _answer(answer: Answer) -> dict[str, JSON]:
     }
 
 
+def _relied_on(report: Report) -> set[str]:
+    """The fingerprints of what passed only because it was approved: findings, witnesses, what was not decided."""
+    marks = {finding.fingerprint for finding in report.findings if finding.gates}
+    answer = report.access.no_new_access
+    if answer.answer not in PASSES:
+        marks |= {witness.fingerprint for witness in answer.witnesses} | {answer.fingerprint} - {""}
+    return marks
+
+
 def record_path(contracts: Path, contract: str, version: str) -> Path:
     """Where the record of the check of a pinned version stands."""
     return contracts / contract / f"{version}.proof.json"
@@ -82,9 +96,7 @@ def record_bytes(record: Mapping[str, JSON]) -> tuple[bytes, str]:
 def write_record(path: Path, record: Mapping[str, JSON]) -> str:
     """Write a record in one step; returns the digest of the file, `sha256:<hex>`."""
     content, digest = record_bytes(record)
-    temporary = path.with_name("." + path.name + ".new")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    write_atomically(path, content)
     return digest
 
 
@@ -95,8 +107,13 @@ def record_digest(path: Path) -> str:
 
 def read_record(path: Path) -> dict[str, Any]:
     """Read a record. Raises StartupFault `record_invalid`."""
+    return parse_record(_read(path), path)
+
+
+def parse_record(content: bytes, path: Path | str) -> dict[str, Any]:
+    """The record of a file's content. path: what to name in a fault. Raises StartupFault `record_invalid`."""
     try:
-        document: Any = strict_json.loads(_read(path))
+        document: Any = strict_json.loads(content)
     except JSONRefused:
         raise _invalid(path, "is no strict JSON") from None
     if not isinstance(document, dict) or document.keys() - _OPTIONAL != _MEMBERS or document["record"] != _VERSION:
@@ -109,6 +126,9 @@ def read_record(path: Path) -> dict[str, Any]:
         raise _invalid(path, "does not name both sides")
     if any(not isinstance(document[name], dict) for name in _ANSWERS) or not isinstance(document["contract"], str):
         raise _invalid(path, "has no answers")
+    approved = document["approved"]
+    if not isinstance(approved, list) or not all(isinstance(mark, str) for mark in approved):
+        raise _invalid(path, "does not name what was approved")
     return document
 
 
@@ -128,7 +148,7 @@ def _read(path: Path) -> bytes:
         raise StartupFault("record_invalid", error.message, error.faults) from None
 
 
-def _invalid(path: Path, why: str) -> StartupFault:
+def _invalid(path: Path | str, why: str) -> StartupFault:
     return StartupFault("record_invalid", f"`{path}` {why}", [Fault("record_invalid", why, str(path))])
 
 
@@ -140,6 +160,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     found = []
     for side in _SIDES:
         found += [f"{side}.{name}" for name in new[side] if old[side].get(name) != new[side][name]]
+    found += ["approved"] if old["approved"] != new["approved"] else []
     for answer in _ANSWERS:
         compared = ("answer", "method", "bounds", "approximations", "witnesses")
         found += [f"{answer}.{name}" for name in compared if old[answer].get(name) != new[answer][name]]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from entitlements.contract import LOCK_NAME, Catalog, PolicyGate, gate_faults, load_catalog
+from entitlements.contract import Catalog
 from entitlements.decision_log import MASKED, JsonLinesLog, Masking, open_log, read_mask_keys
-from entitlements.engine import OpaElsewhere, PolicyEngine, check_policies, find_opa, policy_digest, watched_opa
+from entitlements.engine import OpaElsewhere, OpaProcess, PolicyEngine, check_policies, find_opa
+from entitlements.engine.policy_watcher import PolicyWatcher
 from entitlements.engine.private_folder import private_base
 from entitlements.errors import Fault, StartupFault
-from entitlements.model import JSON, PartHealth
+from entitlements.model import JSON, PartHealth, TokenProfile
+from entitlements.pairs import Folders, Offer, ServedPairs, fingerprint, folder_faults, locked_offer, unlocked_offer
 from entitlements.pdp import PolicyDecisionPoint
 from entitlements.settings import Settings
 from entitlements.token import FileKeys, HttpKeys, KeySource, TokenVerifier
@@ -25,92 +29,138 @@ class Service:
     """Everything that serves, and how to ask whether it could and how to stop it."""
 
     pdp: PolicyDecisionPoint
-    catalog: Catalog
+    served: ServedPairs
     readiness: Callable[[], Mapping[str, PartHealth]]
     leaked_keys: Callable[[], Mapping[str, Sequence[str]]]
     log_counts: Callable[[], Mapping[str, int]]
     close: Callable[[], None]
 
+    @property
+    def catalog(self) -> Catalog:
+        """The contracts that are served now."""
+        return self.served.offer.catalog
+
 
 def build(settings: Settings) -> Service:
     """Build the service. Raises StartupFault where it must not start; nothing is left running then."""
-    catalog = load_catalog(settings.contracts)
-    keys = key_sources(settings, catalog)
+    where = _folders(settings)
+    keys = KeyRing(settings)
     masking = _masking(settings)
+    seen = fingerprint(where)
+    served = ServedPairs(
+        _offer(settings, where),
+        lambda profiles: TokenVerifier(
+            profiles, keys.of(profiles), leeway=settings.leeway, cache_entries=settings.token_cache
+        ),
+        locked=not settings.unlocked,
+        any_revision=settings.unlocked and bool(settings.opa_url),
+    )
     log = open_log(settings.decision_log)
-    admits = _gate(settings, catalog)
     try:
-        engine = _engine(settings, catalog, admits)
+        engine, activate = _engine(settings, served.offer)
     except BaseException:
         log.close()
         raise
-    log.watch()
-    verifier = TokenVerifier(catalog.profiles, keys, leeway=settings.leeway, cache_entries=settings.token_cache)
-    pdp = PolicyDecisionPoint(
-        verifier=verifier,
-        catalog=catalog,
-        engine=engine,
-        log=log,
-        budget=settings.budget,
-        admits=admits,
-        masking=masking,
+    watcher = PolicyWatcher(
+        lambda: fingerprint(where),
+        lambda: _taken_up(settings, where),
+        lambda offer: served.change(offer, activate),
+        seen=seen,
     )
+    watcher.start()
+    pdp = PolicyDecisionPoint(pairs=lambda: served.now, engine=engine, log=log, budget=settings.budget, masking=masking)
 
     def readiness() -> Mapping[str, PartHealth]:
+        catalog = served.offer.catalog
         return {
-            "contracts": _contracts_health(catalog, settings),
-            "engine": _engine_health(engine, admits),
-            "keys": _keys_health(keys),
+            "contracts": _contracts_health(served, watcher, settings),
+            "engine": _engine_health(engine, served),
+            "keys": _keys_health(keys.sources),
             "decision_log": _log_health(log, masking, catalog),
         }
 
     def leaked_keys() -> Mapping[str, Sequence[str]]:
-        return {issuer: source.leaked for issuer, source in keys.items()}
+        return {issuer: source.leaked for issuer, source in keys.sources.items()}
 
     def close() -> None:
+        watcher.stop()
         engine.close()
-        for source in keys.values():
-            source.close()
+        keys.close()
         log.close()
 
-    return Service(pdp, catalog, readiness, leaked_keys, log.counts, close)
+    return Service(pdp, served, readiness, leaked_keys, log.counts, close)
 
 
 def preflight(settings: Settings) -> None:
     """Find all that keeps the service from starting before a process is started for it. Raises StartupFault."""
     faults: list[Fault] = []
-    catalog: Catalog | None = None
-    for check in (
-        lambda: load_catalog(settings.contracts),
-        lambda: open_log(settings.decision_log).close(),
-        lambda: _masking(settings) and None,
-    ):
+    offers: list[Offer] = []
+
+    def offer() -> None:
+        offers.append(_first_offer(settings))
+        faults.extend(_folder_faults(settings, offers[0]))
+
+    def keys() -> None:
+        for one in offers:
+            _try_keys(settings, one)
+
+    def log() -> None:
+        open_log(settings.decision_log).close()
+
+    def masking() -> None:
+        _masking(settings)
+
+    for check in (offer, log, masking, keys):
         try:
-            catalog = check() or catalog
+            check()
         except StartupFault as fault:
             faults.extend(fault.faults or [Fault(fault.code, fault.message)])
-    if catalog is not None:
-        try:
-            for source in key_sources(settings, catalog).values():
-                source.close()
-        except StartupFault as fault:
-            faults.extend(fault.faults)
-        if not settings.unlocked and settings.policies.is_dir():
-            try:
-                digest = policy_digest(settings.policies)
-                faults.extend(gate_faults(catalog.lock, digest, str(settings.contracts / LOCK_NAME)))
-            except StartupFault:
-                # What is wrong with the folder is told by the check below.
-                pass
-        if not settings.opa_url:
-            try:
-                check_policies(
-                    settings.policies, decision_paths=decision_paths(catalog), opa=opa(settings), limits=settings.limits
-                )
-            except StartupFault as fault:
-                faults.extend(fault.faults or [Fault(fault.code, fault.message)])
     if faults:
         raise StartupFault("not_startable", "the service cannot start", faults)
+
+
+def _try_keys(settings: Settings, offer: Offer) -> None:
+    with contextlib.closing(KeyRing(settings)) as keys:
+        keys.of(offer.catalog.profiles)
+
+
+def _folder_faults(settings: Settings, offer: Offer) -> list[Fault]:
+    """How the policies on disk differ from the locked ones, and what is wrong with them besides."""
+    where = _folders(settings)
+    faults = [] if settings.unlocked else folder_faults(where, offer)
+    if faults and where.opa is not None:
+        paths = [contract.decision_path for contract in offer.catalog.contracts]
+        try:
+            check_policies(where.policies, decision_paths=paths, opa=where.opa, limits=where.limits)
+        except StartupFault as fault:
+            faults += fault.faults
+    return faults
+
+
+def _folders(settings: Settings) -> Folders:
+    executable = None if settings.opa_url and not settings.unlocked else opa(settings)
+    return Folders(settings.contracts, settings.policies, executable, settings.limits)
+
+
+def _offer(settings: Settings, where: Folders) -> Offer:
+    """What is served at the start. Raises StartupFault where it may not be."""
+    offer = _taken_up(settings, where)
+    if not settings.unlocked and (faults := folder_faults(where, offer)):
+        raise StartupFault("policy_not_locked", "what is locked is not what is there", faults)
+    return offer
+
+
+def _first_offer(settings: Settings) -> Offer:
+    return _taken_up(settings, _folders(settings))
+
+
+def _taken_up(settings: Settings, where: Folders) -> Offer:
+    """What is served from now on, after something changed. Raises StartupFault where the last one serves on."""
+    return unlocked_offer(where) if settings.unlocked else locked_offer(where, _today())
+
+
+def _today() -> datetime.date:
+    return datetime.datetime.now(datetime.UTC).date()
 
 
 def opa(settings: Settings) -> Path:
@@ -118,79 +168,61 @@ def opa(settings: Settings) -> Path:
     return find_opa(configured=settings.opa_bin, tools=TOOLS, search_path=settings.search_path)
 
 
-def decision_paths(catalog: Catalog) -> tuple[str, ...]:
-    """Every path that a decision is asked at."""
-    return tuple(sorted({contract.decision_path for contract in catalog.contracts}))
+class KeyRing:
+    """One key source for each issuer, opened when a contract first needs it."""
 
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.sources: dict[str, KeySource] = {}
 
-def key_sources(settings: Settings, catalog: Catalog) -> dict[str, KeySource]:
-    """One key source for each issuer of a served contract. Raises StartupFault `keys_missing` with every fault."""
-    sources: dict[str, KeySource] = {}
-    faults: list[Fault] = []
-    for issuer in dict.fromkeys(profile.issuer for profile in catalog.profiles):
+    def of(self, profiles: Iterable[TokenProfile]) -> dict[str, KeySource]:
+        """The sources of the issuers of some contracts. Raises StartupFault `keys_missing` with every fault."""
+        faults: list[Fault] = []
+        issuers = [*dict.fromkeys(profile.issuer for profile in profiles)]
+        for issuer in issuers:
+            if issuer not in self.sources:
+                faults += self._open(issuer)
+        if faults:
+            raise StartupFault("keys_missing", "the key sets cannot be used", faults)
+        return {issuer: self.sources[issuer] for issuer in issuers}
+
+    def close(self) -> None:
+        """Fetch no more."""
+        for source in self.sources.values():
+            source.close()
+
+    def _open(self, issuer: str) -> list[Fault]:
+        settings = self._settings
         location = settings.keys.get(issuer)
         if location is None:
-            faults.append(
-                Fault("keys_missing", f"no key set is set for the issuer `{issuer}`", path="ENTITLEMENTS_KEYS")
-            )
-        elif location.startswith(("https://", "http://")):
-            sources[issuer] = HttpKeys(
+            return [Fault("keys_missing", f"no key set is set for the issuer `{issuer}`", path="ENTITLEMENTS_KEYS")]
+        if location.startswith(("https://", "http://")):
+            self.sources[issuer] = HttpKeys(
                 location,
                 # A request has one budget: half of it is left for the engine.
                 wait=settings.budget / 2,
                 cooldown=settings.keys_cooldown,
                 max_stale=settings.keys_max_stale,
             )
-        else:
-            file_keys = FileKeys(Path(location), max_stale=settings.keys_max_stale)
-            sources[issuer] = file_keys
-            health = file_keys.health(time.monotonic())
-            if not health.ready:
-                text = f"{health.problem} (needed for the issuer `{issuer}`)"
-                faults.append(Fault("keys_unusable", text, location, path="ENTITLEMENTS_KEYS"))
-    if faults:
-        raise StartupFault("keys_missing", "the key sets cannot be used", faults)
-    return sources
+            return []
+        file_keys = FileKeys(Path(location), max_stale=settings.keys_max_stale)
+        health = file_keys.health(time.monotonic())
+        if not health.ready:
+            text = f"{health.problem} (needed for the issuer `{issuer}`)"
+            return [Fault("keys_unusable", text, location, path="ENTITLEMENTS_KEYS")]
+        self.sources[issuer] = file_keys
+        return []
 
 
-def _engine(settings: Settings, catalog: Catalog, admits: Callable[[str], bool]) -> PolicyEngine:
-    paths = decision_paths(catalog)
+def _engine(settings: Settings, offer: Offer) -> tuple[PolicyEngine, Callable[[bytes, str], None]]:
+    """The engine, and how it is made to load another bundle: a server OPA does so by itself."""
     if settings.opa_url:
-        token = settings.opa_token or None
-        return OpaElsewhere(settings.opa_url, token=token, probe=paths[0], plain_http=settings.opa_plain_http)
+        token, probe = settings.opa_token or None, offer.catalog.contracts[0].decision_path
+        server = OpaElsewhere(settings.opa_url, token=token, probe=probe, plain_http=settings.opa_plain_http)
+        return server, lambda _bundle, _revision: None
     base = private_base(settings.runtime_dir)
-    return watched_opa(opa(settings), settings.policies, paths, admits=admits, limits=settings.limits, base=base)
-
-
-def _gate(settings: Settings, catalog: Catalog) -> Callable[[str], bool]:
-    """Whether a policy revision may decide: the locked one, or any for a service that runs unlocked."""
-    if settings.unlocked:
-        return lambda _revision: True
-    locked = PolicyGate(settings.contracts, [contract.ref for contract in catalog.contracts]).admits
-    if not (settings.opa_url and settings.policies.is_dir()):
-        return locked
-    mounted = _Mounted(settings.policies)
-    return lambda revision: locked(revision) and mounted.revision() == revision
-
-
-class _Mounted:
-    """The policies that an OPA server mounts too: it names the revision of its manifest, whatever its files are."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._looked = 0.0
-        self._revision = ""
-
-    def revision(self) -> str:
-        """The digest of the files, at most a second old; empty where they cannot be read."""
-        now = time.monotonic()
-        if now - self._looked > 1:
-            try:
-                self._revision = policy_digest(self._folder)
-            except StartupFault:
-                self._revision = ""
-            self._looked = time.monotonic()
-        return self._revision
+    process = OpaProcess(opa(settings), offer.release.bundle(), offer.release.revision, base=base)
+    return process, process.activate
 
 
 def _masking(settings: Settings) -> Masking:
@@ -209,17 +241,31 @@ def _log_health(log: JsonLinesLog, masking: Masking, catalog: Catalog) -> PartHe
     return replace(health, detail={**health.detail, **masking.detail(masks=masks)})
 
 
-def _contracts_health(catalog: Catalog, settings: Settings) -> PartHealth:
-    pinned: list[JSON] = [f"{contract.ref.name}@{contract.ref.version}" for contract in catalog.contracts]
-    return PartHealth(True, "", {"pinned": pinned, "unlocked": True} if settings.unlocked else {"pinned": pinned})
+def _contracts_health(served: ServedPairs, watcher: PolicyWatcher[Offer], settings: Settings) -> PartHealth:
+    """What is served; red while something else is on disk that cannot be taken up."""
+    offer, watched = served.offer, watcher.health()
+    pinned: list[JSON] = [f"{contract.ref.name}@{contract.ref.version}" for contract in offer.catalog.contracts]
+    detail: dict[str, JSON] = {"pinned": pinned, "release": offer.release.revision}
+    if settings.unlocked:
+        return PartHealth(watched.ready, watched.problem, {**detail, "unlocked": True})
+    lapsed = [*offer.evidence.lapsed] if offer.evidence is not None else []
+    faults = folder_faults(_folders(settings), offer) if watched.ready else []
+    problems = [
+        *([watched.problem] if not watched.ready else []),
+        *(fault.message for fault in faults),
+        *(f"an approval of `{one.contract}` ran out, {one.days_left} days are left" for one in lapsed),
+        *(["the release was rolled back"] if offer.lock.rollback is not None else []),
+    ]
+    return PartHealth(not problems, "; ".join(problems), detail)
 
 
-def _engine_health(engine: PolicyEngine, admits: Callable[[str], bool]) -> PartHealth:
-    """The engine's health; it must serve the policies that were locked."""
+def _engine_health(engine: PolicyEngine, served: ServedPairs) -> PartHealth:
+    """The engine's health; it must serve what was locked, by the version of OPA that it was proved with."""
     health = engine.health()
-    if not health.ready or admits(str(health.detail.get("revision", ""))):
+    pair = served.now.of(str(health.detail.get("revision", "")))
+    if not health.ready or pair is not None:
         return health
-    problem = "the policies are not the locked ones, run `entitlements contract lock` and start the service again"
+    problem = "the policies of the engine are not those of the locked release, nor of the one before it"
     return PartHealth(False, problem, health.detail)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from demo.service import Issuer, environment, free_address, new_issuer
-from entitlements.contract import plan_lock, write_lock
+from entitlements.contract import Lock, plan_lock, write_lock
 from entitlements.contract.lock import FIRST_VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -173,8 +173,8 @@ def service(start_service: StartService) -> RunningService:
 def lock_as_first_versions(
     folder: Path, *, policy_digest: str, also: Mapping[str, Sequence[str]] | None = None
 ) -> None:
-    """Lock the contracts as if nothing had stood there before, so that nothing had to be checked."""
-    lock = plan_lock(folder, policy_digest=policy_digest, also=also)
+    """A lock of the contracts alone, for a catalog: it has no release, so that nothing serves it."""
+    lock = plan_lock(folder, Lock({}, {}), policy_digest=policy_digest, also=also)
     pins = {audience: replace(pin, check=FIRST_VERSION) for audience, pin in lock.pins.items()}
     write_lock(folder, replace(lock, pins=pins))
 

@@ -14,6 +14,7 @@ from entitlements.cli.authorize import authorize
 from entitlements.cli.contract import contract
 from entitlements.cli.opa import opa
 from entitlements.cli.policy import policy
+from entitlements.cli.release import release
 from entitlements.cli.serve import serve
 from entitlements.cli.token import token
 
@@ -46,5 +47,5 @@ def main() -> None:
     """
 
 
-for command in (serve, authorize, token, contract, policy, opa):
+for command in (serve, authorize, token, contract, policy, release, opa):
     main.add_command(command)

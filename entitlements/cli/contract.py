@@ -14,6 +14,7 @@ from entitlements.cli.contract_check import approve, check, usage
 from entitlements.cli.contract_explain import explain
 from entitlements.cli.contract_init import init
 from entitlements.cli.contract_lock import lock
+from entitlements.cli.contract_rollback import rollback
 from entitlements.cli.contract_verify import verify
 from entitlements.contract import (
     Contract,
@@ -206,5 +207,5 @@ def _summary(schema: Mapping[str, object]) -> str:
     return " ".join([kind, *bounds])
 
 
-for command in (init, check, explain, approve, usage, lock, verify):
+for command in (init, check, explain, approve, usage, lock, rollback, verify):
     contract.add_command(command)

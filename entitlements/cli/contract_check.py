@@ -12,9 +12,10 @@ from pathlib import Path
 
 import click
 
+from entitlements import claim_usage
 from entitlements.change_check import Report, Step, check_step, report_json
-from entitlements.cli import check_formats, claim_usage, render
-from entitlements.cli.claim_usage import claim_of
+from entitlements.claim_usage import claim_of
+from entitlements.cli import check_formats, render
 from entitlements.contract import (
     Approval,
     ContractFile,
@@ -249,7 +250,7 @@ def usage(claim: str | None, form: str) -> None:
     settings = render.settings()
     try:
         reading = read_policies(opa(settings), settings.policies)
-        amiss = claim_usage.undeclared(reading, claim_usage.served(settings.contracts))
+        amiss = claim_usage.undeclared(reading, claim_usage.declared_by(settings.contracts))
         declared = {n for one in claim_usage.newest(settings.contracts) for n in claim_usage.declared(one)}
     except StartupFault as fault:
         render.fail(fault)

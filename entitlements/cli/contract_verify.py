@@ -1,68 +1,98 @@
-"""`entitlements contract verify`: run the check of a record again and say whether it finds the same."""
+"""`entitlements contract verify`: prove again what is locked, or what a record says, and say whether it is the same."""
 
 from __future__ import annotations
 
 import datetime
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from entitlements.cli import check_formats, render
-from entitlements.cli.contract_renew import Renewed, locked_record, renew
 from entitlements.cli.record_check import check_again, find_recorded, refuse_unsound
-from entitlements.contract import read_lock
-from entitlements.errors import EntitlementsError
+from entitlements.deployment.history import History
+from entitlements.deployment.renewing import Renewal, renew
+from entitlements.deployment.reproving import reprove
+from entitlements.deployment.truth import truth
+from entitlements.errors import EntitlementsError, StartupFault
 from entitlements.proof import REFUTED
 from entitlements.proof_record import differences, make_record
+from entitlements.settings import Settings
+from entitlements.wiring import opa
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command(
-    epilog="\b\nExamples:\n  entitlements contract verify\n"
+    epilog="\b\nExamples:\n  entitlements contract verify --all --against git:origin/main\n"
     "  entitlements contract verify contracts/orders/1.1.0.proof.json --policies-old ../last-release/policies\n"
     "  entitlements contract verify --renew"
 )
 @click.argument("records", nargs=-1, type=_FILE)
-@click.option("--policies", type=_FOLDER, help="Policies of the new side, where not ENTITLEMENTS_POLICIES.")
-@click.option("--policies-old", type=_FOLDER, multiple=True, help="Policies of the old side, where not the same.")
+@click.option("--all", "everything", is_flag=True, help="Everything that contracts.lock names: the default.")
+@click.option("--against", metavar="git:REF", help="The lock of this commit is the one that this one has to follow.")
+@click.option("--policies", type=_FOLDER, help="With RECORDS: policies of the new side, where not the usual ones.")
+@click.option("--policies-old", type=_FOLDER, multiple=True, help="With RECORDS: policies of the old side.")
 @click.option("--renew", "again", is_flag=True, help="Prove again what the lock names, and lock the new records.")
 @render.format_option
 def verify(
-    records: tuple[Path, ...], policies: Path | None, policies_old: tuple[Path, ...], again: bool, form: str
+    records: tuple[Path, ...],
+    everything: bool,
+    against: str | None,
+    policies: Path | None,
+    policies_old: tuple[Path, ...],
+    again: bool,
+    form: str,
 ) -> None:
-    """Run the check of a record again and say: same, or different and in what.
+    """Prove again what is locked, and say: same, or different and in what.
 
-    Without RECORDS those that contracts.lock names are verified. Contracts and policies have to be those of the record,
-    by digest. A record of a proof that may be false is refused; after an upgrade of this program `--renew` proves again
-    what the lock names and writes records and lock if all of it still passes, or changes nothing.
+    Without RECORDS lock, release, records and approvals are compared by content, the release is built again from the
+    files, the lock has to follow the one before it, and every record that it names is proved again: a consistent
+    forgery does not survive that. With RECORDS just these are proved again, whose contracts and policies have to be at
+    hand. A record of a proof that may be false is refused; after an upgrade of this program or of OPA `--renew` proves
+    again what the lock names and writes records, release and lock if all of it still passes, or changes nothing.
 
-    Exit code 0: the same, or renewed; 2: something cannot be read, is not what the record names, or may be false; 3:
-    different, or does not pass any more; 4: with --renew there is no answer.
+    Exit code 0: the same, or renewed; 2: something cannot be read, is not what it says, or may be false; 3: different,
+    or does not pass any more; 4: with --renew there is no answer.
     """
-    if again and records:
-        raise click.UsageError("--renew proves again what contracts.lock names and takes no RECORDS")
+    if (again or everything) and records:
+        raise click.UsageError("--all and --renew are about what contracts.lock names and take no RECORDS")
     settings = render.settings()
-    after = policies or settings.policies
-    told: list[dict[str, Any]] = []
+    now = datetime.datetime.now(datetime.UTC)
     try:
         if again:
-            _tell_renewed(renew(settings, after, policies_old), form)
-        paths = records or locked_records(settings.contracts)
-        found = [find_recorded(path, settings, after, policies_old) for path in paths]
-        refuse_unsound(found)
-        for one in found:
-            fresh = make_record(check_again(one, settings), one.step.decisions, datetime.datetime.now(datetime.UTC))
-            differ = differences(one.record, fresh)
-            told.append({"record": str(one.path), "same": not differ, "different": differ})
+            _tell_renewed(renew(settings.contracts, opa(settings), now), form)
+        told = (
+            [*_recorded(records, settings, policies, policies_old)] if records else [*_locked(settings, against, now)]
+        )
     except EntitlementsError as fault:
         render.fail(fault)
     _tell(told, form)
     sys.exit(0 if all(one["same"] for one in told) else render.NO)
+
+
+def _locked(settings: Settings, against: str | None, now: datetime.datetime) -> Iterator[dict[str, Any]]:
+    """What is locked, proved again."""
+    state, faults = truth(settings.contracts, settings.policies, now.date(), against)
+    if faults:
+        raise StartupFault("lock_untrue", "what is locked does not hold", faults)
+    for one in reprove(state, History.of(settings.contracts), opa=opa(settings), now=now):
+        yield {"record": str(one.file), "same": not one.different, "different": [*one.different]}
+
+
+def _recorded(
+    records: Sequence[Path], settings: Settings, policies: Path | None, policies_old: Sequence[Path]
+) -> Iterator[dict[str, Any]]:
+    """What some records are about, proved again."""
+    found = [find_recorded(path, settings, policies or settings.policies, policies_old) for path in records]
+    refuse_unsound(found)
+    for one in found:
+        fresh = make_record(check_again(one, settings), one.step.decisions, datetime.datetime.now(datetime.UTC))
+        differ = differences(one.record, fresh)
+        yield {"record": str(one.path), "same": not differ, "different": differ}
 
 
 def _tell(told: Sequence[dict[str, Any]], form: str) -> None:
@@ -75,30 +105,26 @@ def _tell(told: Sequence[dict[str, Any]], form: str) -> None:
         click.echo("contracts.lock names no record: nothing was checked on the way to it", err=True)
 
 
-def _tell_renewed(found: Sequence[Renewed], form: str) -> None:
+def _tell_renewed(renewal: Renewal, form: str) -> None:
     """Say what was renewed, or what does not pass any more, and end."""
-    failed = [one for one in found if not one.passes]
+    failed = renewal.failed
     if form == "json":
         render.as_json(
             [
-                {"record": str(one.path), "renewed": not failed, "answer": one.report.access.no_new_access.as_json()}
-                for one in found
+                {"record": str(one.file), "renewed": not failed, "answer": one.report.access.no_new_access.as_json()}
+                for one in renewal.found
             ]
         )
-    for one in (failed or found) if form != "json" else ():
+    for one in (failed or renewal.found) if form != "json" else ():
         word = render.paint("not proved any more", "red") if failed else render.paint("renewed", "green")
         click.echo(
-            "\n".join([f"{one.path}: {word}", check_formats.failure_of(one.report.access.no_new_access)]).strip()
+            "\n".join([f"{one.file}: {word}", check_formats.failure_of(one.report.access.no_new_access)]).strip()
         )
-    if not found:
-        click.echo("contracts.lock names no record: there is nothing to renew", err=True)
+    if not renewal.found:
+        click.echo("contracts.lock names no record: there was nothing to prove again", err=True)
     if not failed:
+        click.echo(f"release  {renewal.release}", err=True)
         sys.exit(0)
-    click.echo("nothing was written: records and lock are as they were", err=True)
+    click.echo("nothing was written: records, release and lock are as they were", err=True)
     refuted = any(one.report.access.no_new_access.answer == REFUTED for one in failed)
     sys.exit(render.NO if refuted else render.NO_ANSWER)
-
-
-def locked_records(contracts: Path) -> list[Path]:
-    """The records that the lock names, which must be the files that it means. Raises StartupFault."""
-    return [locked_record(contracts, pin) for pin in read_lock(contracts).pins.values() if pin.record]

@@ -18,7 +18,7 @@ from entitlements.contract import ALWAYS_DECLARED, Catalog, Contract, Refused, a
 from entitlements.errors import KeysUnavailable, RequestInvalid, StartupFault, TokenRejected
 from entitlements.model import JSON, VerifiedClaims, Violation
 from entitlements.token import Refusal, TokenVerifier, access_token_claims, from_jwk, generate_key, inspect, mint
-from entitlements.wiring import key_sources
+from entitlements.wiring import KeyRing
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _ALGORITHMS = ["RS256", "ES256", "EdDSA"]
@@ -189,7 +189,7 @@ def _told(refusal: TokenRejected) -> str:
 def _signature_state(catalog: Catalog, text: str) -> tuple[str, str]:
     """`holds`, `does not hold` or `not verified`, and why the token is refused before its claims are looked at."""
     try:
-        sources = key_sources(render.settings(), catalog)
+        sources = KeyRing(render.settings()).of(catalog.profiles)
     except StartupFault:
         return "not verified: no key set of its issuer is set in ENTITLEMENTS_KEYS", ""
     try:

@@ -9,7 +9,7 @@ from entitlements.contract.approvals import (
     stale,
     write_approval,
 )
-from entitlements.contract.catalog import Catalog, load_catalog
+from entitlements.contract.catalog import Catalog, catalog_of, load_catalog
 from entitlements.contract.change_rules import RULES, Change, ChangeRule
 from entitlements.contract.changes import changes
 from entitlements.contract.conformance import Admitted, Refused, admit, conforms, request_faults
@@ -24,7 +24,7 @@ from entitlements.contract.document import (
     ScopeSpec,
 )
 from entitlements.contract.draft import DraftHead, draft
-from entitlements.contract.gate import PolicyGate, gate_faults
+from entitlements.contract.gate_settings import GATE_NAME, GateSettings, load_gate_settings
 from entitlements.contract.input_schema import input_schema
 from entitlements.contract.links import link_faults, link_faults_of_step, renamed, successors
 from entitlements.contract.lint import lint, lint_links
@@ -32,13 +32,18 @@ from entitlements.contract.loader import load_contract, parse_contract
 from entitlements.contract.lock import (
     FIRST_VERSION,
     LOCK_NAME,
+    MEND_MERGE,
+    ROLLED_BACK,
     Lock,
     Pin,
-    plan_lock,
+    Rollback,
+    lock_text,
+    parse_lock,
     read_lock,
     version_key,
     write_lock,
 )
+from entitlements.contract.lock_plan import changed_since_published, plan_lock
 from entitlements.contract.policy_input import policy_input
 from entitlements.contract.schema_changes import retyped
 from entitlements.contract.steps import ContractFile, at_commit, load_file, pairs, versions
@@ -47,8 +52,11 @@ __all__ = [
     "ALWAYS_DECLARED",
     "APPROVALS_NAME",
     "FIRST_VERSION",
+    "GATE_NAME",
     "LOCK_NAME",
+    "MEND_MERGE",
     "REGISTERED",
+    "ROLLED_BACK",
     "RULES",
     "Admitted",
     "Approval",
@@ -60,19 +68,21 @@ __all__ = [
     "Contract",
     "ContractFile",
     "DraftHead",
+    "GateSettings",
     "Lock",
     "ObjectSpec",
     "Pin",
-    "PolicyGate",
     "Refused",
     "RequestSpec",
+    "Rollback",
     "ScopeSpec",
     "admit",
     "at_commit",
+    "catalog_of",
+    "changed_since_published",
     "changes",
     "conforms",
     "draft",
-    "gate_faults",
     "input_schema",
     "link_faults",
     "link_faults_of_step",
@@ -82,10 +92,13 @@ __all__ = [
     "load_catalog",
     "load_contract",
     "load_file",
+    "load_gate_settings",
+    "lock_text",
     "misplaced",
     "of_step",
     "pairs",
     "parse_contract",
+    "parse_lock",
     "plan_lock",
     "policy_input",
     "read_lock",

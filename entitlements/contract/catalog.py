@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entitlements.contract.document import Contract
-from entitlements.contract.lock import LOCK_NAME, Lock, changed_since_published, load_all, read_lock
+from entitlements.contract.lock import LOCK_NAME, Lock, load_all, read_lock
+from entitlements.contract.lock_plan import changed_since_published
 from entitlements.errors import ContractsInvalid, Fault
 from entitlements.model import TokenProfile
 
@@ -56,6 +57,11 @@ def load_catalog(folder: Path) -> Catalog:
         faults = changed_since_published(folder, lock, contracts) + _pin_faults(folder, lock, contracts)
     if faults:
         raise ContractsInvalid("contracts_invalid", "the contracts cannot be used", faults)
+    return catalog_of(lock, contracts)
+
+
+def catalog_of(lock: Lock, contracts: Mapping[tuple[str, str], Contract]) -> Catalog:
+    """The catalog of contracts that were loaded already, by name and version."""
     return Catalog(
         {
             audience: tuple(contracts[pin.contract, version] for version in (pin.version, *pin.also))

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
 
 from entitlements import positions
 from entitlements.contract import shape
 from entitlements.contract.document import Contract
 from entitlements.contract.loader import load_contract, read_text, readable_contracts
 from entitlements.errors import ContractsInvalid, Fault
+from entitlements.files import write_atomically
 
 LOCK_NAME = "contracts.lock"
 FIRST_VERSION = "first_version"
-PASSING = frozenset({FIRST_VERSION, "proved"})
+ROLLED_BACK = "rolled_back"
+PASSING = frozenset({FIRST_VERSION, ROLLED_BACK, "proved"})
 _ANSWERS = (*sorted(PASSING), "proved_within_bounds", "refuted", "unknown")
 _DIGEST = validate.Regexp(r"\Asha256:[0-9a-f]{64}\Z", error="must be `sha256:` and 64 hexadecimal digits")
+_DIGEST_OR_NONE = validate.Regexp(r"\A(sha256:[0-9a-f]{64})?\Z", error="must be `sha256:` and 64 hexadecimal digits")
+_FORMATS = (1, 2)
+_CONFLICT = re.compile(r"(<{7}|={7}|>{7})( |$)")
+MEND_MERGE = (
+    "take one side whole, contracts.lock, release/ and *.proof.json together "
+    "(`git checkout BRANCH -- contracts`, keeping the contracts that you want), then run `entitlements contract lock`"
+)
 _HEADER = "# Written by `entitlements contract lock`. A published version is never changed: a fix is a new version.\n"
 
 
@@ -33,7 +42,7 @@ class Pin:
 
     policy: digest of the policy files it was locked with; check: what the check of this step answered, or
     `first_version`; approved: whether a person accepted an answer that is no proof; record: digest of the record of
-    that check, which stands beside the contract.
+    that check, which stands beside the contract; also_records: the same for the checks of older versions.
     """
 
     audience: str
@@ -45,6 +54,7 @@ class Pin:
     check: str
     approved: bool = False
     record: str = ""
+    also_records: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def passes(self) -> bool:
@@ -53,11 +63,29 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True)
+class Rollback:
+    """A release that was served before and is served again, without a new proof. date: the day, in UTC."""
+
+    undone: str
+    reason: str
+    by: str
+    date: datetime.date
+
+
+@dataclass(frozen=True, slots=True)
 class Lock:
-    """The whole lock: pins by audience, and for each contract the digest of every version ever published."""
+    """The whole lock: pins by audience, and for each contract the digest of every version ever published.
+
+    release: the revision of the release that holds just this; previous: of the one that it was checked against, which
+    a service still holds while an OPA changes over; rollback: where that release was taken back. A lock that an older
+    version of this product wrote has no release: it cannot be served, and the next lock starts from it.
+    """
 
     pins: Mapping[str, Pin]
     published: Mapping[str, Mapping[str, str]]
+    release: str = ""
+    previous: str = ""
+    rollback: Rollback | None = None
 
 
 class _PinShape(Schema):
@@ -71,14 +99,32 @@ class _PinShape(Schema):
     policy = fields.String(required=True, validate=_DIGEST)
     check = fields.String(required=True, validate=validate.OneOf(_ANSWERS))
     approved = shape.Boolean(load_default=False)
-    record = fields.String(load_default="", validate=validate.Regexp(r"\A(sha256:[0-9a-f]{64})?\Z"))
+    record = fields.String(load_default="", validate=_DIGEST_OR_NONE)
+    also_records = fields.Dict(keys=fields.String(), values=fields.String(validate=_DIGEST), load_default=dict)
+
+
+class _RollbackShape(Schema):
+    class Meta:
+        unknown = RAISE
+
+    undone = fields.String(required=True, validate=_DIGEST)
+    reason = fields.String(required=True, validate=validate.Length(min=1, max=1000))
+    by = fields.String(required=True, validate=validate.Length(min=1, max=1000))
+    date = fields.Date(required=True, format="%Y-%m-%d")
+
+    @post_load
+    def _freeze(self, data: Mapping[str, Any], **_: Any) -> Rollback:
+        return Rollback(**data)
 
 
 class _LockShape(Schema):
     class Meta:
         unknown = RAISE
 
-    lock = fields.Integer(required=True, strict=True, validate=validate.Equal(1))
+    lock = fields.Integer(required=True, strict=True, validate=validate.OneOf(_FORMATS))
+    release = fields.String(load_default="", validate=_DIGEST_OR_NONE)
+    previous = fields.String(load_default="", validate=_DIGEST_OR_NONE)
+    rollback = fields.Nested(_RollbackShape, load_default=None)
     audiences = fields.Dict(keys=fields.String(), values=fields.Nested(_PinShape), required=True)
     published = fields.Dict(
         keys=fields.String(),
@@ -92,7 +138,14 @@ def read_lock(folder: Path) -> Lock:
     path = folder / LOCK_NAME
     if not os.path.lexists(path):
         raise _invalid(path, [(1, "", "there is no lock, run `entitlements contract lock`")])
-    located = positions.read(read_text(path, within=folder))
+    return parse_lock(read_text(path, within=folder), path)
+
+
+def parse_lock(text: str, path: Path) -> Lock:
+    """The lock of a file's text. path: what to name in a fault. Raises ContractsInvalid with every fault."""
+    if marked := [number for number, line in enumerate(text.splitlines(), 1) if _CONFLICT.match(line)]:
+        raise _invalid(path, [(marked[0], "", f"a merge left its conflict markers, {MEND_MERGE}")])
+    located = positions.read(text)
     if located.faults:
         raise _invalid(path, [(line, "", text) for line, _, text in located.faults])
     try:
@@ -103,11 +156,13 @@ def read_lock(folder: Path) -> Lock:
         ) from None
     if not document["audiences"]:
         raise _invalid(path, [(1, "audiences", "no audience is pinned")])
+    if (document["lock"] == 1) == bool(document["release"]):
+        raise _invalid(path, [(1, "release", "a lock of format 2 names a release, one of format 1 does not")])
     pins = {
         audience: Pin(audience, **{**members, "also": tuple(members["also"])})
         for audience, members in document["audiences"].items()
     }
-    return Lock(pins, document["published"])
+    return Lock(pins, document["published"], document["release"], document["previous"], document["rollback"])
 
 
 def _invalid(path: Path, found: Sequence[tuple[int, str, str]]) -> ContractsInvalid:
@@ -142,101 +197,38 @@ def version_key(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
-def plan_lock(
-    folder: Path,
-    *,
-    policy_digest: str,
-    pins: Mapping[str, str] | None = None,
-    also: Mapping[str, Sequence[str]] | None = None,
-) -> Lock:
-    """What the lock will be: each contract's newest version pinned, or the one that `pins` names for it.
-
-    policy_digest: of the policy files; also: older versions, by contract, that are accepted beside it. A pin that
-    differs from the last lock's stands with the check `unknown` until it was checked. Raises ContractsInvalid where a
-    published version was changed or is gone: published contracts are append-only.
-    """
-    contracts = load_all(folder)
-    old = read_lock(folder) if os.path.lexists(folder / LOCK_NAME) else Lock({}, {})
-    faults = changed_since_published(folder, old, contracts)
-    published = {name: dict(versions) for name, versions in old.published.items()}
-    for (name, version), contract in contracts.items():
-        published.setdefault(name, {}).setdefault(version, contract.ref.digest)
-    names = {name for name, _ in contracts}
-    unknown = sorted({*(pins or {}), *(also or {})} - names)
-    faults += [Fault("version_missing", f"there is no contract `{name}`", str(folder)) for name in unknown]
-    planned: dict[str, Pin] = {}
-    for name in sorted(names):
-        newest = max((version for other, version in contracts if other == name), key=version_key)
-        version = (pins or {}).get(name, newest)
-        accepted = tuple((also or {}).get(name, ()))
-        absent = [wanted for wanted in (version, *accepted) if (name, wanted) not in contracts]
-        if absent:
-            faults.append(Fault("version_missing", f"there is no version {absent[0]} of `{name}`", str(folder)))
-            continue
-        newer = [wanted for wanted in accepted if version_key(wanted) >= version_key(version)]
-        if newer:
-            text = f"`{name}` {newer[0]} is not older than {version}, so it cannot be accepted beside it"
-            faults.append(Fault("version_not_older", text, str(folder)))
-            continue
-        contract = contracts[name, version]
-        audience = contract.profile.audience
-        if audience in planned:
-            faults.append(Fault("audience_pinned_twice", f"two contracts serve `{audience}`"))
-        pin = Pin(audience, name, version, contract.ref.digest, accepted, policy_digest, "unknown")
-        before = old.pins.get(audience)
-        if before is not None and (before.digest, before.policy) == (pin.digest, pin.policy):
-            pin = replace(pin, check=before.check, approved=before.approved, record=before.record)
-        planned[audience] = pin
-    if faults:
-        raise ContractsInvalid("lock_refused", "the lock was not written", faults)
-    return Lock(planned, published)
-
-
 def write_lock(folder: Path, lock: Lock) -> None:
     """Write `contracts.lock` in one step."""
-    _write(folder / LOCK_NAME, lock)
+    write_atomically(folder / LOCK_NAME, lock_text(lock).encode())
 
 
-def changed_since_published(folder: Path, lock: Lock, contracts: Mapping[tuple[str, str], Contract]) -> list[Fault]:
-    """One fault for each published version that was changed or is gone."""
-    faults = []
-    for name, versions in lock.published.items():
-        for version, digest in versions.items():
-            file = str(folder / name / f"{version}.yaml")
-            contract = contracts.get((name, version))
-            if contract is None:
-                faults.append(Fault("published_missing", "the published version is gone, bring it back", file))
-            elif contract.ref.digest != digest:
-                faults.append(
-                    Fault("published_changed", "the published version was changed, make it a new version", file)
-                )
-    return faults
-
-
-def _write(path: Path, lock: Lock) -> None:
+def lock_text(lock: Lock) -> str:
+    """The lock as its file has it."""
+    head: dict[str, Any] = {"lock": 2 if lock.release else 1}
+    head |= {name: value for name, value in (("release", lock.release), ("previous", lock.previous)) if value}
+    if lock.rollback is not None:
+        head["rollback"] = {**asdict(lock.rollback), "date": lock.rollback.date.isoformat()}
     document = {
-        "lock": 1,
-        "audiences": {
-            pin.audience: {
-                "contract": pin.contract,
-                "version": pin.version,
-                "digest": pin.digest,
-                "also": list(pin.also),
-                "policy": pin.policy,
-                "check": pin.check,
-                "approved": pin.approved,
-                **({"record": pin.record} if pin.record else {}),
-            }
-            for pin in lock.pins.values()
-        },
+        **head,
+        "audiences": {pin.audience: _pin_document(pin) for pin in lock.pins.values()},
         "published": {
             name: dict(sorted(versions.items(), key=lambda item: version_key(item[0])))
             for name, versions in sorted(lock.published.items())
         },
     }
-    text = _HEADER + yaml.safe_dump(document, sort_keys=False, width=120)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".lock")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(re.sub(r"version: '?([0-9.]+)'?", r"version: \1", text))
-    Path(temporary).chmod(0o644)
-    Path(temporary).replace(path)
+    text = _HEADER + yaml.safe_dump(document, sort_keys=False, width=120, allow_unicode=True)
+    return re.sub(r"version: '?([0-9.]+)'?", r"version: \1", text)
+
+
+def _pin_document(pin: Pin) -> dict[str, Any]:
+    return {
+        "contract": pin.contract,
+        "version": pin.version,
+        "digest": pin.digest,
+        "also": list(pin.also),
+        "policy": pin.policy,
+        "check": pin.check,
+        "approved": pin.approved,
+        **({"record": pin.record} if pin.record else {}),
+        **({"also_records": dict(pin.also_records)} if pin.also_records else {}),
+    }

@@ -1,19 +1,23 @@
 """Asking for a verdict. The engine is OPA itself, as a server or as a supervised child; nothing else decides."""
 
-from entitlements.engine.answer import read_answer
+from entitlements.engine.answer import LOCKDOWN_REVISION, read_answer
 from entitlements.engine.batch import BatchEngine
 from entitlements.engine.executable import OPA_VERSION, find_opa
 from entitlements.engine.opa_elsewhere import OpaElsewhere
 from entitlements.engine.opa_process import OpaProcess
 from entitlements.engine.opa_server import OpaServer
-from entitlements.engine.policy_files import build_bundle, check_policies, write_manifest
-from entitlements.engine.policy_folder import invariant_files, policy_digest, policy_files
+from entitlements.engine.policy_files import CONSTANT_PATH, build_bundle, check_policies
+from entitlements.engine.policy_folder import LOCKDOWN, digest_of, invariant_files, policy_digest, policy_files
 from entitlements.engine.policy_module import Read, RuleLines
 from entitlements.engine.policy_reading import PolicyReading, read_policies
+from entitlements.engine.policy_roots import policy_roots
 from entitlements.engine.port import PolicyEngine
 from entitlements.engine.watched_opa import WatchedOpa, watched_opa
 
 __all__ = [
+    "CONSTANT_PATH",
+    "LOCKDOWN",
+    "LOCKDOWN_REVISION",
     "OPA_VERSION",
     "BatchEngine",
     "OpaElsewhere",
@@ -26,12 +30,13 @@ __all__ = [
     "WatchedOpa",
     "build_bundle",
     "check_policies",
+    "digest_of",
     "find_opa",
     "invariant_files",
     "policy_digest",
     "policy_files",
+    "policy_roots",
     "read_answer",
     "read_policies",
     "watched_opa",
-    "write_manifest",
 ]

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from entitlements.engine.data_files import read_data
-from entitlements.engine.policy_folder import LOCKDOWN, digest_of, policy_files
+from entitlements.engine.policy_folder import digest_of, policy_files
 from entitlements.engine.policy_lint import FORBIDDEN, forbidden, lint
+from entitlements.engine.policy_roots import policy_roots
 from entitlements.errors import Fault, StartupFault
 from entitlements.folder import CEILING, Limits
 from entitlements.model import JSON
@@ -134,7 +135,7 @@ def build_bundle(
             "run `entitlements contract lock` and, if it pins other contracts, start the service again",
         )
     check_files(files, folder, decision_paths, opa)
-    members = {".manifest": json.dumps(_manifest(files, revision, ())).encode(), **files}
+    members = {".manifest": json.dumps(_manifest(files, revision)).encode(), **files}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         for name, content in sorted(members.items()):
@@ -144,31 +145,5 @@ def build_bundle(
     return buffer.getvalue(), revision
 
 
-def _system(decision_paths: Sequence[str]) -> dict[str, bytes]:
-    data: dict[str, JSON] = {"decision_paths": [*sorted({*decision_paths, CONSTANT_PATH})]}
-    return {
-        "system/authz/authz.rego": LOCKDOWN.read_bytes(),
-        "system/data.json": (json.dumps(data, indent=2) + "\n").encode(),
-    }
-
-
-def _manifest(files: dict[str, bytes], revision: str, more_roots: Sequence[str]) -> dict[str, JSON]:
-    roots: list[JSON] = [*sorted({name.partition("/")[0] for name in files if "/" in name}.union(more_roots))]
-    return {"revision": revision, "roots": roots, "rego_version": 1}
-
-
-def write_manifest(folder: Path, *, decision_paths: Sequence[str]) -> str:
-    """Make the folder itself a locked-down bundle for an OPA that mounts it; returns the revision.
-
-    Writes `.manifest`, `system/authz/authz.rego` and `system/data.json`.
-    """
-    files = policy_files(folder)
-    revision = digest_of(files)
-    manifest = (json.dumps(_manifest(files, revision, ["system"]), indent=2) + "\n").encode()
-    for name, content in {".manifest": manifest, **_system(decision_paths)}.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name("." + path.name + ".new")
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    return revision
+def _manifest(files: dict[str, bytes], revision: str) -> dict[str, JSON]:
+    return {"revision": revision, "roots": [*policy_roots(files)], "rego_version": 1}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -32,7 +31,6 @@ def policy_files(folder: Path, limits: Limits = CEILING) -> dict[str, bytes]:
         found = folders.read_folder(folder, is_policy, limits, code="policy_unreadable")
     except FolderUnreadable as error:
         raise _unreadable(folder, error.faults) from None
-    found = _without_manifest(found)
     if not any(name.endswith(".rego") for name in found):
         raise _unreadable(
             folder, [Fault("policy_unreadable", "holds no policy, no file is named `*.rego`", str(folder))]
@@ -68,16 +66,3 @@ def digest_of(files: Mapping[str, bytes]) -> str:
     for name, content in sorted(files.items()):
         total.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
     return "sha256:" + total.hexdigest()
-
-
-def _without_manifest(files: dict[str, bytes]) -> dict[str, bytes]:
-    """The files without exactly those that `write_manifest` put beside them."""
-    written = {"system/authz/authz.rego", "system/data.json"}
-    if files.keys() >= written and files["system/authz/authz.rego"] == LOCKDOWN.read_bytes():
-        try:
-            paths = json.loads(files["system/data.json"])
-        except ValueError:
-            return files
-        if isinstance(paths, dict) and [*paths] == ["decision_paths"]:
-            return {name: content for name, content in files.items() if name not in written}
-    return files

@@ -9,9 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import Generic, TypeVar
 
-from entitlements.engine.policy_folder import policy_fingerprint
 from entitlements.errors import StartupFault
 from entitlements.folder import Fingerprint
 from entitlements.model import PartHealth
@@ -21,27 +20,26 @@ _POLL_SECONDS = 0.5
 _LATE_SECONDS = 10.0
 # What passes by itself: it is tried again without an edit.
 _PASSING = frozenset({"policy_not_locked", "opa_failed", "opa_not_started"})
-Build = Callable[[], tuple[bytes, str]]
-Activate = Callable[[bytes, str], None]
+Built = TypeVar("Built")
 
 
-class PolicyWatcher:
-    """Looks at `folder` now and then; where a file changed, activates what `build` makes of it.
+class PolicyWatcher(Generic[Built]):
+    """Looks at files now and then; where one changed, activates what `build` makes of them.
 
-    seen: the fingerprint of the files that serve already, taken before they were read; clock: a monotonic one. It looks
-    by itself once `start` was called.
+    fingerprint: what differs once a file does; seen: the fingerprint of the files that serve already, taken before they
+    were read; clock: a monotonic one. It looks by itself once `start` was called.
     """
 
     def __init__(
         self,
-        folder: Path,
-        build: Build,
-        activate: Activate,
+        fingerprint: Callable[[], Fingerprint],
+        build: Callable[[], Built],
+        activate: Callable[[Built], None],
         *,
         seen: Fingerprint,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._folder = folder
+        self._fingerprint = fingerprint
         self._build = build
         self._activate = activate
         self._seen = seen
@@ -63,7 +61,7 @@ class PolicyWatcher:
 
     def look(self) -> None:
         """One turn: build and activate if a file changed, or if what failed may pass by itself. Raises nothing."""
-        now = policy_fingerprint(self._folder)
+        now = self._fingerprint()
         if now != self._seen or self._tries_again:
             self._seen = now
             self._problem, self._tries_again = self._outcome()
@@ -85,7 +83,7 @@ class PolicyWatcher:
     def _outcome(self) -> tuple[str, bool]:
         """What is wrong with the files, or nothing, and whether it may pass by itself."""
         try:
-            self._activate(*self._build())
+            self._activate(self._build())
         except StartupFault as fault:
             details = "; ".join(map(str, fault.faults))
             problem = f"{fault.message}, the last good policy serves: {details}" if details else fault.message

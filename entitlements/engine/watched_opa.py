@@ -16,7 +16,7 @@ from entitlements.model import JSON, PartHealth, Verdict
 class WatchedOpa:
     """The two parts as one engine: the child answers, the watcher brings it what was edited."""
 
-    def __init__(self, process: OpaProcess, watcher: PolicyWatcher) -> None:
+    def __init__(self, process: OpaProcess, watcher: PolicyWatcher[tuple[bytes, str]]) -> None:
         self.process = process
         self._watcher = watcher
         watcher.start()
@@ -59,4 +59,7 @@ def watched_opa(
     # Taken before the files are read, so that an edit meanwhile is seen.
     seen = policy_fingerprint(folder)
     process = OpaProcess(executable, *build(), base=base)
-    return WatchedOpa(process, PolicyWatcher(folder, build, process.activate, seen=seen))
+    watcher = PolicyWatcher(
+        lambda: policy_fingerprint(folder), build, lambda built: process.activate(*built), seen=seen
+    )
+    return WatchedOpa(process, watcher)

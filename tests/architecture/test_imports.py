@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "entitlements"
-BASE = {"model", "errors"}
-CAPABILITIES = {"token", "contract", "engine", "decision_log"}
+BASE = {"model", "errors", "files"}
+CAPABILITIES = {"token", "contract", "engine", "decision_log", "release"}
 MAY_IMPORT: dict[str, set[str]] = {
     "model": set(),
     "errors": set(),
+    "files": set(),
     "strict_json": BASE,
     "folder": BASE,
     "positions": BASE,
@@ -22,12 +23,27 @@ MAY_IMPORT: dict[str, set[str]] = {
     "proof": BASE | {"folder", "contract", "engine"},
     "change_check": BASE | {"contract", "engine", "proof"},
     "proof_record": BASE | {"folder", "strict_json", "change_check", "proof"},
-    "wiring": BASE | CAPABILITIES | {"pdp", "settings"},
+    "claim_usage": BASE | {"contract", "engine"},
+    "deployment": BASE
+    | {"folder", "contract", "engine", "release", "proof", "change_check", "claim_usage", "proof_record"},
+    "pairs": BASE | CAPABILITIES | {"folder", "pdp", "deployment"},
+    "wiring": BASE | CAPABILITIES | {"pdp", "settings", "deployment", "pairs"},
     "web": BASE | {"strict_json", "pdp", "settings", "wiring"},
     "cli": BASE
     | CAPABILITIES
-    | {"strict_json", "pdp", "proof", "change_check", "proof_record", "settings", "wiring", "web"},
-    "contract_tests": BASE | CAPABILITIES | {"change_check", "cli", "proof", "settings", "wiring"},
+    | {
+        "strict_json",
+        "pdp",
+        "proof",
+        "change_check",
+        "claim_usage",
+        "proof_record",
+        "deployment",
+        "settings",
+        "wiring",
+        "web",
+    },
+    "contract_tests": BASE | CAPABILITIES | {"change_check", "cli", "proof", "deployment", "settings", "wiring"},
     "pytest_plugin": {"contract_tests"},
     "__main__": {"cli"},
     "__init__": set(),
@@ -111,7 +127,9 @@ def test_verdicts_are_made_in_the_engine_room_only() -> None:
 def test_the_environment_is_read_at_the_edges_only() -> None:
     readers = {path.relative_to(PACKAGE).as_posix() for path in FILES if "os.environ" in path.read_text()}
     # opa_install.py is run as a script, too, before anything is installed.
-    assert readers <= {"cli/render.py", "cli/opa.py", "web/serving.py", "contract_tests.py", "engine/opa_install.py"}
+    # git is run as its caller has it.
+    edges = {"cli/render.py", "cli/opa.py", "web/serving.py", "contract_tests.py", "deployment/history.py"}
+    assert readers <= edges | {"engine/opa_install.py"}
 
 
 def test_certificates_are_always_verified() -> None:

@@ -22,7 +22,7 @@ from entitlements.contract import Catalog, load_catalog
 from entitlements.decision_log import Masking, MaskKey, open_log
 from entitlements.engine import PolicyEngine, WatchedOpa, policy_digest, watched_opa
 from entitlements.model import JSON, PartHealth, Verdict
-from entitlements.pdp import PolicyDecisionPoint
+from entitlements.pdp import Pair, Pairs, PolicyDecisionPoint
 from entitlements.token import FileKeys, TokenVerifier, access_token_claims, generate_key, mint
 from entitlements.web import create_app
 
@@ -126,8 +126,7 @@ def check(case: dict[str, Any], world: World, engine: PolicyEngine, issuer: Issu
     keys = {contract.profile.issuer: FileKeys(issuer.jwks)}
     decisions = open_log(str(log))
     pdp = PolicyDecisionPoint(
-        verifier=TokenVerifier(world.catalog.profiles, keys),
-        catalog=world.catalog,
+        pairs=lambda: Pairs(Pair(world.catalog, TokenVerifier(world.catalog.profiles, keys))),
         engine=engine,
         log=decisions,
         budget=5.0,

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from check_jsonschema import main as check_jsonschema
 from demo.cases import AGENT, ORDER, ORDERS_SCOPES
 from demo.service import contracts, free_address
 from entitlements.engine import OPA_VERSION, find_opa
-from entitlements.engine.policy_folder import ASIDE
 from entitlements.token import access_token_claims, from_jwk, mint
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,9 +48,12 @@ def test_opa_is_pinned_to_the_version_that_everything_else_uses() -> None:
     assert f"OPA_VERSION := {OPA_VERSION}\n" in (ROOT / "Makefile").read_text()
 
 
-def test_opa_serves_nothing_that_is_neither_locked_nor_checked() -> None:
-    """What stands beside the policies could hold rules of any package: an OPA that mounts the folder ignores it."""
-    assert {f"--ignore=*{suffix}" for suffix in ASIDE} <= set(SERVICES["opa"]["command"])
+def test_opa_serves_the_release_and_the_lockdown_and_mounts_their_folder() -> None:
+    """A file that is mounted by itself would stay the old one after the next lock."""
+    command = SERVICES["opa"]["command"]
+    bundles = [value for option, value in pairwise(command) if option == "--bundle"]
+    assert bundles == ["/release/bundle.tar.gz", "/release/lockdown.tar.gz"]
+    assert SERVICES["opa"]["volumes"] == ["./contracts/release:/release:ro"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -99,6 +102,7 @@ class Plain:
 
     def text(self, value: str) -> str:
         value = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value)
+        value = re.sub(r"^/release\b", f"{self.work}/contracts/release", value)
         for folder in ("issuer", "keys", "policies"):
             value = re.sub(rf"(^|=)/{folder}\b", rf"\g<1>{self.work}/{folder}", value)
         value = value.replace("127.0.0.1:8181", self.opa_address).replace("0.0.0.0:8181", self.opa_address)
@@ -210,20 +214,20 @@ def test_opa_tells_nothing_but_decisions(plain: Plain, path: str) -> None:
         assert answer.status_code in (401, 403)
 
 
-def test_an_edit_decides_nothing_until_it_is_locked_and_is_served_without_a_restart_then(plain: Plain) -> None:
+def test_an_edit_is_served_once_it_is_locked_without_a_restart(plain: Plain) -> None:
     policy = plain.work / "policies" / "orders" / "authz" / "authz.rego"
     text = policy.read_text()
     revision = ask(plain)["policy"]["revision"]
     try:
         policy.write_text(text.replace('"subject_suspended"', '"subject_on_hold"'))
-        eventually(lambda: ready(plain)[0] == 503)
-        assert "contract lock" in ready(plain)[1]["parts"]["engine"]["problem"]
-        assert request(plain).json()["code"] == "policy_not_locked"
-        locked = contract(plain, "lock", "--policies-old", str(ROOT / "policies"))
+        eventually(lambda: "contract lock" in ready(plain)[1]["parts"]["contracts"]["problem"])
+        # The locked release serves on.
+        assert ask(plain, suspended=True)["reasons"] == ["subject_suspended"]
+        locked = contract(plain, "lock")
         # That a reason has another name is proved to give nobody access.
         assert locked.returncode == 0, locked.stdout + locked.stderr
         eventually(lambda: ready(plain)[0] == 200)
-        assert ask(plain)["policy"]["revision"] != revision
+        eventually(lambda: ask(plain)["policy"]["revision"] != revision)
         assert ask(plain, suspended=True)["reasons"] == ["subject_on_hold"]
     finally:
         policy.write_text(text)

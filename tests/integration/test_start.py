@@ -104,7 +104,6 @@ def test_a_contract_without_its_decision_rule_is_refused(world: World) -> None:
 
 def test_an_unreadable_policy_folder_is_refused(world: World) -> None:
     shutil.rmtree(world.folder / "policies")
-    assert "policies: cannot be read: no such file or directory" in world.start()
     (world.folder / "policies").mkdir()
     assert "policies: holds no policy, no file is named `*.rego`" in world.start()
     (world.folder / "policies" / "a.rego").symlink_to("/etc/hostname")

@@ -24,7 +24,7 @@ from entitlements.errors import (
     TokenRejected,
 )
 from entitlements.model import JSON, AccessRequest, Action, PartHealth, Resource, Verdict
-from entitlements.pdp import PolicyDecisionPoint
+from entitlements.pdp import Pair, Pairs, PolicyDecisionPoint
 from entitlements.token import FileKeys, TokenVerifier
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,9 +44,11 @@ class World:
         self.asked: list[tuple[str, Mapping[str, JSON], float]] = []
         self.records: list[DecisionRecord] = []
         self.now = time.time()
+        verifier = TokenVerifier(catalog.profiles, {"https://login.example.com": FileKeys(issuer.jwks)})
+        self.revision, self.version = "", ""
+        self.previous: Pair | None = None
         self.pdp = PolicyDecisionPoint(
-            verifier=TokenVerifier(catalog.profiles, {"https://login.example.com": FileKeys(issuer.jwks)}),
-            catalog=catalog,
+            pairs=lambda: Pairs(Pair(catalog, verifier, self.revision, self.version), self.previous),
             engine=self,
             log=self,
             budget=2.5,
@@ -291,9 +293,9 @@ def test_a_catalog_without_the_audience_refuses_and_logs(world: World, issuer: I
     """A verifier that knows more audiences than the catalog must not leave a refusal without a record."""
     full = load_catalog(ROOT / "contracts")
     payments_only = Catalog({a: c for a, c in full.by_audience.items() if a != ORDERS}, full.lock)
+    verifier = TokenVerifier(full.profiles, {"https://login.example.com": FileKeys(issuer.jwks)})
     narrow = PolicyDecisionPoint(
-        verifier=TokenVerifier(full.profiles, {"https://login.example.com": FileKeys(issuer.jwks)}),
-        catalog=payments_only,
+        pairs=lambda: Pairs(Pair(payments_only, verifier)),
         engine=world,
         log=world,
         budget=1.0,

@@ -67,7 +67,7 @@ def test_every_command_has_help_and_each_one_that_acts_an_example(world: World, 
     result = world.run(*command, "--help")
     assert result.exit_code == 0
     assert "Usage:" in result.stdout
-    if command not in (["token"], ["contract"], ["policy"], ["opa"]):
+    if command not in (["token"], ["contract"], ["policy"], ["release"], ["opa"]):
         assert "Example" in result.stdout
 
 
@@ -286,19 +286,17 @@ def test_show_exports_the_schema_of_the_policy_input(world: World) -> None:
 
 
 def test_lock_is_written_again_without_a_difference(world: World) -> None:
-    names = ["contracts/contracts.lock", "policies/.manifest", "policies/system/data.json"]
+    names = ["contracts/contracts.lock", "contracts/release/bundle.tar.gz", "contracts/release/lockdown.tar.gz"]
     before = {name: (world.folder / name).read_bytes() for name in names}
     assert world.run("contract", "lock").exit_code == 0
     assert {name: (world.folder / name).read_bytes() for name in names} == before
 
 
 def test_what_is_committed_is_what_lock_writes(world: World) -> None:
-    """The lock, the manifest and the lock-down in the repository are fresh."""
+    """The lock, the release and the lockdown in the repository are fresh."""
     assert world.run("contract", "lock").exit_code == 0
-    for name in ("contracts/contracts.lock", "policies/.manifest", "policies/system/data.json"):
+    for name in ("contracts/contracts.lock", "contracts/release/bundle.tar.gz", "contracts/release/lockdown.tar.gz"):
         assert (world.folder / name).read_bytes() == (ROOT / name).read_bytes(), name
-    lockdown = ROOT / "entitlements" / "engine" / "lockdown" / "authz.rego"
-    assert (ROOT / "policies" / "system" / "authz" / "authz.rego").read_bytes() == lockdown.read_bytes()
 
 
 def test_lock_refuses_a_published_version_that_was_changed(world: World, tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from entitlements.cli import main
-from entitlements.contract import plan_lock, read_lock, write_lock
-from entitlements.engine import policy_digest
+from entitlements.contract import read_lock, write_lock
+from entitlements.engine import digest_of
 from entitlements.proof.soundness import SOUNDNESS
 from entitlements.proof_record import record_digest
+from entitlements.release import make_release, read_release
 
 CONTRACT = """\
 contract: shop
@@ -41,24 +42,29 @@ decision := {"allow": true, "obligations": [{"id": "note"}]} if input.subject.cl
 class Locked:
     """A project whose lock names the record of a step that an older proof made."""
 
-    def __init__(self, folder: Path, roles: str) -> None:
+    def __init__(self, folder: Path, **changes: object) -> None:
         self.contracts, self.policies = folder / "contracts", folder / "policies"
         shop, authz = self.contracts / "shop", self.policies / "shop" / "authz"
         shop.mkdir(parents=True)
         authz.mkdir(parents=True)
         (shop / "1.0.0.yaml").write_text(CONTRACT.format(version="1.0.0", roles="user, clerk"))
-        (shop / "1.1.0.yaml").write_text(CONTRACT.format(version="1.1.0", roles=roles))
         (authz / "authz.rego").write_text(POLICY)
-        self.run("check", "shop@1.0.0", "shop@1.1.0", "--record", str(folder / "r"))
-        document = json.loads((folder / "r" / "shop-1.0.0-1.1.0.json").read_text())
-        del document["soundness"]
-        document["no_new_access"]["answer"] = "proved"
+        assert self.run("lock").exit_code == 0
+        (shop / "1.1.0.yaml").write_text(CONTRACT.format(version="1.1.0", roles="user, clerk, auditor"))
+        locked = self.run("lock")
+        assert locked.exit_code == 0, locked.output
         self.record = shop / "1.1.0.proof.json"
-        self.record.write_text(json.dumps(document))
-        plan = plan_lock(self.contracts, policy_digest=policy_digest(self.policies))
-        digest = record_digest(self.record)
-        pins = {name: replace(pin, check="proved", record=digest) for name, pin in plan.pins.items()}
-        write_lock(self.contracts, replace(plan, pins=pins))
+        self.rewrite(**changes)
+
+    def rewrite(self, **changes: object) -> None:
+        """Change members of the record, as an older version had written them, and name it in the lock."""
+        document = {**json.loads(self.record.read_text()), **changes}
+        self.record.write_text(json.dumps({name: one for name, one in document.items() if one is not None}))
+        lock = read_lock(self.contracts)
+        mark = record_digest(self.record)
+        write_lock(
+            self.contracts, replace(lock, pins={name: replace(pin, record=mark) for name, pin in lock.pins.items()})
+        )
 
     def run(self, *arguments: str) -> Result:
         environment = {"ENTITLEMENTS_CONTRACTS": str(self.contracts), "ENTITLEMENTS_POLICIES": str(self.policies)}
@@ -75,7 +81,7 @@ def _opa(opa: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_record_of_a_proof_that_may_be_false_is_refused_with_the_upgrade_step(tmp_path: Path) -> None:
-    locked = Locked(tmp_path, "user, auditor")
+    locked = Locked(tmp_path, soundness=None)
     refused = locked.run("verify")
     assert refused.exit_code == 2, refused.output
     assert "contract verify --renew" in refused.output
@@ -83,18 +89,22 @@ def test_a_record_of_a_proof_that_may_be_false_is_refused_with_the_upgrade_step(
 
 
 def test_renewing_writes_the_record_and_its_digest_in_the_lock(tmp_path: Path) -> None:
-    locked = Locked(tmp_path, "user, auditor")
+    locked = Locked(tmp_path, soundness=None)
     renewed = locked.run("verify", "--renew")
     assert (renewed.exit_code, "renewed" in renewed.stdout) == (0, True), renewed.output
     assert json.loads(locked.record.read_text())["soundness"] == SOUNDNESS
     (pin,) = read_lock(locked.contracts).pins.values()
     assert (pin.record, pin.check, pin.passes) == (record_digest(locked.record), "proved", True)
     assert locked.run("verify").exit_code == 0
-    assert set(locked.files) == {"1.0.0.yaml", "1.1.0.yaml", "1.1.0.proof.json", "contracts.lock"}
+    assert not [name for name in locked.files if name.startswith(".")]
 
 
 def test_what_is_not_proved_any_more_is_told_and_leaves_everything_as_it_was(tmp_path: Path) -> None:
-    locked = Locked(tmp_path, "user, clerk, admin")
+    locked = Locked(tmp_path, soundness=None)
+    # As if an older version had called this step proved: policies under which the new role is let in.
+    widened = POLICY.replace('== "admin"', '== "auditor"')
+    (locked.policies / "shop" / "authz" / "authz.rego").write_text(widened)
+    forge(locked, widened)
     before = locked.files
     failed = locked.run("verify", "--renew")
     assert (failed.exit_code, "not proved any more" in failed.stdout) == (3, True), failed.output
@@ -102,8 +112,26 @@ def test_what_is_not_proved_any_more_is_told_and_leaves_everything_as_it_was(tmp
     assert locked.files == before
 
 
+def forge(locked: Locked, policy: str) -> None:
+    """Make release, record and lock consistent around another policy, which nobody proved."""
+    bundle = locked.contracts / "release" / "bundle.tar.gz"
+    content = read_release(bundle.read_bytes()).content
+    files = {**content.policies, "shop/authz/authz.rego": policy.encode()}
+    release = make_release(replace(content, policies=files))
+    bundle.write_bytes(release.bundle())
+    old = make_release(replace(read_release((bundle.parent / "previous.tar.gz").read_bytes()).content, policies=files))
+    (bundle.parent / "previous.tar.gz").write_bytes(old.bundle())
+    digest = digest_of(files)
+    record = json.loads(locked.record.read_text())
+    sides = {side: {**record[side], "policies": digest} for side in ("old", "new")}
+    lock = read_lock(locked.contracts)
+    pins = {name: replace(pin, policy=digest) for name, pin in lock.pins.items()}
+    write_lock(locked.contracts, replace(lock, pins=pins, release=release.revision, previous=old.revision))
+    locked.rewrite(**sides)
+
+
 def test_a_record_that_is_not_the_locked_one_is_not_renewed(tmp_path: Path) -> None:
-    locked = Locked(tmp_path, "user, auditor")
+    locked = Locked(tmp_path, soundness=None)
     locked.record.write_text(locked.record.read_text() + "\n")
     before = locked.files
     refused = locked.run("verify", "--renew")
@@ -113,8 +141,7 @@ def test_a_record_that_is_not_the_locked_one_is_not_renewed(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("soundness", [0, True, "4", 1.5])
 def test_a_record_with_an_odd_soundness_is_refused(tmp_path: Path, soundness: object) -> None:
-    locked = Locked(tmp_path, "user, auditor")
-    document = {**json.loads(locked.record.read_text()), "soundness": soundness}
-    locked.record.write_text(json.dumps(document))
-    refused = locked.run("verify", str(locked.record))
+    locked = Locked(tmp_path, soundness=None)
+    locked.rewrite(soundness=soundness)
+    refused = locked.run("verify")
     assert (refused.exit_code, "`soundness`" in refused.output) == (2, True), refused.output

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entitlements.contract import LOCK_NAME, PolicyGate, gate_faults, load_catalog, plan_lock, read_lock, write_lock
+from entitlements.contract import LOCK_NAME, load_catalog, plan_lock, read_lock, write_lock
 from entitlements.errors import ContractsInvalid
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -138,10 +137,12 @@ def test_contract_that_is_a_link_is_refused(folder: Path, tmp_path: Path) -> Non
 def test_plan_pins_the_newest_by_number_or_what_is_asked_for(folder: Path) -> None:
     for version in ("1.2.0", "1.10.0"):
         add_version(folder, version)
-    newest = plan_lock(folder, policy_digest=POLICY)
+    newest = plan_lock(folder, read_lock(folder), policy_digest=POLICY)
     assert newest.pins[ORDERS].version == "1.10.0"
     assert newest.pins[ORDERS].check == "unknown"
-    asked = plan_lock(folder, policy_digest=POLICY, pins={"orders": "1.2.0"}, also={"orders": ["1.0.0"]})
+    asked = plan_lock(
+        folder, read_lock(folder), policy_digest=POLICY, pins={"orders": "1.2.0"}, also={"orders": ["1.0.0"]}
+    )
     assert (asked.pins[ORDERS].version, asked.pins[ORDERS].also) == ("1.2.0", ("1.0.0",))
     assert set(asked.published["orders"]) == {"1.0.0", "1.2.0", "1.10.0"}
     write_lock(folder, asked)
@@ -158,13 +159,13 @@ def test_plan_refuses_what_cannot_be_pinned(folder: Path) -> None:
         {"also": {"order": ["1.0.0"]}},
     ):
         with pytest.raises(ContractsInvalid) as refusal:
-            plan_lock(folder, policy_digest=POLICY, **options)  # type: ignore[arg-type]
+            plan_lock(folder, read_lock(folder), policy_digest=POLICY, **options)  # type: ignore[arg-type]
         assert {fault.code for fault in refusal.value.faults} == {"version_missing"}
     other = folder / "copies" / "1.0.0.yaml"
     other.parent.mkdir()
     other.write_text((folder / "orders" / "1.0.0.yaml").read_text().replace("contract: orders", "contract: copies"))
     with pytest.raises(ContractsInvalid) as refusal:
-        plan_lock(folder, policy_digest=POLICY)
+        plan_lock(folder, read_lock(folder), policy_digest=POLICY)
     assert {fault.code for fault in refusal.value.faults} == {"audience_pinned_twice"}
 
 
@@ -177,69 +178,8 @@ def test_plan_refuses_a_published_version_that_was_changed_or_is_gone(folder: Pa
     ):
         change()
         with pytest.raises(ContractsInvalid) as refusal:
-            plan_lock(folder, policy_digest=POLICY)
+            plan_lock(folder, read_lock(folder), policy_digest=POLICY)
         assert code in {fault.code for fault in refusal.value.faults}
-
-
-def test_only_the_locked_policy_of_a_passed_check_may_decide(folder: Path) -> None:
-    """P5."""
-    lock = read_lock(folder)
-    locked = lock.pins[ORDERS].policy
-    gate = PolicyGate(folder, [contract.ref for contract in load_catalog(folder).contracts])
-    assert gate_faults(lock, locked, "lock") == []
-    assert (gate.admits(locked), gate.admits(OTHER), gate.admits("")) == (True, False, False)
-    assert {fault.code for fault in gate_faults(lock, OTHER, "lock")} == {"policy_not_locked"}
-    for changes, admitted in (
-        ({"check": "unknown"}, False),
-        ({"check": "refuted"}, False),
-        ({"check": "refuted", "approved": True}, True),
-        ({"check": "proved_within_bounds"}, False),
-        ({"check": "proved_within_bounds", "approved": True}, True),
-        ({"policy": OTHER}, False),
-        ({}, True),
-    ):
-        pin = replace(lock.pins[ORDERS], **changes)
-        changed = replace(lock, pins={**lock.pins, ORDERS: pin})
-        write_lock(folder, changed)
-        # Two policies under one lock are served by nobody: the engine has one revision.
-        assert gate.admits(locked) is admitted, changes
-        assert (gate_faults(changed, locked, "lock") == []) is admitted
-    (folder / LOCK_NAME).write_text("lock: [")
-    assert not gate.admits(locked)
-    (folder / LOCK_NAME).unlink()
-    assert not gate.admits(locked)
-    write_lock(folder, lock)
-    assert gate.admits(locked)
-
-
-def test_policies_of_a_new_lock_wait_for_a_process_that_serves_its_contracts(folder: Path) -> None:
-    """P5, X2: a pair of contracts and policies was proved, and no other pair decides."""
-
-    def lock_with(policy: str, **options: Any) -> None:
-        (folder / LOCK_NAME).write_text(yaml.safe_dump(LOCK))
-        lock = plan_lock(folder, policy_digest=policy, **options)
-        write_lock(folder, replace(lock, pins={name: replace(pin, check="proved") for name, pin in lock.pins.items()}))
-
-    def gate() -> PolicyGate:
-        return PolicyGate(folder, [contract.ref for contract in load_catalog(folder).contracts])
-
-    lock_with(POLICY)
-    started = gate()
-    assert (started.admits(POLICY), started.admits(OTHER)) == (True, False)
-    add_version(folder, "1.1.0")
-    lock_with(OTHER)
-    # Nobody asked what the new policies do with tokens of the old contract.
-    assert (started.admits(POLICY), started.admits(OTHER)) == (True, False)
-    assert (gate().admits(POLICY), gate().admits(OTHER)) == (False, True)
-    lock_with(OTHER, also={"orders": ["1.0.0"]})
-    # Here somebody did: the older version is accepted beside the new one.
-    assert (started.admits(POLICY), started.admits(OTHER)) == (False, True)
-    again = gate()
-    lock_with(POLICY, pins={"orders": "1.0.0"})
-    assert (started.admits(POLICY), started.admits(OTHER)) == (True, False)
-    assert (again.admits(POLICY), again.admits(OTHER)) == (False, False), "it was never asked before"
-    (folder / LOCK_NAME).unlink()
-    assert not started.admits(POLICY)
 
 
 VALUES: st.SearchStrategy[Any] = st.recursive(

@@ -24,7 +24,11 @@ class World:
         self.meanwhile: Callable[[], object] = lambda: None
         self.file.write_text("1")
         self.watcher = PolicyWatcher(
-            folder, self.build, self.activate, seen=policy_fingerprint(folder), clock=lambda: self.now
+            lambda: policy_fingerprint(folder),
+            self.build,
+            lambda built: self.activate(*built),
+            seen=policy_fingerprint(folder),
+            clock=lambda: self.now,
         )
 
     def build(self) -> tuple[bytes, str]:

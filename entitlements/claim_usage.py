@@ -14,7 +14,7 @@ def newest(folder: Path) -> list[Contract]:
     return [load_file(paths[-1]).contract for paths in versions(folder).values()]
 
 
-def served(folder: Path) -> list[Contract]:
+def declared_by(folder: Path) -> list[Contract]:
     """The newest version of each contract, and those that the lock serves: a policy may read what either declares.
 
     Raises ContractsInvalid.

@@ -1,0 +1,273 @@
+"""Lock, release, records and approvals compared by content: nothing that one of them says is believed by itself.
+
+A lock can be merged, edited or copied so that each line is well formed and the whole was never checked. What may be
+served is therefore computed anew from the bytes: the release holds just the pinned contracts and the locked policies,
+each record is about this very pair and answers what the lock says, and what needed an approval has one.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from entitlements.contract import FIRST_VERSION, MEND_MERGE, ROLLED_BACK, Approval, Contract, Lock, Pin, of_step
+from entitlements.deployment.state import (
+    State,
+    also_record_name,
+    contracts_of,
+    lock_file,
+    record_name,
+)
+from entitlements.engine import digest_of
+from entitlements.errors import ContractsInvalid, Fault, StartupFault
+from entitlements.proof.soundness import ProofSide, concerning
+from entitlements.proof_record import parse_record, soundness_of
+from entitlements.release import Release
+
+RENEW = "prove it again with `entitlements contract verify --renew`"
+RELOCK = "run `entitlements contract lock`"
+MERGED = f"after a merge {MEND_MERGE}; `--against git:REF` names the state that serves"
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """An approval that serving rests on and that ran out; days_left: of the grace, before a start is refused."""
+
+    approval: Approval
+    contract: str
+    days_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was found. faults: why it may not be served; lapsed: approvals that ran out and are still within grace;
+
+    expires: the first day on which an approval that serving rests on is over, or None where it rests on none.
+    """
+
+    faults: tuple[Fault, ...]
+    lapsed: tuple[Lapsed, ...] = ()
+    expires: datetime.date | None = None
+
+
+def examine(state: State, today: datetime.date, *, grace_days: int = 0) -> Evidence:
+    """Compare everything that a state holds.
+
+    today: the day, in UTC, on which approvals have to be valid; grace_days: for how many days an approval that ran out
+    still lets serve what has served.
+    """
+    file = lock_file(state.folder)
+    if state.release is None:
+        why = f"the release `{state.lock.release or 'of an older format'}` is not in `release/`: {RELOCK}"
+        return Evidence((Fault("release_missing", why, file),))
+    faults = [*_content_faults(state.lock, state.release, file)]
+    found = _Approved(state, today, grace_days)
+    for pin in state.lock.pins.values() if not faults else ():
+        faults += [*_pin_faults(pin, state, found, file)]
+    if not faults:
+        faults = [*_previous_faults(state, file)]
+    return Evidence(tuple(faults), tuple(found.lapsed), found.expires)
+
+
+def refuse_unservable(state: State, today: datetime.date) -> None:
+    """Raise StartupFault `lock_refused` where the state could not be served as it is."""
+    faults = examine(state, today).faults
+    if faults:
+        raise StartupFault("lock_refused", "the lock was not written", faults)
+
+
+def _content_faults(lock: Lock, release: Release, file: str) -> Iterator[Fault]:
+    """What the lock and the release say differently of contracts and policies."""
+    try:
+        contracts = contracts_of(release)
+    except ContractsInvalid as error:
+        yield from error.faults or [Fault(error.code, error.message, file)]
+        return
+    policy = digest_of(release.content.policies)
+    served = {audience: (one.contract, one.version, one.also) for audience, one in release.content.served.items()}
+    locked = {audience: (pin.contract, pin.version, pin.also) for audience, pin in lock.pins.items()}
+    needed = {(name, version) for name, pinned, also in served.values() for version in (pinned, *also)}
+    if served != locked or needed != contracts.keys():
+        text = f"the lock does not pin the contracts that its release holds: {MERGED}"
+        yield Fault("release_differs", text, file)
+        return
+    for pin in lock.pins.values():
+        place = f"{pin.contract}@{pin.version}"
+        if pin.policy != policy:
+            yield Fault(
+                "release_differs", f"the release holds other policies than the lock names: {MERGED}", file, 0, place
+            )
+        yield from _contract_faults(pin, lock, contracts, file)
+
+
+def _contract_faults(pin: Pin, lock: Lock, contracts: Mapping[tuple[str, str], Contract], file: str) -> Iterator[Fault]:
+    for version in (pin.version, *pin.also):
+        contract = contracts[pin.contract, version]
+        place = f"{pin.contract}@{version}"
+        digests = {lock.published.get(pin.contract, {}).get(version), contract.ref.digest}
+        if version == pin.version:
+            digests.add(pin.digest)
+        if len(digests) > 1:
+            text = f"the release holds another contract than the lock names: {MERGED}"
+            yield Fault("release_differs", text, file, 0, place)
+        if contract.profile.audience != pin.audience:
+            yield Fault("audience_differs", f"`{place}` is for another audience", file, 0, pin.audience)
+
+
+def _previous_faults(state: State, file: str) -> Iterator[Fault]:
+    """The release before it has to be the one that the records compare with; an older one is not believed."""
+    previous = state.previous
+    if previous is None or state.lock.rollback is not None:
+        return
+    policy = digest_of(previous.content.policies)
+    contracts = contracts_of(previous)
+    for audience, one in previous.content.served.items():
+        pin = state.lock.pins.get(audience)
+        if pin is None:
+            continue
+        pair = contracts[one.contract, one.version].ref.digest, policy
+        record = record_of(state, pin)
+        known = {(pin.digest, pin.policy)} | ({side_of(record, "old")} if record else set())
+        if pair not in known:
+            text = f"the previous release is not the one that this lock was checked against: {MERGED}"
+            yield Fault("release_differs", text, file, 0, audience)
+
+
+def record_of(state: State, pin: Pin) -> Mapping[str, Any] | None:
+    """The record of the check of a pin, or None where there is none that can be read."""
+    content = state.records.get(record_name(pin.contract, pin.version))
+    if content is None or not pin.record:
+        return None
+    try:
+        return parse_record(content, record_name(pin.contract, pin.version))
+    except StartupFault:
+        return None
+
+
+def side_of(record: Mapping[str, Any], side: str) -> tuple[str, str]:
+    """The pair that a side of a record is about: the digests of its contract and of its policies."""
+    return str(record[side]["digest"]), str(record[side]["policies"])
+
+
+def _pin_faults(pin: Pin, state: State, approved: _Approved, file: str) -> Iterator[Fault]:
+    place = f"{pin.contract}@{pin.version}"
+    if pin.check == ROLLED_BACK:
+        if state.lock.rollback is None or state.lock.rollback.undone != state.lock.previous:
+            yield Fault("rollback_unfounded", f"no rollback led to this release: {RELOCK}", file, 0, place)
+    elif pin.check == FIRST_VERSION:
+        yield from _first_version_faults(pin, state, file)
+    elif not pin.passes:
+        text = f"the check answered `{pin.check}` and it was not approved, run `entitlements contract check`"
+        yield Fault("check_not_passed", text, file, 0, place)
+    else:
+        yield from _record_faults(pin, pin.version, (pin.digest, pin.record), state, approved)
+    for version in pin.also if pin.check != ROLLED_BACK else ():
+        digest = state.lock.published[pin.contract][version]
+        yield from _record_faults(pin, version, (digest, pin.also_records.get(version, "")), state, approved)
+
+
+def _first_version_faults(pin: Pin, state: State, file: str) -> Iterator[Fault]:
+    """`first_version` is only true where nothing knows an earlier state of the audience."""
+    known = state.previous.content.served if state.previous is not None else {}
+    place = f"{pin.contract}@{pin.version}"
+    if pin.audience in known and known[pin.audience].version != pin.version:
+        text = f"the previous release served this audience, so this is not its first version: {RELOCK}"
+        yield Fault("not_first_version", text, file, 0, place)
+    if record_name(pin.contract, pin.version) in state.records or pin.record:
+        text = f"there is a record of a check of it, so this is not the first version: {RELOCK}"
+        yield Fault("not_first_version", text, file, 0, place)
+
+
+def _record_faults(
+    pin: Pin, version: str, named: tuple[str, str], state: State, approved: _Approved
+) -> Iterator[Fault]:
+    """The record of the check of one served version: it exists and is about this pair and this answer."""
+    digest, mark = named
+    pinned = version == pin.version
+    name = record_name(pin.contract, version) if pinned else also_record_name(pin.contract, version)
+    file, place = str(state.folder / name), f"{pin.contract}@{version}"
+    content = state.records.get(name)
+    if not mark or content is None:
+        yield Fault("record_missing", f"there is no record of the check that the lock claims: {MERGED}", file, 0, place)
+        return
+    if "sha256:" + hashlib.sha256(content).hexdigest() != mark:
+        yield Fault("record_changed", f"the record is not the one that contracts.lock names: {MERGED}", file, 0, place)
+        return
+    try:
+        record = parse_record(content, file)
+    except StartupFault as fault:
+        yield from fault.faults
+        return
+    if (record["contract"], record["new"]["version"], *side_of(record, "new")) != (
+        pin.contract,
+        version,
+        digest,
+        pin.policy,
+    ):
+        text = f"the record is about another contract or other policies than the lock pins: {MERGED}"
+        yield Fault("record_unmatched", text, file, 0, place)
+        return
+    answer = record["no_new_access"].get("answer")
+    if pinned and answer != pin.check:
+        text = f"the record answers `{answer}`, the lock says `{pin.check}`: {MERGED}"
+        yield Fault("record_unmatched", text, file, 0, place)
+        return
+    yield from _soundness_faults(record, state, (pin.contract, version), file)
+    yield from approved.demand(pin, record, file)
+
+
+def _soundness_faults(record: Mapping[str, Any], state: State, about: tuple[str, str], file: str) -> Iterator[Fault]:
+    """Whether the proof was made before a mend that concerns what it is about."""
+    sides = [_proof_side(record, side, state, about) for side in ("old", "new")]
+    for mend in concerning(sides[0], sides[1], soundness_of(record)):
+        text = f"made with soundness {soundness_of(record)}, and {mend.number} is needed ({mend.what}): {RENEW}"
+        yield Fault("record_unsound", text, file)
+
+
+def _proof_side(record: Mapping[str, Any], side: str, state: State, about: tuple[str, str]) -> ProofSide:
+    """A side of a record from the release that holds it; where none does, as one that may need the most."""
+    contract, policy = side_of(record, side)
+    kept = [one for one in (state.release, state.previous) if one is not None]
+    for release in kept:
+        if digest_of(release.content.policies) == policy:
+            for one in contracts_of(release).values():
+                if one.ref.digest == contract:
+                    return ProofSide(one, release.content.policies, str(record[side]["decision"]))
+    return ProofSide(contracts_of(kept[0])[about], None)
+
+
+class _Approved:
+    """Looks up the approvals that records rest on."""
+
+    def __init__(self, state: State, today: datetime.date, grace_days: int) -> None:
+        self._state = state
+        self._today = today
+        self._grace = datetime.timedelta(days=grace_days)
+        self.lapsed: list[Lapsed] = []
+        self.expires: datetime.date | None = None
+
+    def demand(self, pin: Pin, record: Mapping[str, Any], file: str) -> Iterator[Fault]:
+        """A fault for each finding that the record calls approved and that has no approval now."""
+        step = record["old"]["version"], record["new"]["version"]
+        given = {one.fingerprint: one for one in of_step(self._state.approvals.get(pin.contract, ()), *step)}
+        needed = record["approved"]
+        if record["no_new_access"].get("answer") != "proved" and not needed:
+            yield Fault("approval_missing", f"the check did not prove it and names no approval: {RELOCK}", file)
+        for mark in needed:
+            one = given.get(mark)
+            if one is None:
+                text = f"it rests on the approval of `{mark}`, which is not there: accept it again, or {RELOCK}"
+                yield Fault("approval_missing", text, file, 0, f"{step[0]} to {step[1]}")
+            elif one.expires + self._grace < self._today:
+                text = f"it rests on the approval of `{mark}`, which expired on {one.expires}: accept it again"
+                yield Fault("approval_expired", text, file, 0, f"{step[0]} to {step[1]}")
+            else:
+                self._note(one, pin.contract)
+
+    def _note(self, one: Approval, contract: str) -> None:
+        self.expires = min(self.expires or one.expires, one.expires)
+        if one.expires < self._today:
+            self.lapsed.append(Lapsed(one, contract, (one.expires + self._grace - self._today).days))

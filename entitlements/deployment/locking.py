@@ -1,0 +1,173 @@
+"""The next lock: what it compares, what it refuses, and the release that it makes. Nothing is written here.
+
+Everything that `serve` would refuse is refused before a byte is written, on the first lock as on every later one.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from entitlements.change_check import HOLDS, Report
+from entitlements.claim_usage import claim_of, declared_by, undeclared
+from entitlements.contract import (
+    Contract,
+    Lock,
+    Pin,
+    load_approvals,
+    load_file,
+    plan_lock,
+)
+from entitlements.contract.loader import read_text
+from entitlements.deployment.base import Base
+from entitlements.deployment.checks import Checks, Wanted, contract_file
+from entitlements.deployment.evidence import examine
+from entitlements.deployment.state import State
+from entitlements.engine import (
+    OPA_VERSION,
+    check_policies,
+    digest_of,
+    invariant_files,
+    policy_digest,
+    policy_files,
+    policy_roots,
+    read_policies,
+)
+from entitlements.errors import Fault, StartupFault
+from entitlements.proof import PROVED
+from entitlements.proof.invariants import Invariant, Proved, invariants_in, load_invariant, prove_invariant
+from entitlements.release import Content, Release, Served, make_release
+
+
+@dataclass(frozen=True)
+class NextLock:
+    """What would be written. reports: of every check that was made; invariants: what became of each.
+
+    state: lock, release and records as they would be served; base: what it was compared with.
+    """
+
+    state: State
+    reports: tuple[Report, ...]
+    invariants: tuple[tuple[Invariant, Contract, Proved], ...]
+    base: Base
+
+    @property
+    def failing(self) -> tuple[Report, ...]:
+        """The checks that keep it from being written."""
+        return tuple(report for report in self.reports if report.exit_code != HOLDS)
+
+    @property
+    def broken(self) -> tuple[tuple[Invariant, Contract, Proved], ...]:
+        """The invariants that were not proved."""
+        return tuple(one for one in self.invariants if one[2].answer != PROVED)
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether it is what the base has already."""
+        return self.base.state is not None and self.base.lock == self.state.lock
+
+
+def next_lock(wanted: Wanted, base: Base) -> NextLock:
+    """Compute the next lock. Raises StartupFault and ContractsInvalid with all that keeps it from being made."""
+    digest = policy_digest(wanted.policies)
+    plan = plan_lock(wanted.contracts, base.lock, policy_digest=digest, pins=wanted.pins, also=wanted.also)
+    _refuse_unproved_base(base)
+    served = {
+        (pin.contract, version): load_file(contract_file(wanted.contracts, pin.contract, version))
+        for pin in plan.pins.values()
+        for version in (pin.version, *pin.also)
+    }
+    contracts = [file.contract for file in served.values()]
+    check_policies(wanted.policies, decision_paths=sorted({one.decision_path for one in contracts}), opa=wanted.opa)
+    _refuse_undeclared(wanted, contracts)
+    with ExitStack() as stack:
+        checks = Checks(wanted, base, served, stack)
+        checked = {audience: checks.check(pin) for audience, pin in plan.pins.items()}
+    invariants = tuple(_invariants(wanted, contracts))
+    _refuse_edited_meanwhile(wanted, digest, [report for one in checked.values() for report in one.reports])
+    pins = {audience: one.pin for audience, one in checked.items()}
+    release = make_release(content_of(wanted.contracts, wanted.policies, pins))
+    records = {name: content for one in checked.values() for name, content in one.records.items()}
+    return NextLock(
+        _state(wanted, base, Lock(pins, plan.published), release, records),
+        tuple(report for one in checked.values() for report in one.reports),
+        invariants,
+        base,
+    )
+
+
+def _state(wanted: Wanted, base: Base, lock: Lock, release: Release, records: Mapping[str, bytes]) -> State:
+    """Lock, release and records as they would be served: nothing changes where nothing differs from the base."""
+    before = base.state
+    approvals = {pin.contract: load_approvals(wanted.contracts, pin.contract) for pin in lock.pins.values()}
+    kept = before.records if before is not None else {}
+    if before is not None and before.release is not None and before.release.revision == release.revision:
+        same = replace(lock, release=release.revision, previous=before.lock.previous, rollback=before.lock.rollback)
+        return State(wanted.contracts, same, before.release, before.previous, {**kept, **records}, approvals)
+    previous = before.release if before is not None else None
+    named = replace(lock, release=release.revision, previous=previous.revision if previous is not None else "")
+    return State(wanted.contracts, named, release, previous, {**kept, **records}, approvals)
+
+
+def content_of(contracts: Path, folder: Path, pins: Mapping[str, Pin]) -> Content:
+    """What a release of these pins is made of, read from the folders of contracts and policies."""
+    policies = policy_files(folder)
+    names = [f"{pin.contract}/{version}.yaml" for pin in pins.values() for version in (pin.version, *pin.also)]
+    return Content(
+        policies=policies,
+        contracts={name: read_text(contracts / name, within=contracts).encode() for name in names},
+        served={audience: Served(pin.contract, pin.version, pin.also) for audience, pin in pins.items()},
+        roots=policy_roots(policies),
+        opa=OPA_VERSION,
+        invariants=invariants_digest(folder),
+    )
+
+
+def invariants_digest(policies: Path) -> str:
+    """The digest of the invariants beside the policies."""
+    return digest_of(invariant_files(policies))
+
+
+def _refuse_unproved_base(base: Base) -> None:
+    """A base that does not hold together vouches for nothing: neither carried over nor compared with."""
+    if base.state is None or not base.lock.release:
+        return
+    # Whether an approval ran out since is asked of what the next lock rests on.
+    faults = examine(base.state, datetime.date.min).faults
+    if faults:
+        raise StartupFault("base_unproved", f"what was locked last ({base.where}) does not hold together", faults)
+
+
+def _refuse_edited_meanwhile(wanted: Wanted, digest: str, reports: Sequence[Report]) -> None:
+    """What is locked has to be the very bytes that each check looked at."""
+    looked_at = {digest, policy_digest(wanted.policies), *(report.access.policies[1] for report in reports)}
+    if len(looked_at) > 1:
+        raise StartupFault("policies_changed", "the policies were edited while they were checked, lock again")
+
+
+def _refuse_undeclared(wanted: Wanted, contracts: Sequence[Contract]) -> None:
+    reading = read_policies(wanted.opa, wanted.policies)
+    faults = [
+        Fault(
+            "claim_undeclared",
+            f"the claim `{claim_of(read)}` is declared by no contract that is served",
+            str(wanted.policies / read.file),
+            read.line,
+        )
+        for read in undeclared(reading, [*contracts, *declared_by(wanted.contracts)])
+    ]
+    if faults:
+        raise StartupFault("policy_invalid", "the policies read claims that no token can hold", faults)
+
+
+def _invariants(wanted: Wanted, contracts: Sequence[Contract]) -> Iterator[tuple[Invariant, Contract, Proved]]:
+    for path in invariants_in(wanted.policies):
+        invariant = load_invariant(path, wanted.policies)
+        package = invariant.decides.replace(".", "/")
+        about = [one for one in contracts if one.decision_path.rpartition("/")[0] == package]
+        for contract in about:
+            for proved in prove_invariant(invariant, contract, wanted.policies, opa=wanted.opa):
+                yield invariant, contract, proved

@@ -1,0 +1,151 @@
+"""Which pairs of contracts and policies a service decides by, and how it takes up others while it runs.
+
+A locked service decides by the release that the lock names and holds the one before it; an unlocked one by what the
+folders hold now. Whatever cannot be taken up leaves the last pairs serving, and its health says why.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from entitlements import folder as folders
+from entitlements.contract import Catalog, Lock, Pin, catalog_of, load_catalog, load_gate_settings
+from entitlements.deployment.evidence import Evidence, examine
+from entitlements.deployment.locking import content_of, invariants_digest
+from entitlements.deployment.state import State, contracts_of, is_deployed, lock_file, read_state
+from entitlements.engine import OPA_VERSION, check_policies, policy_digest
+from entitlements.engine.policy_folder import policy_fingerprint
+from entitlements.errors import Fault, StartupFault
+from entitlements.folder import Fingerprint, Limits
+from entitlements.model import TokenProfile
+from entitlements.pdp import Pair, Pairs
+from entitlements.release import Release, make_release
+from entitlements.token import TokenVerifier
+
+Verifiers = Callable[[Sequence[TokenProfile]], TokenVerifier]
+
+
+@dataclass(frozen=True)
+class Folders:
+    """What a service reads. opa: the executable that checks what is served unlocked; limits: of policy files."""
+
+    contracts: Path
+    policies: Path
+    opa: Path | None
+    limits: Limits
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What can be served. release: what the engine has to load; evidence: of a locked release."""
+
+    lock: Lock
+    release: Release
+    previous: Release | None = None
+    evidence: Evidence | None = None
+
+    @property
+    def catalog(self) -> Catalog:
+        """The contracts of the release."""
+        return catalog_of(self.lock, contracts_of(self.release))
+
+
+def locked_offer(where: Folders, today: datetime.date) -> Offer:
+    """What contracts.lock and its release offer. Raises StartupFault with every reason why it may not be served."""
+    load_catalog(where.contracts)
+    state = read_state(where.contracts)
+    evidence = examine(state, today, grace_days=load_gate_settings(where.contracts).grace_days)
+    faults = [*evidence.faults, *_version_faults(state)]
+    if faults or state.release is None:
+        raise StartupFault("release_refused", "what is locked cannot be served", faults)
+    return Offer(state.lock, state.release, state.previous, evidence)
+
+
+def folder_faults(where: Folders, offer: Offer) -> list[Fault]:
+    """How the policies on disk, where there are any, differ from those that are locked; nothing after a rollback."""
+    if not where.policies.is_dir() or offer.lock.rollback is not None:
+        return []
+    locked = next(iter(offer.lock.pins.values())).policy
+    same = policy_digest(where.policies) == locked
+    if same and invariants_digest(where.policies) == offer.release.content.invariants:
+        return []
+    text = f"the policies in `{where.policies}` are not the locked ones, run `entitlements contract lock`"
+    return [Fault("policy_not_locked", text, lock_file(where.contracts))]
+
+
+def unlocked_offer(where: Folders) -> Offer:
+    """What the folders hold now, whether anybody locked it or not. Raises StartupFault where it does not compile."""
+    catalog = load_catalog(where.contracts)
+    if where.opa is not None:
+        paths = sorted({contract.decision_path for contract in catalog.contracts})
+        check_policies(where.policies, decision_paths=paths, opa=where.opa, limits=where.limits)
+    return Offer(catalog.lock, make_release(content_of(where.contracts, where.policies, catalog.lock.pins)))
+
+
+def fingerprint(where: Folders) -> Fingerprint:
+    """What differs once something differs that is served or compared with it. Never raises."""
+    return (*folders.fingerprint(where.contracts, is_deployed), *policy_fingerprint(where.policies))
+
+
+class ServedPairs:
+    """The pairs that decide now. verifiers: makes the verifier of a catalog's tokens; locked: what is demanded."""
+
+    def __init__(self, offer: Offer, verifiers: Verifiers, *, locked: bool, any_revision: bool = False) -> None:
+        self._verifiers = verifiers
+        self._locked = locked
+        self._any = any_revision
+        self.offer = offer
+        self.now = self._pairs(offer)
+
+    def change(self, offer: Offer, activate: Callable[[bytes, str], None]) -> None:
+        """Decide by another offer from now on. activate: has the engine load a bundle of a revision, or raises.
+
+        While the engine changes over both pairs decide. Raises what `activate` raises, and nothing has changed then.
+        """
+        before, old = self.now, self.offer
+        after = self._pairs(offer)
+        self.now = Pairs(after.current, before.current)
+        self.offer = offer
+        try:
+            activate(offer.release.bundle(), offer.release.revision)
+        except BaseException:
+            self.now, self.offer = before, old
+            raise
+        if after.previous is not None:
+            self.now = after
+
+    def _pairs(self, offer: Offer) -> Pairs:
+        current = self._pair(offer.lock, offer.release)
+        if offer.previous is None:
+            return Pairs(current)
+        return Pairs(current, self._pair(_lock_of(offer.previous, offer.lock), offer.previous))
+
+    def _pair(self, lock: Lock, release: Release) -> Pair:
+        catalog = catalog_of(lock, contracts_of(release))
+        version = release.content.opa if self._locked else ""
+        return Pair(catalog, self._verifiers(catalog.profiles), "" if self._any else release.revision, version)
+
+
+def _lock_of(release: Release, lock: Lock) -> Lock:
+    """The pins of an earlier release, as far as a catalog needs them."""
+    contracts = contracts_of(release)
+    pins = {
+        audience: Pin(
+            audience, one.contract, one.version, contracts[one.contract, one.version].ref.digest, one.also, "", "proved"
+        )
+        for audience, one in release.content.served.items()
+    }
+    return Lock(pins, lock.published, release.revision)
+
+
+def _version_faults(state: State) -> list[Fault]:
+    if state.release is None or state.release.content.opa == OPA_VERSION:
+        return []
+    text = (
+        f"the release was proved with OPA {state.release.content.opa}, this version serves with OPA {OPA_VERSION}: "
+        "prove it again with `entitlements contract verify --renew`"
+    )
+    return [Fault("engine_version", text, lock_file(state.folder))]
