@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from flask import Flask, Response, request
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from entitlements.errors import RequestInvalid
 from entitlements.model import PartHealth
@@ -32,6 +32,14 @@ def create_app(
         # werkzeug takes `//authorize` for `/authorize`; whoever guards paths in front of the service does not.
         if request.environ["PATH_INFO"].startswith("//"):
             raise NotFound
+
+    @app.before_request
+    def _refuse_other_spellings_of_a_method() -> None:
+        # werkzeug takes `post` for `POST`; methods are case-sensitive (RFC 9110 section 9.1).
+        method = request.environ["REQUEST_METHOD"]
+        allowed = app.url_map.bind_to_environ(request.environ).allowed_methods() if method != method.upper() else ()
+        if allowed:
+            raise MethodNotAllowed(sorted(allowed))
 
     @app.before_request
     def _refuse_unclear_headers() -> None:

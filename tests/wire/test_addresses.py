@@ -86,6 +86,18 @@ def test_another_method_is_refused_with_the_right_one(service: RunningService, w
     assert len(service.rows()) == before
 
 
+@pytest.mark.parametrize("method", ["post", "Post", "pOST", "posT"])
+def test_method_in_other_letters_is_another_method(service: RunningService, wire: Wire, method: str) -> None:
+    """R11: methods are case-sensitive (RFC 9110 section 9.1)."""
+    before = len(service.rows())
+    reply = service.one(wire.ask(first=f"{method} /authorize HTTP/1.1".encode()))
+    assert (reply.status, reply.headers["allow"]) == (405, ["POST"])
+    assert reply.json()["error"] == "method_not_allowed"
+    assert service.one(wire.get("/healthz", method="get")).status == 405
+    assert service.one(wire.get("/nothing", method="get")).status == 404
+    assert len(service.rows()) == before
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 def test_status_addresses_are_only_read(service: RunningService, wire: Wire, path: str) -> None:
     assert service.one(wire.get(path)).status == 200
