@@ -2,7 +2,8 @@
 
 The body is read on the event loop, under a size cap and a total deadline, so a slow client costs a socket and never a
 thread. What two readers could understand differently is refused: a repeated or absent header that must be single,
-and a body without a plain length (RFC 9112 section 6.3; request smuggling).
+and a body without a plain length (RFC 9112 section 6.3; request smuggling). An address has one spelling: one with an
+escape is not found. ASGI is granian's only interface that gives the path as it was sent.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any
 
 _LOG = logging.getLogger("entitlements")
 _SINGLE = ("authorization", "content-length", "content-type", "content-encoding", "x-request-id")
@@ -30,19 +31,10 @@ _WAITING_PER_THREAD = 32
 Headers = list[tuple[str, str]]
 Answer = tuple[int, Headers, bytes]
 WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-
-
-class _Scope(Protocol):
-    """What granian tells of a request (RSGI specification 1.6)."""
-
-    http_version: str
-    client: str
-    scheme: str
-    method: str
-    path: str
-    query_string: str
-    authority: str | None
-    headers: Any
+# What ASGI 3.0 gives: a request, its next message, and the way back.
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Refused(Exception):
@@ -64,7 +56,7 @@ def _overloaded() -> Refused:
 
 
 class Door:
-    """An RSGI application in front of a WSGI one.
+    """An ASGI application in front of a WSGI one.
 
     application: called in one of `threads` threads; count: told the error and the code of each refusal; max_body: bytes
     a body may have; body_seconds: how long a client may take to send one.
@@ -86,24 +78,43 @@ class Door:
         self._free = threads * (_WAITING_PER_THREAD + 1)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="decide")
 
-    async def __rsgi__(self, scope: _Scope, protocol: Any) -> None:
-        """Answer one request (granian's entry point)."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or live through the worker's life (granian's entry point)."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        status, headers, body = await self._answer(scope, receive)
+        octets = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        await send({"type": "http.response.start", "status": status, "headers": octets})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def close(self) -> None:
+        """Release what stands behind the door, at the worker's end."""
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         try:
             headers = _checked_headers(scope)
-            body = await self._body(headers, protocol)
-            status, answer_headers, answer = await self._call(_environ(scope, headers, body))
+            _check_spelling(scope)
+            body = await self._body(headers, receive)
+            return await self._call(_environ(scope, headers, body))
         except Refused as refused:
             status, answer_headers, answer = refused.answer
-            answer_headers = answer_headers + _request_id(scope)
             self._count(refused.error, refused.code)
+            return status, answer_headers + _request_id(scope), answer
         except Exception as defect:
             # The class only: a message could quote a token. Raised on, it would be answered without a header of ours.
             _LOG.critical("defect: %s at the door", type(defect).__name__)
-            status, answer_headers, answer = Refused(500, "internal_error", "a defect of the service").answer
             self._count("internal_error", "")
-        protocol.response_bytes(status, answer_headers, answer)
+            return Refused(500, "internal_error", "a defect of the service").answer
 
-    async def _body(self, headers: dict[str, str], protocol: Any) -> bytes:
+    async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:
         length = headers.get("content-length", "0")
         if not _LENGTH.fullmatch(length):
             raise Refused(400, "invalid_request", "the content length is not a plain number")
@@ -112,12 +123,9 @@ class Door:
         if int(length) == 0:
             return b""
         try:
-            body: bytes = await asyncio.wait_for(protocol(), self._body_seconds)
+            body = await asyncio.wait_for(_read(receive, int(length)), self._body_seconds)
         except TimeoutError:
             raise Refused(408, "request_timeout", "the body did not arrive in time") from None
-        except Exception as error:
-            # granian's own protocol errors share no base class that is public
-            raise Refused(400, "invalid_request", "the body could not be read") from error
         if len(body) != int(length):
             raise Refused(400, "invalid_request", "the body is not as long as announced")
         return body
@@ -151,48 +159,68 @@ class Door:
         return (*started[-1], body)
 
 
-def _checked_headers(scope: _Scope) -> dict[str, str]:
+async def _read(receive: Receive, length: int) -> bytes:
+    """The messages of a body until `length` octets are there or it ends. Raises Refused where it breaks off."""
+    body = b""
+    while len(body) < length:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Refused(400, "invalid_request", "the body could not be read")
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            break
+    return body
+
+
+def _check_spelling(scope: Scope) -> None:
+    """No address of ours has an escape. Raises Refused (404): whoever guards paths in front of us may not decode."""
+    if b"%" in scope["raw_path"]:
+        raise Refused(404, "not_found", "not found")
+
+
+def _checked_headers(scope: Scope) -> dict[str, str]:
     """The headers as one map, refused where a name that must be single is not, or where framing is unclear."""
-    items: Headers = scope.headers.items()
+    items: list[tuple[bytes, bytes]] = scope["headers"]
     if sum(len(name) + len(value) for name, value in items) > _HEADER_BYTES:
         raise Refused(431, "headers_too_large", "the headers are too large")
     headers: dict[str, str] = {}
-    for name, value in items:
+    for name, value in ((name.decode("ascii"), value) for name, value in items):
         if name in headers and name in _SINGLE:
             raise Refused(400, "invalid_request", f"the header {name} was sent twice")
-        headers[name] = f"{headers[name]},{value}" if name in headers else value
-    for name in _SINGLE:
-        # granian lists no value that is not ASCII: a header that was sent must not count as absent.
-        if name not in headers and name in scope.headers:
+        if value.isascii():
+            headers[name] = f"{headers[name]},{value.decode()}" if name in headers else value.decode()
+        elif name in _SINGLE:
             raise Refused(400, "invalid_request", f"the header {name} is not ASCII")
-    if "transfer-encoding" in scope.headers:
+    if any(name == b"transfer-encoding" for name, _ in items):
         raise Refused(400, "invalid_request", "send the body with a content length and no transfer encoding")
-    if "," in headers.get("host", "," if scope.http_version == "1.1" else ""):
+    # granian gives an empty host where none was sent.
+    hosts = [value for name, value in items if name == b"host"]
+    if len(hosts) > 1 or b"," in b"".join(hosts) or (scope["http_version"] == "1.1" and not any(hosts)):
         raise Refused(400, "invalid_request", "exactly one host header is needed")
     return headers
 
 
-def _request_id(scope: _Scope) -> Headers:
+def _request_id(scope: Scope) -> Headers:
     """The caller's own name for the request, to be repeated: one that is plain and stands there once, or none."""
-    sent = [value for name, value in scope.headers.items() if name == "x-request-id"]
+    sent = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"]
     return [("x-request-id", sent[0])] if len(sent) == 1 and REQUEST_ID.fullmatch(sent[0]) else []
 
 
-def _environ(scope: _Scope, headers: dict[str, str], body: bytes) -> dict[str, Any]:
+def _environ(scope: Scope, headers: dict[str, str], body: bytes) -> dict[str, Any]:
     """The WSGI environment (PEP 3333). Header names with an underscore are dropped: they could pose as others."""
-    host, _, port = (scope.authority or headers.get("host", "localhost")).rpartition(":")
+    host, _, port = (headers.get("host") or "localhost").rpartition(":")
     environ: dict[str, Any] = {
-        "REQUEST_METHOD": scope.method,
+        "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": "",
-        # granian decoded the path: decoding it again would make another path of it
-        "PATH_INFO": scope.path.encode().decode("latin-1"),
-        "QUERY_STRING": scope.query_string.encode().decode("latin-1"),
+        # Without escapes it is what PEP 3333 wants: the decoded path's octets as latin-1.
+        "PATH_INFO": scope["raw_path"].decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
         "SERVER_NAME": host or port,
         "SERVER_PORT": port if host else "80",
-        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
-        "REMOTE_ADDR": scope.client.rpartition(":")[0],
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": scope["client"][0],
         "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scope.scheme,
+        "wsgi.url_scheme": scope["scheme"],
         "wsgi.input": io.BytesIO(body),
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,

@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from dataclasses import replace
-from typing import Any
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
@@ -40,8 +39,8 @@ class Application(Door):
         super().__init__(app.wsgi_app, count=metrics.turned_away, threads=threads, max_body=MAX_BODY)
         self._service = service
 
-    def __rsgi_del__(self, _loop: Any) -> None:
-        """Stop what serves (granian's hook at the worker's end)."""
+    def close(self) -> None:
+        """Stop what serves."""
         self._service.close()
 
 
@@ -61,7 +60,7 @@ def serve(settings: Settings) -> None:
         factory=True,
         address=settings.host,
         port=settings.port,
-        interface=Interfaces.RSGI,
+        interface=Interfaces.ASGI,
         http=HTTPModes.http1,
         websockets=False,
         http1_settings=HTTP1Settings(header_read_timeout=5000, max_buffer_size=_BUFFER_BYTES),

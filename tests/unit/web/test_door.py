@@ -1,4 +1,4 @@
-"""The door without a server: what it lets through to the application and what it refuses (PEP 3333, RSGI 1.6)."""
+"""The door without a server: what it lets through to the application and what it refuses (PEP 3333, ASGI 3.0)."""
 
 from __future__ import annotations
 
@@ -15,51 +15,48 @@ from entitlements.web.server import Door
 Headers = list[tuple[str, str]]
 
 
-class SentHeaders:
-    """Headers as granian gives them: names are unique in `keys`, a value that is not ASCII (None) is not listed."""
-
-    def __init__(self, sent: list[tuple[str, str | None]]) -> None:
-        self._sent = sent
-
-    def items(self) -> Headers:
-        return [(name, value) for name, value in self._sent if value is not None]
-
-    def __contains__(self, name: str) -> bool:
-        return any(name == sent for sent, _ in self._sent)
-
-
-class Scope:
-    http_version = "1.1"
-    client = "192.0.2.1:50000"
-    scheme = "http"
-    method = "POST"
-    path = "/authorize"
-    query_string = ""
-    authority: str | None = None
-
-    def __init__(self, *headers: tuple[str, str | None], **changes: Any) -> None:
-        self.headers = SentHeaders([("host", "x"), *headers])
-        vars(self).update(changes)
+def make_scope(*headers: tuple[str, str | None], host: str | None = "x", **changes: Any) -> dict[str, Any]:
+    """A request as granian tells it; a value that is not ASCII is None here."""
+    sent = [("host", host), *headers] if host is not None else [*headers]
+    octets = [(name.encode(), "é".encode() if value is None else value.encode()) for name, value in sent]
+    return {
+        "type": "http",
+        "http_version": "1.1",
+        "client": ("192.0.2.1", "50000"),
+        "scheme": "http",
+        "method": "POST",
+        "raw_path": b"/authorize",
+        "query_string": b"",
+        "headers": octets,
+        **changes,
+    }
 
 
-class Protocol:
-    """One exchange: gives the body and keeps the answer."""
+class Exchange:
+    """One exchange: gives the body, in two messages, and keeps the answer."""
 
     def __init__(self, body: bytes = b"", *, never: bool = False, breaks: bool = False) -> None:
-        self._body, self._never, self._breaks = body, never, breaks
+        self._messages = [
+            {"type": "http.request", "body": body[:2], "more_body": True},
+            {"type": "http.request", "body": body[2:], "more_body": False},
+        ]
+        self._never, self._breaks = never, breaks
         self.read = False
         self.answers: list[tuple[int, dict[str, str], bytes]] = []
+        self._started: dict[str, Any] = {}
 
-    async def __call__(self) -> bytes:
+    async def receive(self) -> dict[str, Any]:
         self.read = True
         if self._never:
             await asyncio.sleep(60)
-        if self._breaks:
-            raise RuntimeError("transport")
-        return self._body
+        return {"type": "http.disconnect"} if self._breaks else self._messages.pop(0)
 
-    def response_bytes(self, status: int, headers: Headers, body: bytes) -> None:
-        self.answers.append((status, dict(headers), body))
+    async def send(self, message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self._started = message
+            return
+        headers = {name.decode(): value.decode() for name, value in self._started["headers"]}
+        self.answers.append((self._started["status"], headers, message["body"]))
 
     @property
     def answer(self) -> tuple[int, dict[str, str], bytes]:
@@ -108,14 +105,16 @@ def make_door(application: Any, counted: list[tuple[str, str]], **options: Any) 
     return Door(application, count=lambda error, code: counted.append((error, code)), **settings)
 
 
-def through(door: Door, scope: Scope, protocol: Protocol) -> tuple[int, dict[str, str], bytes]:
-    asyncio.run(door.__rsgi__(scope, protocol))
-    return protocol.answer
+def through(door: Door, scope: dict[str, Any], exchange: Exchange) -> tuple[int, dict[str, str], bytes]:
+    asyncio.run(door(scope, exchange.receive, exchange.send))
+    return exchange.answer
 
 
 def test_a_whole_request_reaches_the_application(door: Door, application: Application) -> None:
-    scope = Scope(("content-length", "3"), ("content-type", "a/b"), ("x-a", "1"), ("x-a", "2"), query_string="q=1")
-    assert through(door, scope, Protocol(b"abc")) == (200, {"content-type": "text/plain"}, b"ok")
+    scope = make_scope(
+        ("content-length", "3"), ("content-type", "a/b"), ("x-a", "1"), ("x-a", "2"), query_string=b"q=1"
+    )
+    assert through(door, scope, Exchange(b"abc")) == (200, {"content-type": "text/plain"}, b"ok")
     (environ,) = application.environs
     assert application.bodies == [b"abc"]
     assert application.closed == 1
@@ -132,16 +131,49 @@ def test_a_whole_request_reaches_the_application(door: Door, application: Applic
 
 def test_names_with_underscores_are_dropped(door: Door, application: Application) -> None:
     """H3."""
-    through(door, Scope(("x_real", "1"), ("content_type", "application/json"), ("authorization_", "x")), Protocol())
+    through(
+        door, make_scope(("x_real", "1"), ("content_type", "application/json"), ("authorization_", "x")), Exchange()
+    )
     (environ,) = application.environs
     assert not {"HTTP_X_REAL", "HTTP_CONTENT_TYPE", "HTTP_AUTHORIZATION_"} & environ.keys()
     assert environ["CONTENT_TYPE"] == ""
 
 
-def test_an_address_is_decoded_once(door: Door, application: Application) -> None:
-    """H4: granian decoded it; PEP 3333 wants its octets as latin-1."""
-    through(door, Scope(path="/%61/€"), Protocol())
-    assert application.environs[0]["PATH_INFO"] == "/%61/\xe2\x82\xac"
+@pytest.mark.parametrize("path", [b"/%61uthorize", b"/authorize%2f", b"/authorize%20", b"/%", b"/%zz"])
+def test_escaped_address_is_not_found_unread(door: Door, application: Application, path: bytes) -> None:
+    """R11: one spelling decides."""
+    exchange = Exchange(b"abc")
+    status, _, body = through(door, make_scope(("content-length", "3"), raw_path=path), exchange)
+    assert (status, json.loads(body)) == (404, {"error": "not_found", "error_description": "not found"})
+    assert not exchange.read
+    assert application.environs == []
+
+
+def test_address_reaches_the_application_octet_by_octet(door: Door, application: Application) -> None:
+    """H4: PEP 3333 wants the octets as latin-1."""
+    through(door, make_scope(raw_path="/€".encode()), Exchange())
+    assert application.environs[0]["PATH_INFO"] == "/\xe2\x82\xac"
+
+
+def test_door_closes_what_is_behind_it_at_the_end_of_the_worker() -> None:
+    closed = []
+
+    class Closing(Door):
+        def close(self) -> None:
+            closed.append(True)
+
+    said: list[str] = []
+    messages = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0)
+
+    async def send(message: dict[str, Any]) -> None:
+        said.append(f"{message['type']} {len(closed)}")
+
+    door = Closing(Application(), count=lambda *_: None, threads=1, max_body=8)
+    asyncio.run(door({"type": "lifespan"}, receive, send))
+    assert said == ["lifespan.startup.complete 0", "lifespan.shutdown.complete 1"]
 
 
 @pytest.mark.parametrize(
@@ -170,33 +202,32 @@ def test_unclear_headers_are_refused_unread(
     door: Door, application: Application, counted: list[tuple[str, str]], headers: list[tuple[str, str | None]]
 ) -> None:
     """H2, H7."""
-    protocol = Protocol(b"x")
-    status, answered, body = through(door, Scope(*headers), protocol)
+    exchange = Exchange(b"x")
+    status, answered, body = through(door, make_scope(*headers), exchange)
     assert status == 400
     assert answered["connection"] == "close"
     assert answered["cache-control"] == "no-store"
     assert json.loads(body)["error"] == "invalid_request"
-    assert not protocol.read
+    assert not exchange.read
     assert application.environs == []
     assert counted == [("invalid_request", "")]
 
 
 def test_a_host_is_needed_in_http_1_1_only_and_never_two(door: Door, application: Application) -> None:
-    old, new = Scope(http_version="1.0"), Scope()
-    old.headers = new.headers = SentHeaders([])
-    assert through(door, old, Protocol())[0] == 200
-    assert through(door, new, Protocol())[0] == 400
-    assert through(door, Scope(("host", "y"), http_version="1.0"), Protocol())[0] == 400
+    for none in (None, ""):
+        assert through(door, make_scope(host=none, http_version="1"), Exchange())[0] == 200
+        assert through(door, make_scope(host=none), Exchange())[0] == 400
+    assert through(door, make_scope(("host", "y"), http_version="1"), Exchange())[0] == 400
 
 
 @pytest.mark.parametrize(
-    ("length", "protocol", "status", "error"),
+    ("length", "exchange", "status", "error"),
     [
-        ("9", Protocol(b"x" * 9), 413, "request_too_large"),
-        ("8", Protocol(b"x" * 7), 400, "invalid_request"),
-        ("8", Protocol(b"x" * 9), 400, "invalid_request"),
-        ("8", Protocol(never=True), 408, "request_timeout"),
-        ("8", Protocol(breaks=True), 400, "invalid_request"),
+        ("9", Exchange(b"x" * 9), 413, "request_too_large"),
+        ("8", Exchange(b"x" * 7), 400, "invalid_request"),
+        ("8", Exchange(b"x" * 9), 400, "invalid_request"),
+        ("8", Exchange(never=True), 408, "request_timeout"),
+        ("8", Exchange(breaks=True), 400, "invalid_request"),
     ],
     ids=["too large", "short", "long", "slow", "broken"],
 )
@@ -205,19 +236,19 @@ def test_a_body_that_does_not_come_whole_is_refused(
     application: Application,
     counted: list[tuple[str, str]],
     length: str,
-    protocol: Protocol,
+    exchange: Exchange,
     status: int,
     error: str,
 ) -> None:
     """H10."""
-    answered, headers, body = through(door, Scope(("content-length", length)), protocol)
+    answered, headers, body = through(door, make_scope(("content-length", length)), exchange)
     assert (answered, json.loads(body)["error"], headers["connection"]) == (status, error, "close")
     assert application.environs == []
     assert counted == [(error, "")]
 
 
 def test_headers_beyond_the_limit_are_refused(door: Door, application: Application) -> None:
-    assert through(door, Scope(("x-a", "a" * 16_384)), Protocol())[0] == 431
+    assert through(door, make_scope(("x-a", "a" * 16_384)), Exchange())[0] == 431
     assert application.environs == []
 
 
@@ -232,18 +263,18 @@ def test_who_finds_no_room_is_told_to_come_back(counted: list[tuple[str, str]]) 
 
     door = make_door(application, counted)
     room = 1 * 33
-    protocols = [Protocol() for _ in range(room + 5)]
+    exchanges = [Exchange() for _ in range(room + 5)]
 
     async def rush() -> None:
-        tasks = [asyncio.ensure_future(door.__rsgi__(Scope(), protocol)) for protocol in protocols]
-        while sum(bool(protocol.answers) for protocol in protocols) < 5:
+        tasks = [asyncio.ensure_future(door(make_scope(), exchange.receive, exchange.send)) for exchange in exchanges]
+        while sum(bool(exchange.answers) for exchange in exchanges) < 5:
             await asyncio.sleep(0)
         release.set()
         await asyncio.gather(*tasks)
 
     asyncio.run(rush())
-    assert sorted(protocol.answer[0] for protocol in protocols) == [200] * room + [503] * 5
-    status, headers, body = next(protocol.answer for protocol in protocols if protocol.answer[0] == 503)
+    assert sorted(exchange.answer[0] for exchange in exchanges) == [200] * room + [503] * 5
+    status, headers, body = next(exchange.answer for exchange in exchanges if exchange.answer[0] == 503)
     assert headers["retry-after"] == "1"
     assert headers["cache-control"] == "no-store"
     assert json.loads(body) == {
@@ -267,10 +298,10 @@ def test_a_defect_behind_the_door_is_an_answer_without_its_words(
         return [b""]
 
     door = make_door(application, counted)
-    status, headers, body = through(door, Scope(path="/broken"), Protocol())
+    status, headers, body = through(door, make_scope(raw_path=b"/broken"), Exchange())
     assert (status, headers["cache-control"], json.loads(body)["error"]) == (500, "no-store", "internal_error")
     assert "secret" not in caplog.text
     assert "LookupError" in caplog.text
     assert b"secret" not in body
     assert counted == [("internal_error", "")]
-    assert through(door, Scope(), Protocol())[0] == 200
+    assert through(door, make_scope(), Exchange())[0] == 200
