@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from entitlements.contract import LOCK_NAME, REGISTERED, Contract, load_file, read_lock, versions
+from entitlements.contract import LOCK_NAME, REGISTERED, Contract, ContractFile, load_file, read_lock, versions
 from entitlements.engine import PolicyReading, Read
+from entitlements.engine.policy_module import Constant
+from entitlements.errors import Fault
 
 
 def newest(folder: Path) -> list[Contract]:
@@ -49,6 +51,36 @@ def undeclared(reading: PolicyReading, contracts: Sequence[Contract]) -> list[Re
     needed = [(reading.needed(contract.decision_path), declared(contract)) for contract in contracts]
     return [
         read for read in reading.reads if claim_of(read) not in ("", "*") and claim_of(read) not in _names(read, needed)
+    ]
+
+
+def unused(reading: PolicyReading, file: ContractFile) -> list[Fault]:
+    """What a contract declares for nothing: claims that no rule and no consumer needs, scopes that no rule names.
+
+    A scope whose name a policy computes is not seen to be named: that is why this is a warning.
+    """
+    contract = file.contract
+    read = {claim_of(one) for one in reading.reads}
+    relied_on = {name for consumer in contract.consumers for name in consumer.relies_on}
+    claims = () if "*" in read else sorted(declared(contract) - read - relied_on)
+    named = {value for _, value in frozenset[Constant]().union(*reading.constants.values())}
+
+    def line(path: str) -> int:
+        return file.lines.line_of(path)
+
+    return [
+        *(
+            Fault(
+                "claim_unused", f"no rule reads the claim `{name}`", file.file, line(f"claims.{name}"), f"claims.{name}"
+            )
+            for name in claims
+        ),
+        *(
+            Fault(
+                "scope_unused", f"no rule names the scope `{name}`", file.file, line(f"scopes.{name}"), f"scopes.{name}"
+            )
+            for name in sorted(contract.scopes.keys() - named)
+        ),
     ]
 
 

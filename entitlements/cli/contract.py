@@ -10,11 +10,12 @@ from pathlib import Path
 import click
 
 from entitlements.cli import render
-from entitlements.cli.contract_check import approve, check, usage
+from entitlements.cli.contract_check import approve, check
 from entitlements.cli.contract_explain import explain
 from entitlements.cli.contract_init import init
 from entitlements.cli.contract_lock import lock
 from entitlements.cli.contract_rollback import rollback
+from entitlements.cli.contract_usage import usage
 from entitlements.cli.contract_verify import verify
 from entitlements.contract import (
     Contract,

@@ -12,9 +12,7 @@ from pathlib import Path
 
 import click
 
-from entitlements import claim_usage
 from entitlements.change_check import Report, Step, check_step, report_json
-from entitlements.claim_usage import claim_of
 from entitlements.cli import check_formats, render
 from entitlements.contract import (
     Approval,
@@ -26,7 +24,6 @@ from entitlements.contract import (
     versions,
     write_approval,
 )
-from entitlements.engine import Read, read_policies
 from entitlements.errors import ContractsInvalid, EngineUnavailable, ProofFailed, StartupFault
 from entitlements.proof import DEFAULT_BUDGET, METHOD, PROOF, Effort
 from entitlements.proof_record import make_record, write_record
@@ -237,47 +234,3 @@ def approve(fingerprint: str, name: str, old: str, new: str, reason: str, by: st
     except ContractsInvalid as invalid:
         render.fail(invalid)
     click.echo(f"wrote {path}")
-
-
-@click.command(epilog="\b\nExamples:\n  entitlements contract usage\n  entitlements contract usage roles")
-@click.argument("claim", required=False)
-@render.format_option
-def usage(claim: str | None, form: str) -> None:
-    """Show which rules read which claim: rule, file, line and how.
-
-    A claim that a policy reads and no contract declares is an error (exit code 3); claims that nobody reads are told.
-    """
-    settings = render.settings()
-    try:
-        reading = read_policies(opa(settings), settings.policies)
-        amiss = claim_usage.undeclared(reading, claim_usage.declared_by(settings.contracts))
-        declared = {n for one in claim_usage.newest(settings.contracts) for n in claim_usage.declared(one)}
-    except StartupFault as fault:
-        render.fail(fault)
-    reads = [read for read in reading.reads if claim_of(read)]
-    found = dict.fromkeys((claim_of(r), r.rule, f"{settings.policies / r.file}:{r.line}", _how(r)) for r in reads)
-    rows = [list(row) for row in found]
-    rows = [row for row in rows if claim in (None, row[0], "*" if row[0] == "*" else None)]
-    undeclared = [
-        f"{settings.policies / read.file}:{read.line}: the claim `{claim_of(read)}` is declared by no contract"
-        for read in amiss
-        if claim in (None, claim_of(read))
-    ]
-    read_names = {claim_of(read) for read in reads}
-    unread = sorted(declared - read_names) if claim is None and "*" not in read_names else []
-    if form == "json":
-        keys = ("claim", "rule", "place", "how")
-        render.as_json(
-            {"reads": [dict(zip(keys, row, strict=True)) for row in rows], "undeclared": undeclared, "unread": unread}
-        )
-    else:
-        click.echo(render.table(["claim", "rule", "where", "how"], sorted(rows)) if rows else "nothing reads it")
-        for told in undeclared:
-            click.echo(f"{render.paint('error', 'red')}  {told}")
-        for name in unread:
-            click.echo(f"unread  no policy reads `{name}`")
-    sys.exit(render.NO if undeclared else 0)
-
-
-def _how(read: Read) -> str:
-    return f"{read.how}, negated" if read.negated else read.how

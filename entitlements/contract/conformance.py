@@ -209,7 +209,31 @@ def _violations(validator: jsonschema_rs.Draft202012Validator, value: Any, name:
     for error in itertools.islice(validator.iter_errors(value), MAX_VIOLATIONS):
         code, words = _WORDS.get(type(error.kind).__name__, ("not_conforming", "does not conform"))
         path = "".join(f"[{part}]" if isinstance(part, int) else f".{_shown(part)}" for part in error.instance_path)
-        yield Violation(code, name + path, words)
+        yield Violation(code, name + path, words + _types(error.kind, error.instance))
+
+
+def _types(kind: Any, value: Any) -> str:
+    """The wanted and the found JSON type where these are not the same; never the value."""
+    wanted: list[str] = []
+    if hasattr(kind, "types"):
+        wanted = [*kind.types]
+    elif hasattr(kind, "options"):
+        wanted = [*dict.fromkeys(map(_type_of, kind.options))]
+    elif hasattr(kind, "expected_value"):
+        wanted = [_type_of(kind.expected_value)]
+    found = _type_of(value)
+    if not wanted or found in wanted or (found == "integer" and "number" in wanted):
+        return ""
+    return f": {' or '.join(wanted)} is wanted, {found} was found"
+
+
+def _type_of(value: Any) -> str:
+    """The name of a value's JSON type (JSON Schema 2020-12 section 6.1.1: 1.0 is an integer)."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else "boolean"
+    if isinstance(value, (int, float)):
+        return "integer" if value == int(value) else "number"
+    return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"
 
 
 def _shown(name: str) -> str:

@@ -701,3 +701,29 @@ def test_another_audience_does_not_hide_a_change_of_policies(project: Project) -
     assert result.exit_code == 3, result.output
     assert "with changed policies" in result.output
     assert "refuted" in result.output
+
+
+def test_usage_warns_of_what_nothing_needs_and_strict_makes_it_an_error(tmp_path: Path, opa: Path) -> None:
+    shop, authz = tmp_path / "contracts" / "shop", tmp_path / "policies" / "shop" / "authz"
+    shop.mkdir(parents=True)
+    authz.mkdir(parents=True)
+    (shop / "1.0.0.yaml").write_text(
+        "contract: shop\nversion: 1.0.0\nissuer: https://login.example.com\naudience: https://shop.example.com\n"
+        "policy: {package: shop.authz, rule: allow}\n"
+        "tokens:\n  access_token: {profile: rfc9068, algorithms: [ES256], max_lifetime: 600}\n"
+        "claims:\n  role: {schema: {enum: [a, b]}}\n  team: {schema: {enum: [x]}}\n  unit: {schema: {enum: [x]}}\n"
+        "scopes:\n  read: {description: Read., claims: []}\n  write: {description: Write., claims: []}\n"
+        "consumers:\n  - {name: api, kind: first-party, relies_on: [team]}\n"
+    )
+    policy = (
+        "package shop.authz\n\ndefault allow := false\n\n"
+        'allow if {\n\tinput.subject.claims.role == "a"\n\t"read" in input.subject.scopes\n}\n'
+    )
+    (authz / "authz.rego").write_text(policy)
+    folders = {name: str(tmp_path / name.lower().partition("_")[2]) for name in ("X_CONTRACTS", "X_POLICIES")}
+    environment = {name.replace("X_", "ENTITLEMENTS_"): value for name, value in folders.items()}
+    environment["ENTITLEMENTS_OPA_BIN"] = str(opa)
+    found = CliRunner().invoke(main, ["contract", "usage", "--format", "json"], env=environment)
+    assert [one["path"] for one in json.loads(found.stdout)["unused"]] == ["claims.unit", "scopes.write"]
+    assert found.exit_code == 0
+    assert CliRunner().invoke(main, ["contract", "usage", "--strict"], env=environment).exit_code == 3
