@@ -11,9 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from entitlements.contract import Contract
+from entitlements.engine.spelling import number_spelled
 from entitlements.proof.decision_shape import may_oblige
 
 _WITH = re.compile(rb"\bwith\b")
+_NUMBER = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_PRINTED = re.compile(rb"sprintf|marshal|template|encode_sign|sign_req|\$[\"`]")
+_CALCULATED = re.compile(rb"[*/%]|\b(mul|div|rem|round|ceil|floor|abs|sum|product|to_number|plus|minus|time)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,20 @@ def _may_oblige(side: ProofSide) -> bool:
     return may_oblige(side.files or {}, side.decision_path or side.contract.decision_path)
 
 
+def _tells_spellings(side: ProofSide) -> bool:
+    """Whether a number is written otherwise than in digits, or one that is calculated may be printed."""
+    contents = (side.files or {}).items()
+    printed = any(_PRINTED.search(content) for _, content in contents)
+    calculated = any(_CALCULATED.search(content) for _, content in contents)
+    return (printed and calculated) or any(
+        name.endswith((".yaml", ".yml")) or _holds_another_spelling(content) for name, content in contents
+    )
+
+
+def _holds_another_spelling(content: bytes) -> bool:
+    return any(number_spelled(written.decode()) is None for written in _NUMBER.findall(content))
+
+
 HISTORY: tuple[Mend, ...] = (
     Mend(
         2,
@@ -74,6 +92,12 @@ HISTORY: tuple[Mend, ...] = (
         4,
         "an allow that lost an obligation was not counted as new access",
         _either(_may_oblige),
+    ),
+    Mend(
+        5,
+        "a built-in that tells spellings of one number apart (`json.marshal` of `1.0` and of `1e0`) was taken to give "
+        "the same for both",
+        _either(_tells_spellings),
     ),
 )
 """Every false proof that was mended, oldest first. Proofs before the first are of soundness 1."""

@@ -12,9 +12,9 @@ from fractions import Fraction
 from typing import Any, Final, Protocol
 
 from entitlements.engine.builtin_calls import CallResult, SetDocument
-from entitlements.proof.symbolic import list_rules, number_rules, text_rules, value_rules
+from entitlements.proof.symbolic import list_rules, number_rules, spellings, text_rules, value_rules
 from entitlements.proof.symbolic.algebra import Algebra, Unsupported
-from entitlements.proof.symbolic.documents import alternatives, as_key, is_spelt
+from entitlements.proof.symbolic.documents import alternatives, as_key, is_spelt, respelt
 from entitlements.proof.symbolic.limits import Limits
 from entitlements.proof.symbolic.rule_table import RULES, NoRule, Rule
 from entitlements.proof.symbolic.terms import (
@@ -65,19 +65,6 @@ class Oracle(Protocol):
 Outcome = tuple[Value, dict[str, Term]]
 _RELATIONS: Final = frozenset({"walk"})
 """Built-ins that give many results, as a list."""
-_PRINTING: Final = frozenset(
-    {
-        "internal.template_string",
-        "io.jwt.encode_sign",
-        "json.marshal",
-        "json.marshal_with_options",
-        "providers.aws.sign_req",
-        "sprintf",
-        "strings.render_template",
-        "yaml.marshal",
-    }
-)
-"""Built-ins that tell apart how a number is written."""
 _FALSE_OF_OTHER_TYPES: Final = frozenset({"json.is_valid", "regex.is_valid", "yaml.is_valid"})
 """Built-ins that give `false` for an argument of another type than is declared."""
 
@@ -110,14 +97,19 @@ class Builtins:
                 return self._false_of_others(name, arguments, others, live)
         if any(not value.cases for value in fitting):
             return UNDEFINED, failures
+        unspelled = any(spellings.is_unknown(name, value.where(live)) for value in fitting)
         rule = self.rule_of(name)
-        if rule is not None:
+        if rule is not None and (not unspelled or name in spellings.KEEPING):
             try:
                 return rule(self, fitting, live), failures
             except NoRule:
                 pass
-        outcome = self._by_constants(name, fitting) or self._by_case(name, fitting, live)
+        constants = None if unspelled and name not in spellings.PICKING else self._by_constants(name, fitting)
+        outcome = constants or self._by_case(name, fitting, live)
         if outcome is None:
+            if unspelled:
+                told = f"`{self._limits.place}`: `{name}` may tell apart how a number is spelled"
+                raise Unsupported("number_form", f"{told}; write it in digits, as `1` or `1.5`")
             self._refuse_sets_of_members(fitting)
             outcome = self._uninterpreted(name, fitting)
         found, more = outcome
@@ -170,8 +162,6 @@ class Builtins:
         for option in options:
             if option is None:
                 return None
-            if name in _PRINTING and any(is_spelt(document) for _, document in option):
-                return None
             total *= len(option)
         if total > _MOST_ROWS:
             return None
@@ -181,11 +171,12 @@ class Builtins:
             if condition is not FALSE:
                 rows.append((condition, [document for _, document in row]))
         parts, failed = [], FALSE
-        for (condition, _), result in zip(rows, self.ask(name, [row for _, row in rows]), strict=True):
+        for (condition, asked), result in zip(rows, self.ask(name, [row for _, row in rows]), strict=True):
             if result.failed:
                 failed = either(failed, condition)
             elif result.defined:
-                parts.append((condition, _value_of(result.value)))
+                picked = name in spellings.PICKING and any(map(is_spelt, asked))
+                parts.append((condition, _value_of(respelt(result.value) if picked else result.value)))
         return merged(parts), ({f"`{name}` fails": failed} if failed is not FALSE else {})
 
     def ask(self, name: str, rows: Sequence[Sequence[Any]]) -> list[CallResult]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import Any, Final
 
 from entitlements.engine.builtin_calls import SetDocument
@@ -199,6 +200,15 @@ def is_spelt(document: Any) -> bool:
     if isinstance(document, dict):
         return any(map(is_spelt, document.values()))
     return any(map(is_spelt, document)) if isinstance(document, list) else isinstance(document, Spelt)
+
+
+def respelt(document: Any) -> Any:
+    """A document in which the spelling of no number is known."""
+    if isinstance(document, dict):
+        return {name: respelt(member) for name, member in document.items()}
+    if isinstance(document, list):
+        return type(document)(map(respelt, document))
+    return Fraction(document) if type(document) is int or isinstance(document, Fraction) else document
 
 
 def as_key(document: Any) -> Any:

@@ -150,3 +150,9 @@ def _sum(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
         return of_leaf(scalar(NUMBER, total))
 
     return self.by_leaf(arguments, leaf)
+
+
+@rule_of("to_number")
+def _to_number(self: Builtins, arguments: Sequence[Value], _live: Term) -> Value:
+    """A number is itself, in its own spelling."""
+    return self.by_leaf(arguments, lambda leaf: of_leaf(leaf) if leaf.kind == NUMBER else None)

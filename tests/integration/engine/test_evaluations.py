@@ -10,6 +10,7 @@ import pytest
 from entitlements.engine import BatchEngine
 from entitlements.engine.builtin_calls import BuiltinCalls, CallResult, SetDocument
 from entitlements.engine.plan_build import build_plan
+from entitlements.engine.spelling import Canonical
 from entitlements.errors import EngineUnavailable
 from entitlements.proof.symbolic.plan import PlanUnknown, read_plan
 
@@ -47,7 +48,7 @@ def test_an_undefined_decision_among_failing_ones_is_a_denial(folder: Path, opa:
 CALLS = {
     "value": ("upper", ["aß"], CallResult(defined=True, value="Aß")),
     "number": ("plus", [1, 2], CallResult(defined=True, value=3)),
-    "fraction": ("plus", [Fraction(1, 2), 1], CallResult(defined=True, value=Fraction(3, 2))),
+    "fraction": ("plus", [Fraction(1, 2), 1], CallResult(defined=True, value=Canonical(3, 2))),
     "failure": ("upper", [1], CallResult(defined=False, failed=True)),
     "division": ("div", [1, 0], CallResult(defined=False, failed=True)),
     "set": ("or", [SetDocument([1]), SetDocument([2])], CallResult(defined=True, value=SetDocument([1, 2]))),

@@ -68,6 +68,25 @@ def test_obligations_on_either_side_need_their_mend(where: int) -> None:
     assert [mend.number for mend in concerning(old, new, 4)] == []
 
 
+SPELLED = {"x.json": b'{"k": 1e0}'}, {"x.json": b'{"k": -0}'}, {"x.json": b'{"k": 1.50}'}, {"x.yaml": b"k: 0x10\n"}
+PRINTED = "allow if sprintf(`%v`, [input.context.n / 3]) == `1`\n", "allow if json.marshal(2.0) == `2.0`\n"
+
+
+@pytest.mark.parametrize("data", SPELLED, ids=str)
+def test_a_number_spelled_otherwise_needs_the_mend_of_spellings(data: dict[str, bytes]) -> None:
+    assert least_sound(side("1.0.0", PLAIN, "", **data), side("1.1.0")) == 5
+
+
+@pytest.mark.parametrize("rule", PRINTED)
+def test_a_printed_number_needs_the_mend_of_spellings(rule: str) -> None:
+    assert least_sound(side("1.0.0"), side("1.1.0", PLAIN + rule)) == 5
+
+
+def test_numbers_in_the_spelling_of_the_service_need_no_mend_of_spellings() -> None:
+    numbers = {"x.json": b'{"k": [1, 1.5, -3, 0, 1e-05]}'}
+    assert least_sound(side("1.0.0", PLAIN, "", **numbers), side("1.1.0")) == 2
+
+
 def test_a_sounder_record_is_concerned_by_later_mends_alone() -> None:
     policy = "package shop.authz\n\nallow := input.context\n"
     old = ProofSide(side("1.0.0").contract, {NAME: policy.encode(), "data.json": b"{}"})
