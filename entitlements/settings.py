@@ -58,6 +58,11 @@ VARIABLES = (
     Variable("ENTITLEMENTS_TOKEN_CACHE", "4096", "verified tokens that are remembered (0 turns it off)"),
     Variable("ENTITLEMENTS_DECISION_LOG", "stdout", "`stdout` or the path of a file to append decisions to"),
     Variable(
+        "ENTITLEMENTS_LOG_REJECTS_PER_SECOND",
+        "200",
+        "lines that refused tokens may cost in the decision log each second; the others are counted (1 to 100000)",
+    ),
+    Variable(
         "ENTITLEMENTS_LOG_MASK_KEYS",
         "",
         "file (mode 0600) of `key-id: base64` lines; the first key masks what a contract marks as pii; "
@@ -90,6 +95,7 @@ class Settings:
     budget: float
     token_cache: int
     decision_log: str
+    log_rejects_per_second: int
     log_mask_keys: str
     search_path: str
     limits: Limits = CEILING
@@ -119,6 +125,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         budget=reader.integer("ENTITLEMENTS_BUDGET_MS", 20, 10_000) / 1000,
         token_cache=reader.integer("ENTITLEMENTS_TOKEN_CACHE", 0, 1_000_000),
         decision_log=reader.text("ENTITLEMENTS_DECISION_LOG"),
+        log_rejects_per_second=reader.integer("ENTITLEMENTS_LOG_REJECTS_PER_SECOND", 1, 100_000),
         log_mask_keys=reader.text("ENTITLEMENTS_LOG_MASK_KEYS"),
         search_path=environment.get("PATH", ""),
         limits=Limits(

@@ -55,12 +55,13 @@ def build(settings: Settings) -> Service:
         locked=not settings.unlocked,
         any_revision=settings.unlocked and bool(settings.opa_url),
     )
-    log = open_log(settings.decision_log)
+    log = open_log(settings.decision_log, rejects_per_second=settings.log_rejects_per_second)
     try:
         engine, activate = _engine(settings, served.offer)
     except BaseException:
         log.close()
         raise
+    log.watch()
     watcher = PolicyWatcher(
         lambda: fingerprint(where),
         lambda: _taken_up(settings, where),

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from entitlements.decision_log.log_file import Change, LogFile
 from entitlements.decision_log.record import DecisionRecord
+from entitlements.decision_log.reject_limit import RejectLimit
 from entitlements.errors import DecisionLogUnavailable, StartupFault
 from entitlements.model import JSON, PartHealth
 
@@ -35,16 +36,24 @@ class JsonLinesLog:
     write that was cut short the next record starts on a line of its own.
 
     file: where the lines go to a path; it is settled before each write, and a line that a rotation may have caught
-    under way is written again. Without it `descriptor` is written to for good.
+    under way is written again. Without it `descriptor` is written to for good. rejects: how many refused tokens may
+    have a line; None: all.
     """
 
     def __init__(
-        self, descriptor: int, *, owned: bool, file: LogFile | None = None, now: Callable[[], float] = time.time
+        self,
+        descriptor: int,
+        *,
+        owned: bool,
+        file: LogFile | None = None,
+        now: Callable[[], float] = time.time,
+        rejects: RejectLimit | None = None,
     ) -> None:
         self._stream = descriptor
         self._now = now
         self._owned = owned
         self._file = file
+        self._rejects = rejects
         self._lock = threading.Lock()
         self._piece = 0 if stat.S_ISREG(os.fstat(descriptor).st_mode) else select.PIPE_BUF
         self._torn = file is not None and file.torn
@@ -61,8 +70,12 @@ class JsonLinesLog:
         return self._stream if self._file is None else self._file.descriptor
 
     def append(self, record: DecisionRecord) -> None:
-        """Write one line. Raises DecisionLogUnavailable where it could not be written whole."""
-        line = json.dumps(record.as_json(), ensure_ascii=True, separators=(",", ":")).encode("ascii") + b"\n"
+        """Write one line, or count a refused token beyond the limit. Raises DecisionLogUnavailable where it could not
+        be written whole.
+        """
+        if record.effect == "reject" and self._rejects is not None and not self._rejects.admits(record.refusal):
+            return
+        line = _line(record.as_json())
         deadline = time.monotonic() + _SECONDS
         if not self._lock.acquire(timeout=_SECONDS):
             raise DecisionLogUnavailable("decision_log_unavailable", "the decision log is too slow")
@@ -151,8 +164,7 @@ class JsonLinesLog:
         self._counts["lost"] += records
         code = f"decision_log_{change.value}"
         before = self._alarms.get(code, {}).get("records", 0)
-        when = datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="seconds")
-        self._alarms[code] = {"code": code, "time": when, "records": int(str(before)) + records}
+        self._alarms[code] = {"code": code, "time": self._time("seconds"), "records": int(str(before)) + records}
 
     def _write(self, data: bytes, deadline: float) -> str:
         """Write it all and say nothing, or say why not all was written."""
@@ -178,23 +190,48 @@ class JsonLinesLog:
         return bool(waiting.poll(max(0.0, deadline - time.monotonic()) * 1000))
 
     def watch(self, seconds: float = _WATCH_SECONDS) -> None:
-        """Look at the path every so many seconds, in a thread of its own, until the log is closed."""
+        """Look after the log every so many seconds, in a thread of its own, until the log is closed."""
 
         def run() -> None:
             while not self._closed.wait(seconds):
                 self.look()
 
-        if self._file is not None and self._file.regular:
+        if not self._watching:
             self._watching = threading.Thread(target=run, name="decision-log-watch", daemon=True)
             self._watching.start()
 
-    def look(self) -> None:
-        """Compare path and file while nobody writes, so that a rotation is noticed without a request."""
+    def look(self, *, final: bool = False) -> None:
+        """Do what needs no request: notice a rotation, try whether a log that failed works again, tell the summary."""
         if self._lock.acquire(timeout=_SECONDS):
             try:
-                self._settle(time.monotonic() + _SECONDS)
+                problem = self._settle(time.monotonic() + _SECONDS) or self._try_again()
+                if not problem:
+                    self._summarise(final)
             finally:
                 self._lock.release()
+
+    def _try_again(self) -> str:
+        """After a failed write only a write can tell that the next will hold. It is a line of its own, no decision."""
+        if self._problem:
+            self._problem = self._tell({"effect": "log_resumed"})
+        return self._problem
+
+    def _summarise(self, final: bool) -> None:
+        unlisted = self._rejects.due(final=final) if self._rejects is not None else None
+        if self._rejects is None or unlisted is None:
+            return
+        codes: dict[str, JSON] = dict(unlisted.codes)
+        summary: dict[str, JSON] = {"count": unlisted.count, "codes": codes, "seconds": unlisted.seconds}
+        # A reader that is slow for a moment is no failure of a decision: the next look tells it.
+        if not self._tell({"effect": "reject_summary", **summary}):
+            self._rejects.told(unlisted)
+
+    def _tell(self, members: dict[str, JSON]) -> str:
+        """Write a line that is no decision, without waiting for a reader. Out: empty, or why it could not be."""
+        return self._keep(_line({"time": self._time("milliseconds"), **members}), time.monotonic())
+
+    def _time(self, precision: str) -> str:
+        return datetime.fromtimestamp(self._now(), UTC).isoformat(timespec=precision)
 
     def health(self) -> PartHealth:
         """Not ready while the path is not what is written to, and from a failed write on until one succeeds."""
@@ -204,12 +241,14 @@ class JsonLinesLog:
         return PartHealth(not problem, problem, {"alarms": alarms} if alarms else {})
 
     def counts(self) -> Mapping[str, int]:
-        """How often the file was moved, removed and truncated, and how many records were lost or written again."""
-        return dict(self._counts)
+        """How often the file was moved, removed and truncated; how many records were lost, written again or counted
+        in a summary instead of a line.
+        """
+        return {**self._counts, "rejects_unlisted": self._rejects.total if self._rejects else 0}
 
     def close(self) -> None:
         """Close the file, after a last look at it; standard output stays open."""
-        self.look()
+        self.look(final=True)
         self._closed.set()
         if self._watching is not None:
             self._watching.join()
@@ -218,18 +257,27 @@ class JsonLinesLog:
                 os.close(self._descriptor)
 
 
+def _line(members: Mapping[str, JSON]) -> bytes:
+    return json.dumps(members, ensure_ascii=True, separators=(",", ":")).encode("ascii") + b"\n"
+
+
 def _marked(line: bytes) -> bytes:
     """The line as one that may stand in the log a second time."""
     return line if line.endswith(b',"again":true}\n') else line[:-2] + b',"again":true}\n'
 
 
-def open_log(target: str, *, clock: Callable[[], float] = time.monotonic) -> JsonLinesLog:
+def open_log(
+    target: str, *, clock: Callable[[], float] = time.monotonic, rejects_per_second: int | None = None
+) -> JsonLinesLog:
     """Open `stdout` or the file at the path `target` for appending (created with mode 0600).
+
+    rejects_per_second: lines that refused tokens may cost; None: no limit.
 
     Raises StartupFault `decision_log_unwritable`.
     """
+    rejects = None if rejects_per_second is None else RejectLimit(rejects_per_second, clock)
     if target == "stdout":
-        return JsonLinesLog(1, owned=False)
+        return JsonLinesLog(1, owned=False, rejects=rejects)
     try:
         file = LogFile(Path(target), clock)
     except (OSError, ValueError) as error:
@@ -237,4 +285,4 @@ def open_log(target: str, *, clock: Callable[[], float] = time.monotonic) -> Jso
         raise StartupFault(
             "decision_log_unwritable", f"the decision log `{target}` cannot be opened: {why.lower()}"
         ) from None
-    return JsonLinesLog(file.descriptor, owned=True, file=file)
+    return JsonLinesLog(file.descriptor, owned=True, file=file, rejects=rejects)

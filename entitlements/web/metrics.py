@@ -104,7 +104,7 @@ class _LogEvents(Collector):
     def collect(self) -> Iterator[CounterMetricFamily]:
         family = CounterMetricFamily(
             "entitlements_decision_log_events",
-            "Times that the log's file was moved, removed or truncated; records that were lost or written again.",
+            "Times that the log's file was moved, removed or truncated; records lost, written again or only counted.",
             labels=["event"],
         )
         for event, count in self._counts().items():
