@@ -1,4 +1,4 @@
-# The service alone: OPA runs beside it (docker-compose.yml).
+# The service alone: OPA runs beside it (docker-compose.yml). The target `edit` has an OPA of its own, for policy authors.
 FROM python:3.13-slim-bookworm AS build
 WORKDIR /build
 COPY requirements.lock ./
@@ -8,7 +8,7 @@ COPY pyproject.toml README.md ./
 COPY entitlements ./entitlements
 RUN /opt/entitlements/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps .
 
-FROM python:3.13-slim-bookworm
+FROM python:3.13-slim-bookworm AS service
 # Empty folders with the right owner, for the volumes of docker-compose.yml.
 RUN useradd --system --uid 10001 --no-create-home --home-dir /srv entitlements \
     && install --directory --owner=10001 --mode=0700 /issuer \
@@ -24,3 +24,8 @@ HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=5 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]
 ENTRYPOINT ["entitlements"]
 CMD ["serve"]
+
+FROM service AS edit
+COPY --from=openpolicyagent/opa:1.22.2-static /opa /usr/local/bin/opa
+
+FROM service

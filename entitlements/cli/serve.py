@@ -22,7 +22,12 @@ _SETTINGS = "\n".join(
     "\b\nExample:\n  ENTITLEMENTS_KEYS=https://login.example.com=https://login.example.com/jwks entitlements serve"
 )
 @click.option("--unlocked", is_flag=True, help="Serve policies that nobody locked: for development, on loopback only.")
-def serve(unlocked: bool) -> None:
+@click.option(
+    "--published-on-loopback",
+    is_flag=True,
+    help="With --unlocked in a container: its port is published on a loopback address of the host only.",
+)
+def serve(unlocked: bool, published_on_loopback: bool) -> None:
     """Serve POST /authorize, GET /healthz, /readyz and /metrics until a signal ends it.
 
     Without ENTITLEMENTS_OPA_URL an OPA child is started, supervised and stopped with the service. Nothing is served
@@ -32,7 +37,7 @@ def serve(unlocked: bool) -> None:
     from entitlements.web.serving import serve as run
 
     settings = replace(render.settings(), unlocked=unlocked)
-    if unlocked and settings.host not in LOOPBACK:
+    if unlocked and settings.host not in LOOPBACK and not published_on_loopback:
         raise click.UsageError("--unlocked serves on a loopback address only, see ENTITLEMENTS_LISTEN")
     try:
         preflight(settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -74,6 +75,13 @@ def test_opa_is_reached_by_the_service_only() -> None:
     assert SERVICES["entitlements"]["ports"] == ["127.0.0.1:8080:8080"]
 
 
+def test_what_serves_unlocked_is_published_on_loopback_only_and_never_by_default() -> None:
+    unlocked = {name for name, service in SERVICES.items() if "--unlocked" in service.get("command", [])}
+    assert unlocked == {"edit"}
+    assert SERVICES["edit"]["profiles"] == ["edit"]
+    assert SERVICES["edit"]["ports"] == ["127.0.0.1:8081:8080"]
+
+
 def test_the_private_key_reaches_neither_the_service_nor_opa() -> None:
     holders = {name for name, service in SERVICES.items() if any("issuer:" in v for v in service.get("volumes", []))}
     assert holders == {"development-keys", "issuer"}
@@ -81,7 +89,9 @@ def test_the_private_key_reaches_neither_the_service_nor_opa() -> None:
 
 def test_the_image_runs_as_an_ordinary_user_and_watches_its_own_health() -> None:
     text = (ROOT / "Dockerfile").read_text()
-    final = text.rpartition("\nFROM ")[2]
+    final = text.partition(" AS service\n")[2].partition("\nFROM ")[0]
+    assert text.rstrip().endswith("FROM service"), "an image without a target is the service alone"
+    assert f"COPY --from=openpolicyagent/opa:{OPA_VERSION}-static" in text
     assert re.search(r"^USER 10001$", final, re.MULTILINE)
     assert "HEALTHCHECK" in final
     assert "/readyz" in final
@@ -231,6 +241,29 @@ def test_an_edit_is_served_once_it_is_locked_without_a_restart(plain: Plain) -> 
         assert ask(plain, suspended=True)["reasons"] == ["subject_on_hold"]
     finally:
         policy.write_text(text)
+
+
+def test_an_edit_answers_without_a_lock_in_the_profile_for_edits(plain: Plain) -> None:
+    other, address = plain.work / "policies" / "orders" / "authz" / "authz.rego", free_address()
+    text = other.read_text()
+    environment = {**plain.environment("edit"), "ENTITLEMENTS_LISTEN": address, "ENTITLEMENTS_OPA_BIN": str(plain.opa)}
+    process = subprocess.Popen(plain.command("edit"), env=environment, cwd=plain.work)
+    edited = replace_address(plain, address)
+    try:
+        eventually(lambda: ready(edited)[0] == 200)
+        other.write_text(text.replace('"subject_suspended"', '"subject_on_hold"'))
+        eventually(lambda: ask(edited, suspended=True)["reasons"] == ["subject_on_hold"])
+        assert ready(edited)[1]["parts"]["contracts"]["unlocked"] is True
+    finally:
+        other.write_text(text)
+        process.terminate()
+        process.wait(20)
+
+
+def replace_address(world: Plain, address: str) -> Plain:
+    other = copy.copy(world)
+    other.address = address
+    return other
 
 
 def contract(world: Plain, *arguments: str) -> subprocess.CompletedProcess[str]:
