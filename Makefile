@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup opa demo serve test check lint fmt bench bench-cedar compliance fuzz lock clean
+.PHONY: help setup opa demo serve test test-fast nightly check lint fmt bench bench-cedar compliance fuzz lock clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,8 +33,20 @@ demo: setup ## run the main job on real requests and print a table of answers
 serve: setup ## serve with development keys and print a curl line to paste
 	@$(BIN)/python -m demo --serve
 
-test: setup ## run every test
-	@$(BIN)/python -m pytest
+# One process a core. Tests of a module run in one process, so that what a module shares is made once.
+PARALLEL := -n auto --dist loadfile
+
+test: setup ## run every test, on the cores there are
+	@$(BIN)/python -m pytest $(PARALLEL)
+
+test-fast: setup ## run the tests that answer within a minute
+	@$(BIN)/python -m pytest $(PARALLEL) tests/architecture/test_imports.py tests/docs/test_errors.py \
+		tests/docs/test_contracts_page.py tests/unit --ignore tests/unit/proof --ignore tests/unit/cli \
+		--ignore tests/unit/contract/test_mutations.py
+
+nightly: setup ## run every test with new random examples and more of them, the whole compliance suite and the fuzzer
+	@HYPOTHESIS_PROFILE=nightly COMPLIANCE=all $(BIN)/python -m pytest $(PARALLEL)
+	@$(MAKE) --no-print-directory fuzz PAIRS=100000 SEED=$$(date +%Y%m%d)
 
 lint: setup ## ruff, mypy, opa fmt and opa check
 	@$(BIN)/ruff check .

@@ -57,7 +57,7 @@ def closed_loop(
         host, _, port = address.partition(":")
         with socket.create_connection((host, int(port)), 30) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            start.wait()
+            start.wait(60)
             until = time.perf_counter() + seconds
             while not failures and (request := requests()) is not None:
                 began = time.perf_counter()
@@ -72,7 +72,7 @@ def closed_loop(
     threads = [threading.Thread(target=loop, args=(mine,)) for mine in times]
     for thread in threads:
         thread.start()
-    start.wait()
+    start.wait(60)
     began = time.perf_counter()
     for thread in threads:
         thread.join(600)

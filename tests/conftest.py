@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from demo.service import Issuer, environment, free_address, new_issuer
@@ -21,6 +23,11 @@ from entitlements.contract.lock import FIRST_VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
 _START_SECONDS = 60
+
+# No time limit: a machine may be busy. The same examples every time; `make nightly` draws new ones, and more of them.
+hypothesis.settings.register_profile("default", deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile("nightly", deadline=None, max_examples=2000, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 _READ_SECONDS = 30
 
 
