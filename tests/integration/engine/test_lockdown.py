@@ -13,23 +13,24 @@ from pathlib import Path
 import pytest
 
 from demo.service import free_address
-from entitlements.engine import OpaElsewhere, write_manifest
+from entitlements.deployment.lockdown import bundle_of
+from entitlements.engine import OpaElsewhere
 from entitlements.engine.private_folder import private_base, private_folder
 from tests.child_opa import bundle, wait_until
 
 TOKEN = "t" * 16
 SECONDS = 20.0
-POLICY = "package shop.authz\n\ndefault decision := false\n\ndecision if input.subject\n"
 
 
 @pytest.fixture(scope="module")
 def address(opa: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("policies")
-    (folder / "shop" / "authz").mkdir(parents=True)
-    (folder / "shop" / "authz" / "authz.rego").write_text(POLICY, encoding="utf-8")
-    write_manifest(folder, decision_paths=["shop/authz/decision"])
+    folder = tmp_path_factory.mktemp("release")
+    (folder / "bundle.tar.gz").write_bytes(bundle("input.subject", "r1"))
+    (folder / "lockdown.tar.gz").write_bytes(bundle_of(["shop/authz/decision"]))
     address = free_address()
-    command = [str(opa), "run", "--server", "--addr", address, "--bundle", str(folder), "--log-level", "error"]
+    command = [str(opa), "run", "--server", "--addr", address, "--log-level", "error"]
+    for name in ("bundle.tar.gz", "lockdown.tar.gz"):
+        command += ["--bundle", str(folder / name)]
     process = subprocess.Popen(
         [*command, "--authentication=token", "--authorization=basic", "--skip-version-check"],
         env={"ENTITLEMENTS_OPA_TOKEN": TOKEN},
