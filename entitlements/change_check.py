@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,18 +23,13 @@ from entitlements.contract import (
     stale,
 )
 from entitlements.contract.change_rules import BREAKING, REVIEW
+from entitlements.contract.registered import seen_as
 from entitlements.engine import Read, read_policies
 from entitlements.errors import ContractsInvalid, Fault
 from entitlements.model import JSON
 from entitlements.proof import DEFAULT_EFFORT, REFUTED, Access, Answer, Effort, Side, compare_access
 
 HOLDS, NO, NO_ANSWER = 0, 3, 4
-SEEN_AS = {
-    "sub": "input.subject.id",
-    "client_id": "input.subject.client_id",
-    "scope": "input.subject.scopes",
-}
-"""Where policies see what registered claims say; the others they do not see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +173,15 @@ def check_step(
     file = contracts / new.name / APPROVALS_NAME
     problems = stale(file, valid, asked_for, today)
     problems += misplaced(file, [one for one in approvals if one not in valid], today)
-    return Report(step.old, step.new, access, findings, tuple(problems), valid, never_there(reads, step.policies[1]))
+    warnings = (*never_there(reads, step.policies[1]), *_vacuous(access, step.policies))
+    return Report(step.old, step.new, access, findings, tuple(problems), valid, warnings)
+
+
+def _vacuous(access: Access, policies: tuple[Path, Path]) -> Iterator[Fault]:
+    """A warning for each side that never allows anything, at the rule that decides."""
+    for one in access.no_new_access.never_allows:
+        folder = policies[0 if one.side == "before" else 1]
+        yield Fault("never_allows", str(one), str(folder / one.file) if one.file else str(folder), one.line)
 
 
 def never_there(reads: Sequence[Read], policies: Path) -> tuple[Fault, ...]:
@@ -187,8 +190,7 @@ def never_there(reads: Sequence[Read], policies: Path) -> tuple[Fault, ...]:
     for read in reads:
         name = read.path[2] if read.path[:2] == ("subject", "claims") and len(read.path) > 2 else ""
         if name in ALWAYS_DECLARED:
-            where = f"read `{SEEN_AS[name]}`" if name in SEEN_AS else "policies do not see it, the service checks it"
-            text = f"`input.subject.claims.{name}` is never there, so what waits for it never holds: {where}"
+            text = f"`input.subject.claims.{name}` is never there, so what waits for it never holds: {seen_as(name)}"
             found[read.file, read.line, name] = Fault(
                 "registered_claim_read", text, str(policies / read.file), read.line
             )

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from entitlements.contract import LOCK_NAME, REGISTERED, Contract, ContractFile, load_file, read_lock, versions
+from entitlements.contract import (
+    LOCK_NAME,
+    REGISTERED,
+    Contract,
+    ContractFile,
+    load_file,
+    read_lock,
+    versions,
+)
 from entitlements.engine import PolicyReading, Read
 from entitlements.engine.policy_module import Constant
 from entitlements.errors import Fault

@@ -50,6 +50,9 @@ def access_lines(access: Access) -> Iterator[str]:
         yield f"  {_TITLES[name]}: {paint(answer.answer, colour)}{approved}  ({answer.method}, {answer.coverage})"
         if answer.reason:
             yield f"      {answer.reason}" + (f"  [{answer.fingerprint}]" if answer.fingerprint else "")
+        if answer.never_allows:
+            sides = " and ".join(one.side for one in answer.never_allows)
+            yield f"      vacuous: no permitted token is ever allowed {sides} the change, under any request"
         for witness in answer.witnesses:
             yield from witness_lines(witness)
     for failure in access.failures:

@@ -10,6 +10,7 @@ from entitlements import claim_usage
 from entitlements.claim_usage import claim_of
 from entitlements.cli import render
 from entitlements.contract import load_file, versions
+from entitlements.contract.registered import right_place
 from entitlements.engine import Read, read_policies
 from entitlements.errors import StartupFault
 from entitlements.wiring import opa
@@ -40,6 +41,7 @@ def usage(claim: str | None, strict: bool, form: str) -> None:
     rows = [row for row in rows if claim in (None, row[0], "*" if row[0] == "*" else None)]
     undeclared = [
         f"{settings.policies / read.file}:{read.line}: the claim `{claim_of(read)}` is declared by no contract"
+        f"{right_place(claim_of(read))}"
         for read in amiss
         if claim in (None, claim_of(read))
     ]

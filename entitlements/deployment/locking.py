@@ -22,6 +22,7 @@ from entitlements.contract import (
     plan_lock,
 )
 from entitlements.contract.loader import read_text
+from entitlements.contract.registered import right_place
 from entitlements.deployment.base import Base
 from entitlements.deployment.checks import Checks, Wanted, contract_file
 from entitlements.deployment.evidence import examine
@@ -153,7 +154,7 @@ def _refuse_undeclared(wanted: Wanted, contracts: Sequence[Contract]) -> None:
     faults = [
         Fault(
             "claim_undeclared",
-            f"the claim `{claim_of(read)}` is declared by no contract that is served",
+            f"the claim `{claim_of(read)}` is declared by no contract that is served{right_place(claim_of(read))}",
             str(wanted.policies / read.file),
             read.line,
         )

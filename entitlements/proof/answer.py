@@ -81,12 +81,35 @@ def _claims(token: Token, other: Token) -> dict[str, JSON]:
 
 
 @dataclass(frozen=True, slots=True)
+class NeverAllows:
+    """That one side (`before` or `after`) allows no permitted token anything, whatever the request.
+
+    rule: the path of the rule that decides; file, line: where it stands, line 0 where that is not known; shape: what
+    it is where it can never be read as an allow, or empty.
+    """
+
+    side: str
+    rule: str
+    file: str
+    line: int
+    shape: str = ""
+
+    def __str__(self) -> str:
+        name = f"`data.{self.rule.replace('/', '.')}`"
+        told = f"vacuous: no permitted token is ever allowed {self.side} the change, under any request: {name}"
+        if not self.shape:
+            return f"{told} never holds"
+        return f"{told} is {self.shape}; only `true` allows, or an object whose `allow` is `true`"
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The answer in one direction. coverage says what was walked; reason says why an answer is unknown.
 
     fingerprint: what an approval accepts of what was not looked at; accepted: whether there is one. Of a proof, bounds:
     how many elements of each list were looked at where more are permitted; approximations: built-ins of which only
-    congruence was used; queries: what the solver was asked, as SMT-LIB.
+    congruence was used; queries: what the solver was asked, as SMT-LIB; never_allows: sides that surely never allow, as
+    far as that was found out.
     """
 
     answer: str
@@ -99,6 +122,7 @@ class Answer:
     bounds: Mapping[str, int] = field(default_factory=dict)
     approximations: tuple[str, ...] = ()
     queries: tuple[str, ...] = field(default=(), repr=False)
+    never_allows: tuple[NeverAllows, ...] = ()
 
     @property
     def approved(self) -> bool:
@@ -123,6 +147,7 @@ class Answer:
             "fingerprint": self.fingerprint,
             "bounds": dict(self.bounds),
             "approximations": [*self.approximations],
+            "never_allows": [one.side for one in self.never_allows],
             "witnesses": [witness.as_json() for witness in self.witnesses],
         }
 

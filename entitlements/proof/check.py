@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from entitlements.contract import Contract
 from entitlements.engine import OPA_VERSION, BatchEngine, PolicyReading
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
-from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, Answer
+from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, Answer, NeverAllows
 from entitlements.proof.checkable import checkable
 from entitlements.proof.completeness import complete, unread
 from entitlements.proof.decisions import Decisions
@@ -150,7 +150,8 @@ class _Asked:
         """By proof, and where that has no answer by a sample."""
         prover = Prover(self._decisions, self._policies, self._engines, self._makers, BuiltinCalls(self._opa), solver)
         proofs = {widening: prover.prove(widening=widening) for widening in (True, False)}
-        answers = {widening: self._proved(proof, widening) for widening, proof in proofs.items()}
+        never = self._never(prover, proofs)
+        answers = {w: replace(self._proved(proof, w), never_allows=never) for w, proof in proofs.items()}
         return Access(
             answers[True],
             answers[False],
@@ -159,6 +160,13 @@ class _Asked:
             self._evidence(solver.version),
             proofs[True].failures,
         )
+
+    def _never(self, prover: Prover, proofs: Mapping[bool, Proof]) -> tuple[NeverAllows, ...]:
+        """The sides that surely never allow; one of which a witness is allowed is not asked about."""
+        allows = {1 if widening else 0 for widening, proof in proofs.items() if proof.witnesses}
+        rules = self._old.decision_path, self._new.decision_path
+        found = [prover.never_allows(side, rules[side]) for side in (0, 1) if side not in allows]
+        return tuple(one for one in found if one is not None)
 
     def _evidence(self, solver: str = "") -> Evidence:
         before, after = (policy.document for policy in self._policies)

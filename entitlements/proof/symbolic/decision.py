@@ -36,7 +36,7 @@ class ReadDecision:
 
 def read_decision(algebra: Algebra, value: Value) -> ReadDecision:
     """The decision of a result that holds it under `result`; only the literal `true` allows."""
-    result = _member(algebra, value, "result")
+    result = decided(algebra, value)
     allows, doubts = [], []
     duties: list[tuple[Term, Value]] = []
     for guard, leaf in result.cases:
@@ -49,6 +49,11 @@ def read_decision(algebra: Algebra, value: Value) -> ReadDecision:
             doubts.append(both(guard, good, allow, doubtful))
             duties += [(both(guard, there), duty) for there, duty in _duties(algebra, leaf)]
     return ReadDecision(either(*allows), either(*doubts), tuple(duties))
+
+
+def decided(algebra: Algebra, value: Value) -> Value:
+    """The decision itself of a result that holds it under `result`."""
+    return _member(algebra, value, "result")
 
 
 def _duties(algebra: Algebra, leaf: Object) -> list[tuple[Term, Value]]:

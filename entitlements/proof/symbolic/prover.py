@@ -12,7 +12,7 @@ from entitlements.engine import BatchEngine
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.errors import NotFollowed
 from entitlements.model import JSON, same_json
-from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, Witness
+from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, NeverAllows, Witness
 from entitlements.proof.decisions import Decisions
 from entitlements.proof.point import Point
 from entitlements.proof.symbolic.found import Failure, Proof
@@ -24,6 +24,7 @@ from entitlements.proof.symbolic.session import Candidate, Session
 from entitlements.proof.symbolic.solver import SAT, UNDECIDED, Solver
 from entitlements.proof.symbolic.terms import FALSE, Term, both, count, less, negation, number
 from entitlements.proof.symbolic.trial import ModelMismatch, mismatch_of, try_against_opa
+from entitlements.proof.symbolic.vacuous import never_allows
 from entitlements.proof.witnesses import Witnesses
 
 _MOST_WITNESSES = 48
@@ -66,6 +67,13 @@ class Prover:
             return _Search(self, session, widening=widening).run()
         except NotFollowed as fault:
             return Proof(UNKNOWN, fault.message)
+
+    def never_allows(self, side: int, rule: str) -> NeverAllows | None:
+        """Whether one side surely allows nothing at all; None where that is not known."""
+        try:
+            return never_allows(Session(self._question(side), self._solver), side, rule)
+        except NotFollowed:
+            return None
 
     def _question(self, request_of: int) -> Question:
         old, new = self._contracts

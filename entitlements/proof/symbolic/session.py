@@ -57,6 +57,14 @@ class Session:
             solved = self._solver.solve(query.text, share=1 - _FIRST)
         return query, solved
 
+    def never(self, goals: Sequence[Term]) -> bool:
+        """Whether no tokens and request meet all goals, related or not; false where that is not found out soon."""
+        if any(goal is FALSE for goal in goals):
+            return True
+        question = self.question
+        query = write_query([*goals, *question.inputs.facts], question.inputs.texts, question.decide_text)
+        return self._solver.solve(query.text, share=_FIRST).answer == UNSAT
+
     def candidate(self, goals: Sequence[Term]) -> Candidate:
         """A point at which all goals hold, if there is one."""
         query, solved = self.solve(goals)

@@ -474,6 +474,23 @@ def test_a_registered_claim_is_not_among_the_claims_that_a_policy_may_read(proje
     assert "the claim `sub` is declared by no contract" in project.run("usage").output
 
 
+@pytest.mark.parametrize(
+    ("claim", "advice"),
+    [
+        ("sub", "read `input.subject.id`"),
+        ("client_id", "read `input.subject.client_id`"),
+        ("scope", "read `input.subject.scopes`"),
+        *((name, "the service checks it") for name in ("exp", "iss", "aud", "iat", "nbf", "jti")),
+    ],
+)
+def test_usage_names_the_right_place_of_a_registered_claim(project: Project, claim: str, advice: str) -> None:
+    add_rule(project, f'reasons contains "x" if input.subject.claims.{claim} == "root"')
+    result = project.run("usage")
+    assert result.exit_code == 3
+    assert f"the claim `{claim}` is declared by no contract: a registered claim is never" in result.output
+    assert advice in result.output
+
+
 def test_a_name_that_stands_for_something_else_in_another_rule_is_no_claim(project: Project) -> None:
     add_rule(project, 'reasons contains "a" if {\n\tc := input.subject.claims\n\tc.locale == "xx"\n}')
     add_rule(project, 'reasons contains "b" if {\n\tc := input.resource.properties\n\tc.nothing == true\n}')

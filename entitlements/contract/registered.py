@@ -1,0 +1,19 @@
+"""Where policies see what registered claims say: never under `input.subject.claims`."""
+
+from __future__ import annotations
+
+from entitlements.contract.document import ALWAYS_DECLARED
+
+_SEEN_AS = {"sub": "input.subject.id", "client_id": "input.subject.client_id", "scope": "input.subject.scopes"}
+
+
+def seen_as(name: str) -> str:
+    """Where policies see what a registered claim says, as advice; others they do not see."""
+    return f"read `{_SEEN_AS[name]}`" if name in _SEEN_AS else "policies do not see it, the service checks it"
+
+
+def right_place(name: str) -> str:
+    """What to add of an undeclared claim that no contract can put under `input.subject.claims`; empty of others."""
+    if name not in ALWAYS_DECLARED:
+        return ""
+    return f": a registered claim is never under `input.subject.claims`; {seen_as(name)}"
