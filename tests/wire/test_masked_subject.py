@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,6 @@ from click.testing import CliRunner
 
 from entitlements.cli import main
 from entitlements.decision_log import MaskKey
-from entitlements.engine import policy_digest
 
 if TYPE_CHECKING:
     from tests.conftest import RunningService, StartService
@@ -25,15 +23,19 @@ SECRET = hashlib.sha512(b"only in this test").digest()[:32]
 
 
 @pytest.fixture(scope="module")
-def personal(tmp_path_factory: pytest.TempPathFactory, lock_folder: Callable[..., None]) -> Path:
+def personal(tmp_path_factory: pytest.TempPathFactory, opa: Path) -> Path:
     """The repository's contracts, but that of orders marks the subject as personal data."""
     folder = tmp_path_factory.mktemp("personal") / "contracts"
     shutil.copytree(ROOT / "contracts", folder)
     (folder / "contracts.lock").unlink()
+    shutil.rmtree(folder / "release", ignore_errors=True)
+    shutil.rmtree(folder / "checks", ignore_errors=True)
     document = folder / "orders" / "1.0.0.yaml"
     line = "\nclaims:\n  sub: {sensitivity: pii, schema: {type: string, maxLength: 255}}\n"
     document.write_text(document.read_text().replace("\nclaims:\n", line))
-    lock_folder(folder, policy_digest=policy_digest(ROOT / "policies"))
+    settings = {"ENTITLEMENTS_CONTRACTS": str(folder), "ENTITLEMENTS_OPA_BIN": str(opa)}
+    result = CliRunner().invoke(main, ["contract", "lock"], env=settings)
+    assert result.exit_code == 0, result.output
     return folder
 
 
