@@ -170,7 +170,7 @@ def _built(work: Path, go: str) -> Path:
     found = listed[1] if listed else "not told"
     if found != _MODULE_SUM:
         raise InstallFailed(f"the sum of the Go module is {found}, not {_MODULE_SUM}; nothing was installed")
-    _go([go, "install", "-ldflags", "-s -w", _MODULE], work, {"GOBIN": str(work), "CGO_ENABLED": "0"})
+    _go([go, "install", "-ldflags", "-s -w", _MODULE], work, {"GOBIN": str(work.absolute()), "CGO_ENABLED": "0"})
     return work / "opa"
 
 

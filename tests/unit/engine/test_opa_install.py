@@ -74,7 +74,8 @@ def program(path: Path, text: str) -> Path:
 def go(folder: Path, *, listed: str = SUM) -> Path:
     """A `go` that lists a module by this sum, and whose `install` makes an OPA."""
     install = f"printf '%s\\n' '#!/bin/sh' \"echo 'Version: {OPA_VERSION}'\" > \"$GOBIN/opa\""
-    program(folder / "go", f'case "$1" in mod) echo \'{{"Sum": "{listed}"}}\' ;; *) {install} ;; esac\n')
+    absolute = 'case "$GOBIN" in /*) ;; *) echo "GOBIN must be an absolute path" >&2; exit 1 ;; esac'
+    program(folder / "go", f'case "$1" in mod) echo \'{{"Sum": "{listed}"}}\' ;; *) {absolute}; {install} ;; esac\n')
     return folder
 
 
@@ -152,6 +153,14 @@ def test_without_the_release_page_it_is_built_with_go(tmp_path: Path, page: Page
     assert result.exit_code == 0, result.output
     assert "status 404" in result.stdout
     assert "go install" in result.stdout
+    assert (tmp_path / "tools" / "opa").read_bytes() == GOOD
+
+
+def test_go_builds_into_a_relative_folder(tmp_path: Path, page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `make setup` on a fresh machine without the release page: `go` takes absolute places only."""
+    monkeypatch.chdir(tmp_path)
+    result = run(Path(), page, path=go(tmp_path / "bin"))
+    assert result.exit_code == 0, result.output
     assert (tmp_path / "tools" / "opa").read_bytes() == GOOD
 
 
