@@ -22,7 +22,7 @@ from entitlements.errors import Fault, StartupFault
 from entitlements.folder import Fingerprint, Limits
 from entitlements.model import TokenProfile
 from entitlements.pdp import Pair, Pairs
-from entitlements.release import Release, make_release
+from entitlements.release import Release, make_release, verify_release
 from entitlements.token import TokenVerifier
 
 Verifiers = Callable[[Sequence[TokenProfile]], TokenVerifier]
@@ -30,12 +30,16 @@ Verifiers = Callable[[Sequence[TokenProfile]], TokenVerifier]
 
 @dataclass(frozen=True)
 class Folders:
-    """What a service reads. opa: the executable that checks what is served unlocked; limits: of policy files."""
+    """What a service reads. opa: the executable that checks what is served unlocked; limits: of policy files;
+
+    key: the public key (PEM) of those who sign releases, where only a signed one is served.
+    """
 
     contracts: Path
     policies: Path
     opa: Path | None
     limits: Limits
+    key: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,19 @@ def locked_offer(where: Folders, today: datetime.date) -> Offer:
     faults = [*evidence.faults, *_version_faults(state)]
     if faults or state.release is None:
         raise StartupFault("release_refused", "what is locked cannot be served", faults)
-    return Offer(state.lock, state.release, state.previous, evidence)
+    if where.key is not None:
+        verify_release(state.release, where.key)
+    return Offer(state.lock, state.release, _verified(state.previous, where.key), evidence)
+
+
+def _verified(previous: Release | None, key: bytes | None) -> Release | None:
+    """The previous release, if it may still decide while an OPA changes over."""
+    if previous is not None and key is not None:
+        try:
+            verify_release(previous, key)
+        except StartupFault:
+            return None
+    return previous
 
 
 def folder_faults(where: Folders, offer: Offer) -> list[Fault]:
@@ -110,7 +126,7 @@ class ServedPairs:
         self.now = Pairs(after.current, before.current)
         self.offer = offer
         try:
-            activate(offer.release.bundle(), offer.release.revision)
+            activate(offer.release.loaded(), offer.release.revision)
         except BaseException:
             self.now, self.offer = before, old
             raise

@@ -51,6 +51,7 @@ VARIABLES = (
     ),
     Variable("ENTITLEMENTS_OPA_TOKEN", "", "bearer token that the OPA server asks for (16 characters or more)"),
     Variable("ENTITLEMENTS_OPA_BIN", "", "the OPA executable; empty: `.tools/opa`, then PATH"),
+    Variable("ENTITLEMENTS_RELEASE_KEY", "", "public key (PEM file): only a release that its holder signed is served"),
     Variable("ENTITLEMENTS_LISTEN", "127.0.0.1:8080", "host:port to serve on"),
     Variable("ENTITLEMENTS_THREADS", "8", "requests that are decided at the same time (1 to 64)"),
     Variable("ENTITLEMENTS_LEEWAY", "10", "seconds of clock difference that token times may show (0 to 60)"),
@@ -97,6 +98,7 @@ class Settings:
     decision_log: str
     log_rejects_per_second: int
     log_mask_keys: str
+    release_key: str
     search_path: str
     limits: Limits = CEILING
     runtime_dir: str = ""
@@ -127,6 +129,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         decision_log=reader.text("ENTITLEMENTS_DECISION_LOG"),
         log_rejects_per_second=reader.integer("ENTITLEMENTS_LOG_REJECTS_PER_SECOND", 1, 100_000),
         log_mask_keys=reader.text("ENTITLEMENTS_LOG_MASK_KEYS"),
+        release_key=reader.text("ENTITLEMENTS_RELEASE_KEY"),
         search_path=environment.get("PATH", ""),
         limits=Limits(
             files=reader.integer("ENTITLEMENTS_MAX_FILES", 1, 10_000),

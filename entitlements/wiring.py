@@ -15,6 +15,7 @@ from entitlements.engine import OpaElsewhere, OpaProcess, PolicyEngine, check_po
 from entitlements.engine.policy_watcher import PolicyWatcher
 from entitlements.engine.private_folder import private_base
 from entitlements.errors import Fault, StartupFault
+from entitlements.folder import read_file
 from entitlements.model import JSON, PartHealth, TokenProfile
 from entitlements.pairs import Folders, Offer, ServedPairs, fingerprint, folder_faults, locked_offer, unlocked_offer
 from entitlements.pdp import PolicyDecisionPoint
@@ -22,6 +23,7 @@ from entitlements.settings import Settings
 from entitlements.token import FileKeys, HttpKeys, KeySource, TokenVerifier
 
 TOOLS = Path(".tools")
+_MAX_KEY = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,8 @@ def _folder_faults(settings: Settings, offer: Offer) -> list[Fault]:
 
 def _folders(settings: Settings) -> Folders:
     executable = None if settings.opa_url and not settings.unlocked else opa(settings)
-    return Folders(settings.contracts, settings.policies, executable, settings.limits)
+    key = read_file(Path(settings.release_key), _MAX_KEY, code="release_unsigned") if settings.release_key else None
+    return Folders(settings.contracts, settings.policies, executable, settings.limits, key)
 
 
 def _offer(settings: Settings, where: Folders) -> Offer:
@@ -222,7 +225,7 @@ def _engine(settings: Settings, offer: Offer) -> tuple[PolicyEngine, Callable[[b
         server = OpaElsewhere(settings.opa_url, token=token, probe=probe, plain_http=settings.opa_plain_http)
         return server, lambda _bundle, _revision: None
     base = private_base(settings.runtime_dir)
-    process = OpaProcess(opa(settings), offer.release.bundle(), offer.release.revision, base=base)
+    process = OpaProcess(opa(settings), offer.release.loaded(), offer.release.revision, base=base)
     return process, process.activate
 
 

@@ -8,11 +8,13 @@ import click
 
 from entitlements.cli import render
 from entitlements.deployment.lockdown import lockdown_bundle
-from entitlements.deployment.state import State, read_state
+from entitlements.deployment.state import BUNDLE, FOLDER, State, read_state
 from entitlements.errors import Fault, StartupFault
 from entitlements.files import write_atomically
-from entitlements.release import Release
+from entitlements.release import ALGORITHMS, Release, sign_release
+from entitlements.wiring import opa
 
+_KEY = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUT = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -60,6 +62,28 @@ def show(form: str) -> None:
         click.echo(f"serves    {audience}  {name}")
     for name, file in sorted(content.policies.items()):
         click.echo(f"file      {name}  {len(file)} bytes")
+
+
+@release.command(epilog="\b\nExample:\n  entitlements release sign --key release-key.pem --algorithm ES256")
+@click.option(
+    "--key", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Private, PEM."
+)
+@click.option("--algorithm", type=click.Choice(ALGORITHMS), default="ES256", show_default=True)
+def sign(key: Path, algorithm: str) -> None:
+    """Sign the locked release by OPA's bundle signature (key id `release`), beside the bytes that were digested.
+
+    With the public key in ENTITLEMENTS_RELEASE_KEY the service serves only what is signed. An OPA that loads the bundle
+    by itself needs the same key (`--verification-key`), or `--skip-verify`.
+    """
+    try:
+        state, found = _locked()
+        signed = sign_release(found, opa(render.settings()), key, algorithm)
+        write_atomically(state.folder / FOLDER / BUNDLE, signed.bundle())
+    except StartupFault as fault:
+        render.fail(fault)
+    except OSError as error:
+        raise click.UsageError(f"the release cannot be written: {error.strerror}") from None
+    click.echo(f"signed  {signed.revision}")
 
 
 @release.command(epilog="\b\nExample:\n  entitlements release lockdown --out contracts/release/lockdown.tar.gz")

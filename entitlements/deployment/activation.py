@@ -17,7 +17,7 @@ _SECONDS = 10.0
 def activate(release: Release, opa: Path) -> None:
     """Load the release into an OPA of its own and ask each decision. Raises StartupFault `release_not_activated`."""
     try:
-        process = OpaProcess(opa, release.bundle(), release.revision)
+        process = OpaProcess(opa, release.loaded(), release.revision)
     except StartupFault as fault:
         raise _refused(fault.message) from None
     with contextlib.closing(process):

@@ -137,7 +137,10 @@ def _refuse_unproved_base(base: Base) -> None:
     if base.state is None or not base.lock.release:
         return
     # Whether an approval ran out since is asked of what the next lock rests on.
-    faults = examine(base.state, datetime.date.min).faults
+    faults = [
+        replace(fault, file=fault.file.removeprefix(f"{base.state.folder}/"))
+        for fault in examine(base.state, datetime.date.min).faults
+    ]
     if faults:
         raise StartupFault("base_unproved", f"what was locked last ({base.where}) does not hold together", faults)
 

@@ -9,8 +9,10 @@ from entitlements.release.release import (
     read_release,
     revision_of,
 )
+from entitlements.release.signature import ALGORITHMS, sign_release, verify_release
 
 __all__ = [
+    "ALGORITHMS",
     "MAX_ARCHIVE",
     "Content",
     "Release",
@@ -19,5 +21,7 @@ __all__ = [
     "read_archive",
     "read_release",
     "revision_of",
+    "sign_release",
+    "verify_release",
     "write_archive",
 ]

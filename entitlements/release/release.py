@@ -19,7 +19,7 @@ from entitlements.release.archive import read_archive, write_archive
 
 MANIFEST = ".manifest"
 SIGNATURES = ".signatures.json"
-_CONTRACTS = ".entitlements/contracts/"
+_CONTRACTS = "entitlements-contracts/"
 _FORMAT = 1
 
 
@@ -62,6 +62,10 @@ class Release:
         """The artefact: a bundle for OPA, the same bytes wherever and whenever it is made."""
         members = {**_members(self.content), MANIFEST: _manifest(self.content, self.revision)}
         return write_archive(members | ({SIGNATURES: self.signatures} if self.signatures is not None else {}))
+
+    def loaded(self) -> bytes:
+        """The artefact without its signature, for an OPA that is handed what the service has verified."""
+        return make_release(self.content).bundle()
 
 
 def make_release(content: Content, signatures: bytes | None = None) -> Release:

@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "deployment": BASE
     | {"folder", "contract", "engine", "release", "proof", "change_check", "claim_usage", "proof_record"},
     "pairs": BASE | CAPABILITIES | {"folder", "pdp", "deployment"},
-    "wiring": BASE | CAPABILITIES | {"pdp", "settings", "deployment", "pairs"},
+    "wiring": BASE | CAPABILITIES | {"folder", "pdp", "settings", "deployment", "pairs"},
     "web": BASE | {"strict_json", "pdp", "settings", "wiring"},
     "cli": BASE
     | CAPABILITIES
@@ -49,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
 }
 LIBRARIES = {
-    "jwt": {"token"},
+    "jwt": {"token", "release"},
     "cryptography": {"token"},
     "opa_client": {"engine"},
     "requests": {"token"},
