@@ -77,7 +77,7 @@ def test_numbers_as_names_in_yaml_are_found_by_number(key: str, opa: Path, tmp_p
     rule = f"package shop.authz\n\ndefault allow := false\n\nallow if data.tables.m[{KEY}]\n"
     (tmp_path / "shop/authz/authz.rego").write_text(rule)
     (tmp_path / "tables").mkdir()
-    (tmp_path / "tables/data.yaml").write_text(f"m:\n  {key}: true\n")
+    (tmp_path / "tables/data.yaml").write_text(f'm:\n  "{key}": true\n')
     schemas: list[dict[str, Any]] = [{"enum": [0.5, 1]}, {"enum": [0.5, 1, 1.5, 2]}]
     old, new = (with_claims(key=must(schema)) for schema in schemas)
     before, after = (Side(one, tmp_path, one.decision_path) for one in (old, new))
