@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from entitlements.change_check import Report, Step, check_step
 from entitlements.contract import (
     FIRST_VERSION,
+    ROLLED_BACK,
     ContractFile,
     Pin,
     load_approvals,
@@ -76,7 +77,8 @@ class Checks:
         file, policies = old
         found = Checked(pin)
         same = before is not None and (before.digest, before.policy) == (pin.digest, pin.policy)
-        if before is None or not (same and before.passes):
+        # What was rolled back to has no record: beside anything new it needs one.
+        if before is None or not (same and before.passes) or before.check == ROLLED_BACK:
             found = self._recorded(pin, self._report(file, self._served[pin.contract, pin.version], policies))
         return self._beside(found, before, file, policies)
 

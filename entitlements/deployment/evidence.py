@@ -120,20 +120,32 @@ def _contract_faults(pin: Pin, lock: Lock, contracts: Mapping[tuple[str, str], C
 def _previous_faults(state: State, file: str) -> Iterator[Fault]:
     """The release before it has to be the one that the records compare with; an older one is not believed."""
     previous = state.previous
+    if state.unnamed:
+        text = f"`release/` keeps {state.unnamed[:19]} as the previous release and the lock does not name it: {MERGED}"
+        yield Fault("release_differs", text, file)
     if previous is None or state.lock.rollback is not None:
         return
     policy = digest_of(previous.content.policies)
     contracts = contracts_of(previous)
+    known = {audience: _pairs_before(state, pin) for audience, pin in state.lock.pins.items()}
+    policies = {one for pairs in known.values() for _, one in pairs}
     for audience, one in previous.content.served.items():
-        pin = state.lock.pins.get(audience)
-        if pin is None:
-            continue
         pair = contracts[one.contract, one.version].ref.digest, policy
-        record = record_of(state, pin)
-        known = {(pin.digest, pin.policy)} | ({side_of(record, "old")} if record else set())
-        if pair not in known:
+        served = [contracts[one.contract, version] for version in (one.version, *one.also)]
+        published = state.lock.published.get(one.contract, {})
+        if (
+            (pair not in known[audience] if audience in known else policy not in policies)
+            or any(published.get(contract.version) != contract.ref.digest for contract in served)
+            or any(contract.profile.audience != audience for contract in served)
+        ):
             text = f"the previous release is not the one that this lock was checked against: {MERGED}"
             yield Fault("release_differs", text, file, 0, audience)
+
+
+def _pairs_before(state: State, pin: Pin) -> set[tuple[str, str]]:
+    """The pairs that may have been served for an audience before: the pinned one, and what it was checked against."""
+    record = record_of(state, pin)
+    return {(pin.digest, pin.policy)} | ({side_of(record, "old")} if record else set())
 
 
 def record_of(state: State, pin: Pin) -> Mapping[str, Any] | None:
@@ -154,8 +166,10 @@ def side_of(record: Mapping[str, Any], side: str) -> tuple[str, str]:
 
 def _pin_faults(pin: Pin, state: State, approved: _Approved, file: str) -> Iterator[Fault]:
     place = f"{pin.contract}@{pin.version}"
-    if pin.check == ROLLED_BACK:
-        if state.lock.rollback is None or state.lock.rollback.undone != state.lock.previous:
+    rollback = state.lock.rollback
+    if pin.check == ROLLED_BACK or rollback is not None:
+        undone = rollback.undone if rollback is not None else ""
+        if pin.check != ROLLED_BACK or undone != state.lock.previous or undone in ("", state.lock.release):
             yield Fault("rollback_unfounded", f"no rollback led to this release: {RELOCK}", file, 0, place)
     elif pin.check == FIRST_VERSION:
         yield from _first_version_faults(pin, state, file)

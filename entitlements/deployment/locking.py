@@ -106,9 +106,13 @@ def _state(wanted: Wanted, base: Base, lock: Lock, release: Release, records: Ma
     approvals = {pin.contract: load_approvals(wanted.contracts, pin.contract) for pin in lock.pins.values()}
     kept = before.records if before is not None else {}
     if before is not None and before.release is not None and before.release.revision == release.revision:
-        same = replace(lock, release=release.revision, previous=before.lock.previous, rollback=before.lock.rollback)
+        if before.lock.rollback is not None:
+            return replace(before, folder=wanted.contracts, approvals=approvals)
+        same = replace(lock, release=release.revision, previous=before.lock.previous)
         return State(wanted.contracts, same, before.release, before.previous, {**kept, **records}, approvals)
-    previous = before.release if before is not None else None
+    # Where no contract is left of those that were served, there is nothing to decide by while an OPA changes over.
+    shared = {pin.contract for pin in base.lock.pins.values()} & {pin.contract for pin in lock.pins.values()}
+    previous = before.release if before is not None and shared else None
     named = replace(lock, release=release.revision, previous=previous.revision if previous is not None else "")
     return State(wanted.contracts, named, release, previous, {**kept, **records}, approvals)
 

@@ -34,8 +34,9 @@ class State:
     """The parts that have to agree.
 
     folder: where they were read; release: the one that the lock names; previous: the one before it, where it is kept;
-    records: by their path in the folder; approvals: by contract. An absent part is one that a lock does not need, or a
-    fault that `evidence_faults` names.
+    records: by their path in the folder; approvals: by contract; unnamed: the revision that is kept as the previous
+    release though the lock names it nowhere. An absent part is one that a lock does not need, or a fault that `examine`
+    names.
     """
 
     folder: Path
@@ -44,16 +45,16 @@ class State:
     previous: Release | None
     records: Mapping[str, bytes]
     approvals: Mapping[str, tuple[Approval, ...]]
+    unnamed: str = ""
 
 
 def read_state(folder: Path) -> State:
     """Read what a contracts folder holds for serving. Raises StartupFault for what cannot be read."""
     lock = read_lock(folder)
-    kept = {
-        release.revision: release
-        for name in (BUNDLE, PREVIOUS)
-        if (release := _release(folder / FOLDER / name, folder))
-    }
+    served, before = (_release(folder / FOLDER / name, folder) for name in (BUNDLE, PREVIOUS))
+    kept = {one.revision: one for one in (served, before) if one is not None}
+    # A writer that was stopped leaves the locked release in both places, or the next one in the first.
+    unnamed = before.revision if before is not None and before.revision not in (lock.release, lock.previous) else ""
     records = {}
     for pin in lock.pins.values():
         for name in record_names(pin):
@@ -61,7 +62,7 @@ def read_state(folder: Path) -> State:
                 records[name] = content
     names = {pin.contract for pin in lock.pins.values()}
     approvals = {name: load_approvals(folder, name) for name in sorted(names)}
-    return State(folder, lock, kept.get(lock.release), kept.get(lock.previous), records, approvals)
+    return State(folder, lock, kept.get(lock.release), kept.get(lock.previous), records, approvals, unnamed)
 
 
 def record_names(pin: Pin) -> tuple[str, ...]:
