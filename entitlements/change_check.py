@@ -95,6 +95,11 @@ class Report:
         return {"no_new_access": self.access.no_new_access, "no_lost_access": self.access.no_lost_access}
 
     @property
+    def asked_for(self) -> set[str]:
+        """The fingerprints of all that an approval of this step can be about."""
+        return _asked_for(self.findings, self.access)
+
+    @property
     def exit_code(self) -> int:
         """0 holds, 3 something fails the gate, 4 no answer."""
         if self.problems or any(finding.gates and not finding.approved for finding in self.findings):
@@ -166,10 +171,7 @@ def check_step(
         no_new_access=_accepted(access.no_new_access, accepted),
         no_lost_access=_accepted(access.no_lost_access, accepted),
     )
-    asked_for = {finding.fingerprint for finding in findings}
-    for answer in (access.no_new_access, access.no_lost_access):
-        asked_for |= {witness.fingerprint for witness in answer.witnesses}
-        asked_for |= {answer.fingerprint} if answer.fingerprint else set()
+    asked_for = _asked_for(findings, access)
     file = contracts / new.name / APPROVALS_NAME
     problems = stale(file, valid, asked_for, today)
     problems += misplaced(file, [one for one in approvals if one not in valid], today)
@@ -182,6 +184,14 @@ def _vacuous(access: Access, policies: tuple[Path, Path]) -> Iterator[Fault]:
     for one in access.no_new_access.never_allows:
         folder = policies[0 if one.side == "before" else 1]
         yield Fault("never_allows", str(one), str(folder / one.file) if one.file else str(folder), one.line)
+
+
+def _asked_for(findings: Sequence[Finding], access: Access) -> set[str]:
+    found = {finding.fingerprint for finding in findings}
+    for answer in (access.no_new_access, access.no_lost_access):
+        found |= {witness.fingerprint for witness in answer.witnesses}
+        found |= {answer.fingerprint} if answer.fingerprint else set()
+    return found
 
 
 def never_there(reads: Sequence[Read], policies: Path) -> tuple[Fault, ...]:

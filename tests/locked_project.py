@@ -82,18 +82,18 @@ class LockedProject:
         assert done.exit_code == 0, done.output
         return done
 
-    def approve(self, fingerprint: str, old: str, new: str, expires: str) -> Result:
+    def approve(self, fingerprint: str, old: str, new: str, expires: str, *, contract: str = "shop") -> Result:
         return self.run(
-            *("approve", fingerprint, "--contract", "shop", "--from", old, "--to", new),
+            *("approve", fingerprint, "--contract", contract, "--from", old, "--to", new),
             *("--reason", "ticket 7", "--by", "jane@example.com", "--expires", expires),
         )
 
-    def lock_approved(self, step: tuple[str, str], expires: str) -> None:
+    def lock_approved(self, step: tuple[str, str], expires: str, *, contract: str = "shop") -> None:
         """Lock what is refuted, with an approval of each finding that keeps it from being locked."""
         refused = self.run("lock")
         assert refused.exit_code == 3, refused.output
         for fingerprint in sorted(set(re.findall(r"\b[0-9a-f]{16}\b", refused.output))):
-            given = self.approve(fingerprint, *step, expires)
+            given = self.approve(fingerprint, *step, expires, contract=contract)
             assert given.exit_code == 0, given.output
         self.lock()
 

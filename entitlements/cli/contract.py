@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from entitlements.cli import render
-from entitlements.cli.contract_check import approve, check
+from entitlements.cli.contract_approve import approve
+from entitlements.cli.contract_check import check
 from entitlements.cli.contract_explain import explain
 from entitlements.cli.contract_init import init
 from entitlements.cli.contract_lock import lock

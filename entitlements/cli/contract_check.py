@@ -1,4 +1,4 @@
-"""`entitlements contract check`, `approve` and `usage`: what a change means, and who accepted it."""
+"""`entitlements contract check`: what a change means."""
 
 from __future__ import annotations
 
@@ -15,14 +15,12 @@ import click
 from entitlements.change_check import Report, Step, check_step, report_json
 from entitlements.cli import check_formats, render
 from entitlements.contract import (
-    Approval,
     ContractFile,
     at_commit,
     load_approvals,
     load_file,
     pairs,
     versions,
-    write_approval,
 )
 from entitlements.errors import ContractsInvalid, EngineUnavailable, ProofFailed, StartupFault
 from entitlements.proof import DEFAULT_BUDGET, METHOD, PROOF, Effort
@@ -205,32 +203,3 @@ def _file(settings: Settings, name: str) -> ContractFile:
     if separator and path.exists():
         return load_file(path)
     return load_file(Path(name), named=False)
-
-
-@click.command(
-    epilog="\b\nExample:\n"
-    "  entitlements contract approve 0f3c2a91d4b7e685 --contract orders --from 1.0.0 --to 1.1.0 \\\n"
-    "    --reason 'auditors may read, ticket 42' --by jane@example.com --expires 2027-01-31"
-)
-@click.argument("fingerprint")
-@click.option("--contract", "name", required=True, help="The contract's name.")
-@click.option("--from", "old", required=True, metavar="VERSION")
-@click.option("--to", "new", required=True, metavar="VERSION")
-@click.option("--reason", required=True, help="Why it is accepted.")
-@click.option("--by", required=True, help="Who accepts it.")
-@click.option("--expires", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The last day that it counts.")
-def approve(fingerprint: str, name: str, old: str, new: str, reason: str, by: str, expires: datetime.datetime) -> None:
-    """Accept one finding or one witness of one version step, by the fingerprint that `check` prints.
-
-    The entry goes into the contract's approvals.yaml. `check` fails once it expires, and where it matches nothing.
-    """
-    settings = render.settings()
-    if not (settings.contracts / name).is_dir():
-        raise click.UsageError(f"there is no contract `{name}`")
-    if expires.date() < datetime.datetime.now(datetime.UTC).date():
-        raise click.UsageError("--expires lies in the past")
-    try:
-        path = write_approval(settings.contracts, name, Approval(fingerprint, old, new, reason, by, expires.date()))
-    except ContractsInvalid as invalid:
-        render.fail(invalid)
-    click.echo(f"wrote {path}")

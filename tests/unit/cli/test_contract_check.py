@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 import shutil
@@ -24,6 +25,10 @@ SCHEMA = json.loads((ROOT / "docs" / "contract-check.schema.json").read_text())
 FORMATS = ["text", "json", "markdown", "junit", "sarif", "github"]
 REMOVED = ("tickets@1.1.0", "tickets@2.0.0")
 AUDITOR = ("tickets@2.0.0", "tickets@2.1.0")
+
+
+def in_days(days: int) -> str:
+    return (datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=days)).isoformat()
 
 
 class Project:
@@ -314,6 +319,11 @@ def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@example.com", *arguments], cwd=folder, check=True)
 
 
+def asked_witness(project: Project) -> str:
+    (witness,) = project.json(*REMOVED)["access"]["no_new_access"]["witnesses"]
+    return str(witness["fingerprint"])
+
+
 def approve(project: Project, fingerprint: str, **changed: str) -> Result:
     options = {
         "contract": "tickets",
@@ -321,7 +331,7 @@ def approve(project: Project, fingerprint: str, **changed: str) -> Result:
         "to": "2.0.0",
         "reason": "ticket 7: contractors may read",
         "by": "jane@example.com",
-        "expires": "2099-01-31",
+        "expires": in_days(30),
     } | changed
     return project.run(
         "approve", fingerprint, *(part for key, value in options.items() for part in (f"--{key}", value))
@@ -343,10 +353,10 @@ def test_an_approval_lets_a_witness_pass_and_is_told(project: Project) -> None:
 
 @pytest.mark.parametrize("text", ["y", "null", "1e3", "a: b # c", "'", '"\\', "zwei\nZeilen", "日本 😀", "{}", " x "])
 def test_an_approval_keeps_its_words_as_they_were_given(project: Project, text: str) -> None:
-    assert approve(project, "0f3c2a91d4b7e685", reason=text, by=text).exit_code == 0
+    assert approve(project, asked_witness(project), reason=text, by=text).exit_code == 0
     last = yaml.safe_load(project.approvals.read_text())["approvals"][-1]
     assert (last["reason"], last["by"]) == (text, text)
-    assert approve(project, "0f3c2a91d4b7e686").exit_code == 0
+    assert project.check(*REMOVED).exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -356,8 +366,11 @@ def test_an_approval_keeps_its_words_as_they_were_given(project: Project, text: 
         ("0f3c2a91d4b7e685", {"contract": "nothing"}, "there is no contract `nothing`"),
         ("0f3c2a91d4b7e685", {"expires": "2020-01-01"}, "--expires lies in the past"),
         ("0f3c2a91d4b7e685", {"expires": "soon"}, "soon"),
+        ("28eaa8be76780ec1", {"expires": in_days(367)}, "`max_days` in gate.yaml"),
+        ("0f3c2a91d4b7e685", {}, "nothing asks for `0f3c2a91d4b7e685`"),
+        ("28eaa8be76780ec1", {"from": "2.0.0", "to": "2.1.0"}, "nothing asks for `28eaa8be76780ec1`"),
     ],
-    ids=["twice", "no_contract", "past", "no_date"],
+    ids=["twice", "no_contract", "past", "no_date", "too_far", "unasked", "of_another_step"],
 )
 def test_an_approval_that_means_nothing_is_not_written(
     project: Project, fingerprint: str, changed: dict[str, str], said: str
@@ -367,6 +380,14 @@ def test_an_approval_that_means_nothing_is_not_written(
     assert result.exit_code == 2
     assert said in result.output
     assert project.approvals.read_text() == before
+
+
+def test_how_far_ahead_an_approval_may_expire_is_the_projects_word(project: Project) -> None:
+    witness = asked_witness(project)
+    (project.contracts / "gate.yaml").write_text("approvals: {max_days: 20}\n")
+    refused = approve(project, witness, expires=in_days(22))
+    assert (refused.exit_code, "max_days" in refused.output) == (2, True)
+    assert approve(project, witness, expires=in_days(20)).exit_code == 0
 
 
 @pytest.mark.parametrize(
