@@ -55,7 +55,7 @@ def rollback(revision: str, reason: str, by: str) -> None:
         _tell_who(before, after, executable, now.date())
     except (StartupFault, EngineUnavailable, ProofFailed) as fault:
         click.echo(f"who gains and loses could not be said: {fault.message}", err=True)
-    for told in rollback_faults(after):
+    for told in rollback_faults(after, now.date()):
         click.echo(f"\nwithin {APPROVE_ROLLBACK_DAYS} days: {told.message}", err=True)
 
 

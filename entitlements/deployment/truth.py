@@ -35,7 +35,7 @@ def truth(
     if not faults:
         faults += rebuilt_faults(state, content_of(contracts, policies, state.lock.pins))
         faults += continuity_faults(state, History.of(contracts), (against or "").removeprefix("git:") or None)
-        faults += rollback_faults(state)
+        faults += rollback_faults(state, today)
     return state, faults
 
 
@@ -75,9 +75,15 @@ def continuity_faults(state: State, history: History | None, against: str | None
             yield from _not_first(pin, state, history)
         elif before is not None and pin.audience in before.pins and pin.check != ROLLED_BACK:
             yield from _not_followed(pin, before.pins[pin.audience], state)
-    if state.lock.rollback is not None and history.release(state.lock.release) is None:
-        text = "the release that was rolled back to is in no commit, so nobody served it before"
+    if state.lock.rollback is not None and not _was_locked(state.lock.release, history):
+        text = "no earlier commit locked the release that was rolled back to, so nobody proved or served it before"
         yield Fault("rollback_unfounded", text, lock_file(state.folder))
+
+
+def _was_locked(revision: str, history: History) -> bool:
+    """Whether a commit locked a release by its checks; the commits of rollbacks to it do not count."""
+    locks = (_lock_at(history, commit) for commit in history.commits())
+    return any(lock is not None and lock.release == revision and lock.rollback is None for lock in locks)
 
 
 def rollback_mark(lock: Lock) -> str:
@@ -87,14 +93,14 @@ def rollback_mark(lock: Lock) -> str:
     return hashlib.sha256(f"rollback {lock.rollback.undone} to {lock.release}".encode()).hexdigest()[:16]
 
 
-def rollback_faults(state: State) -> Iterator[Fault]:
+def rollback_faults(state: State, today: datetime.date) -> Iterator[Fault]:
     """A rollback passes CI only with an approval that ends within seven days: what it undid has to be settled."""
     rollback, mark = state.lock.rollback, rollback_mark(state.lock)
     if rollback is None:
         return
     last = rollback.date + datetime.timedelta(days=APPROVE_ROLLBACK_DAYS)
     given = [one for approvals in state.approvals.values() for one in approvals if one.fingerprint == mark]
-    if not any(one.expires <= last for one in given):
+    if not any(today <= one.expires <= last for one in given):
         pin = next(iter(state.lock.pins.values()))
         text = (
             f"the release was rolled back on {rollback.date} by {rollback.by}: accept that until {last} with "

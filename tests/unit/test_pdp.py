@@ -304,3 +304,103 @@ def test_a_catalog_without_the_audience_refuses_and_logs(world: World, issuer: I
         narrow.decide(request_of(token))
     assert [record.refusal for record in world.records] == ["audience_mismatch"]
     assert refused.value.decision_id == world.records[0].decision_id
+
+
+OLD, NEW = "sha256:old", "sha256:new"
+
+
+@pytest.fixture
+def changing(world: World, issuer: Issuer) -> World:
+    """Holds two pairs, as during a rolling upgrade: contract 1.0.0 with the new policies, 0.9.0 with the old ones."""
+    world.revision, world.version = NEW, "1.2.3"
+    world.previous = replace(pair_before(issuer), engine_version="1.2.3")
+    return world
+
+
+def pair_before(issuer: Issuer, **changes: Any) -> Pair:
+    """The pair before: orders as version 0.9.0, with other members where a test wants them."""
+    catalog = load_catalog(ROOT / "contracts")
+    old = replace(catalog.candidates(ORDERS)[0], version="0.9.0", **changes)
+    before = Catalog({ORDERS: (old,)}, catalog.lock)
+    return Pair(before, TokenVerifier(before.profiles, {"https://login.example.com": FileKeys(issuer.jwks)}), OLD)
+
+
+def answer_of(revision: str, version: str = "1.2.3") -> Verdict:
+    return replace(ALLOW, revision=revision, engine_version=version)
+
+
+@pytest.mark.parametrize(("revision", "version"), [(NEW, "1.0.0"), (OLD, "0.9.0")])
+def test_the_revision_of_the_answer_chooses_the_contract(
+    changing: World, token: str, revision: str, version: str
+) -> None:
+    changing.verdict = answer_of(revision)
+    for _ in range(2):
+        decision = changing.pdp.decide(request_of(token)).decision
+        assert decision.contract is not None
+        assert (decision.contract.version, decision.policy_revision) == (version, revision)
+    # What policy was asked last came from the contract of the answer, and no other contract is logged.
+    assert changing.asked[-1][1]["contract"] == {"name": "orders", "version": version}
+    assert [(record.contract, record.policy_revision) for record in changing.records] == [
+        (f"orders@{version}", revision)
+    ] * 2
+
+
+def test_a_third_revision_is_no_decision(changing: World, token: str) -> None:
+    changing.verdict = answer_of("sha256:third")
+    with pytest.raises(EngineUnavailable) as refused:
+        changing.pdp.decide(request_of(token))
+    assert refused.value.code == "policy_not_locked"
+    assert changing.records == []
+
+
+def test_without_a_previous_pair_another_revision_is_no_decision(world: World, token: str) -> None:
+    world.revision, world.verdict = NEW, answer_of(OLD)
+    with pytest.raises(EngineUnavailable) as refused:
+        world.pdp.decide(request_of(token))
+    assert (refused.value.code, world.records) == ("policy_not_locked", [])
+
+
+@pytest.mark.parametrize("version", ["1.2.4", ""])
+@pytest.mark.parametrize("revision", [NEW, OLD])
+def test_another_opa_than_that_of_the_proof_is_no_decision(
+    changing: World, token: str, revision: str, version: str
+) -> None:
+    changing.verdict = answer_of(revision, version)
+    with pytest.raises(EngineUnavailable) as refused:
+        changing.pdp.decide(request_of(token))
+    assert (refused.value.code, changing.records) == ("engine_version", [])
+
+
+@pytest.mark.parametrize(("revision", "allowed"), [(OLD, True), (NEW, False)])
+def test_a_contract_that_refuses_does_not_speak_for_the_other_pair(
+    changing: World, issuer: Issuer, revision: str, allowed: bool
+) -> None:
+    """The new contract refuses the token; the old one admits it, and its policies may still be served."""
+    claims = load_catalog(ROOT / "contracts").candidates(ORDERS)[0].claims
+    known = {**claims, "suspended": replace(claims["suspended"], required=False)}
+    changing.previous = replace(pair_before(issuer, claims=known), engine_version="1.2.3")
+    changing.verdict = answer_of(revision)
+    token = orders_token(issuer, claims={"tenant": "t_1", "roles": ["agent"]})
+    decision = changing.pdp.decide(request_of(token)).decision
+    assert decision.allow is allowed
+    assert decision.contract is not None
+    if allowed:
+        assert (decision.contract.version, decision.policy_revision) == ("0.9.0", OLD)
+    else:
+        assert (decision.contract.version, decision.policy_revision) == ("1.0.0", None)
+        assert decision.reasons == ("contract_violated",)
+
+
+def test_an_engine_that_changes_over_during_a_decision_gives_no_mixed_pair(changing: World, token: str) -> None:
+    """Each answer comes from the pair that was asked, however often the engine changes over."""
+    answers = [OLD, NEW, NEW]
+
+    def ask(decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
+        changing.asked.append((decision_path, policy_input, deadline))
+        return answer_of(answers[len(changing.asked) - 1])
+
+    changing.ask = ask  # type: ignore[method-assign]
+    decision = changing.pdp.decide(request_of(token)).decision
+    assert decision.contract is not None
+    assert (decision.contract.version, decision.policy_revision) == ("1.0.0", NEW)
+    assert len(changing.asked) == 3

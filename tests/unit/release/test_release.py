@@ -181,7 +181,6 @@ def _with_manifest(**change: object) -> bytes:
         "empty",
         "garbage",
         "cut",
-<<<<<<< HEAD
         "a byte behind",
         "wrong length",
         "compressed",
@@ -199,25 +198,6 @@ def _with_manifest(**change: object) -> bytes:
         "roots as a string",
         "a resolver",
         "a file of Rego v0",
-=======
-        "trailing-byte",
-        "wrong-length",
-        "compressed",
-        "twice",
-        "another-writer",
-        "duplicate-member",
-        "symlinks",
-        "other-mode",
-        "no-manifest",
-        "policy-changed",
-        "manifest-list",
-        "manifest-empty",
-        "manifest-whitespace",
-        "revision-claimed",
-        "roots-string",
-        "wasm",
-        "rego-versions",
->>>>>>> 0d8e7fd (deployment: check the previous release and a rollback whole; tests of tampered locks)
     ],
 )
 def test_what_is_not_byte_for_byte_a_release_is_refused(bundle: bytes) -> None:
