@@ -112,6 +112,16 @@ def test_what_is_not_proved_any_more_is_told_and_leaves_everything_as_it_was(tmp
     assert locked.files == before
 
 
+def test_a_consistent_forgery_is_found_by_proving_everything_again(tmp_path: Path) -> None:
+    locked = Locked(tmp_path)
+    assert locked.run("verify", "--all").exit_code == 0
+    widened = POLICY.replace('== "admin"', '== "auditor"')
+    (locked.policies / "shop" / "authz" / "authz.rego").write_text(widened)
+    forge(locked, widened)
+    found = locked.run("verify", "--all")
+    assert (found.exit_code, f"{locked.record}: different" in found.stdout) == (3, True), found.output
+
+
 def forge(locked: Locked, policy: str) -> None:
     """Make release, record and lock consistent around another policy, which nobody proved."""
     bundle = locked.contracts / "release" / "bundle.tar.gz"
