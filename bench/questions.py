@@ -11,7 +11,11 @@ from entitlements.contract import Contract, policy_input
 from entitlements.model import AccessRequest, Action, Principal, Resource
 
 ORDER_BODY = json.dumps(
-    {"action": "read", "resource": {"type": "order", "id": "42", "properties": dict(ORDER)}}
+    {
+        "audience": "https://orders.example.com",
+        "action": "read",
+        "resource": {"type": "order", "id": "42", "properties": dict(ORDER)},
+    }
 ).encode()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from bench.questions import ORDER_BODY, order_token
+from bench.questions import ORDER_BODY, order_token, orders
 from demo.service import ALGORITHMS, ROOT, Issuer
 from entitlements import strict_json
 from entitlements.contract import Admitted, admit, load_catalog, policy_input, request_faults
@@ -33,7 +33,7 @@ def measure(issuer: Issuer, folder: Path, executable: str, search_path: str) -> 
     try:
         token = order_token(issuer, "ES256")
         request = AccessRequest(token=token, **AUTHORIZE.load(strict_json.loads(ORDER_BODY)))  # type: ignore[arg-type]
-        claims = verifier.verify(token, now=time.time())
+        claims = verifier.verify(token, now=time.time(), audience=orders().profile.audience)
         contract = catalog.candidates(claims.audience)[0]
         admission = admit(contract, claims)
         if not isinstance(admission, Admitted):
@@ -44,7 +44,10 @@ def measure(issuer: Issuer, folder: Path, executable: str, search_path: str) -> 
         return [
             ("read and check the body", _median(lambda: AUTHORIZE.load(strict_json.loads(ORDER_BODY)))),  # type: ignore[arg-type]
             *((f"verify a new token, {name}", _cold(issuer, verifier, name)) for name in ALGORITHMS),
-            ("verify a remembered token", _median(lambda: verifier.verify(token, now=time.time()))),
+            (
+                "verify a remembered token",
+                _median(lambda: verifier.verify(token, now=time.time(), audience=orders().profile.audience)),
+            ),
             ("hold the claims against the contract", _median(lambda: admit(contract, claims))),
             (
                 "hold the request against the contract",
@@ -73,4 +76,4 @@ def _median(step: Callable[[], object]) -> float:
 
 def _cold(issuer: Issuer, verifier: TokenVerifier, algorithm: str) -> float:
     tokens = iter([order_token(issuer, algorithm) for _ in range(_TIMES)])
-    return _median(lambda: verifier.verify(next(tokens), now=time.time()))
+    return _median(lambda: verifier.verify(next(tokens), now=time.time(), audience=orders().profile.audience))

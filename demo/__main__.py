@@ -72,7 +72,11 @@ def ask(address: str, issuer: Issuer, case: Case, known: Mapping[str, Contract])
     answer = requests.post(
         f"{address}/authorize",
         headers={"Authorization": f"Bearer {token}"} if token else {},
-        json={"action": case.action, "resource": {"type": kind, "id": "42", "properties": dict(case.properties)}},
+        json={
+            "audience": known[case.contract].profile.audience,
+            "action": case.action,
+            "resource": {"type": kind, "id": "42", "properties": dict(case.properties)},
+        },
         timeout=10,
     )
     return answer.status_code, answer.json()
@@ -108,9 +112,8 @@ def serve() -> int:
                 token = issuer.token(
                     contract, claims=AGENT, scopes=ORDERS_SCOPES, lifetime=contract.profile.max_lifetime
                 )
-                body = json.dumps(
-                    {"action": "read", "resource": {"type": "order", "id": "42", "properties": dict(ORDER)}}
-                )
+                resource = {"type": "order", "id": "42", "properties": dict(ORDER)}
+                body = json.dumps({"audience": contract.profile.audience, "action": "read", "resource": resource})
                 print(f"Serving on {address}; each decision is printed here. Stop with Ctrl-C.")
                 print("Paste in another terminal:\n")
                 print(

@@ -79,6 +79,7 @@ def cases(now: int) -> list[Case]:
         _payment("a large payment, password only", "step_up_required", amount=600_000),
         Case("an expired token", "401", changes={"iat": now - 900, "exp": now - 300}),
         Case("a token for another audience", "401", changes={"aud": "https://crm.example.com"}),
+        Case("a token for another API that is served here", "401", changes={"aud": "https://payments.example.com"}),
         Case("an ID token", "401", typ="JWT", changes={"nonce": "n-0S6"}),
         Case("no token", "401", token=""),
         Case("a request that the contract does not know", "400", properties={**ORDER, "priority": 1}),

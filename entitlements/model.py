@@ -104,7 +104,7 @@ class Resource:
 class AccessRequest:
     """One question: may the bearer of `token` do `action` to `resource` in `context`?
 
-    audience: the audience the asking API answers to, or None to take it from the token.
+    audience, contract: what the asking API calls itself, in the body and in the path, or None where it does not.
     """
 
     token: str = field(repr=False)
@@ -112,6 +112,7 @@ class AccessRequest:
     resource: Resource
     context: Mapping[str, JSON] = field(default_factory=dict)
     audience: str | None = None
+    contract: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from entitlements.contract import Admitted, Catalog, Contract, Refused, admit, policy_input, request_faults
+from entitlements.contract import (
+    Admitted,
+    Catalog,
+    Contract,
+    Refused,
+    admit,
+    asked_audience,
+    policy_input,
+    request_faults,
+)
 from entitlements.decision_log import MASKED, DecisionLog, DecisionRecord, Masking
 from entitlements.engine import PolicyEngine
 from entitlements.errors import EngineUnavailable, RequestInvalid, TokenRejected
@@ -99,7 +108,8 @@ class PolicyDecisionPoint:
     """Decides access requests.
 
     pairs: by which it decides now; budget: seconds one decision may take in all; clock: seconds since the epoch, for
-    token times; masking: how records name subject and client where the contract marks them as pii.
+    token times; masking: how records name subject and client where the contract marks them as pii;
+    default_audience: the pinned audience of callers that name none, empty for none.
     """
 
     def __init__(
@@ -111,6 +121,7 @@ class PolicyDecisionPoint:
         budget: float,
         clock: Callable[[], float] = time.time,
         masking: Masking | None = None,
+        default_audience: str = "",
     ) -> None:
         self._pairs = pairs
         self._answered = ""
@@ -119,6 +130,7 @@ class PolicyDecisionPoint:
         self._budget = budget
         self._clock = clock
         self._masking = masking or Masking()
+        self._default_audience = default_audience
 
     def decide(self, request: AccessRequest, *, request_id: str = "") -> Answered:
         """Decide one access request.
@@ -129,7 +141,7 @@ class PolicyDecisionPoint:
         started = time.monotonic()
         now = self._clock()
         pairs = self._pairs()
-        record = self._new_record(request, request_id, now)
+        record = self._new_record(request, self._audience(request, pairs.current), request_id, now)
         asked = _Asked(request, record.decision_id, now, started + self._budget)
         try:
             outcome = self._decide_by(pairs, asked)
@@ -180,13 +192,14 @@ class PolicyDecisionPoint:
 
     def _by(self, pair: Pair, asked: _Asked) -> _Outcome:
         request = asked.request
-        if request.audience is not None and request.audience not in pair.catalog.audiences:
-            raise RequestInvalid(
-                "audience_unknown", "the request is malformed", {"audience": ["no contract is pinned"]}
-            )
+        audience = self._audience(request, pair)
         if not request.token:
             raise TokenRejected("token_missing", "no access token was sent")
-        claims = pair.verifier.verify(request.token, now=asked.now, audience=request.audience)
+        if isinstance(audience, RequestInvalid):
+            # Only who holds a token of some pinned audience is told that the name leads nowhere.
+            pair.verifier.audiences(request.token, now=asked.now)
+            raise audience
+        claims = pair.verifier.verify(request.token, now=asked.now, audience=audience)
         contract, admission = _admit(pair.catalog, claims)
         if isinstance(admission, Refused):
             violations = admission.violations
@@ -216,13 +229,21 @@ class PolicyDecisionPoint:
             policy_revision=verdict.revision,
         )
 
-    def _new_record(self, request: AccessRequest, request_id: str, now: float) -> DecisionRecord:
+    def _audience(self, request: AccessRequest, pair: Pair) -> str | RequestInvalid:
+        """The audience of the API that asks. Raises RequestInvalid where it names none and has to."""
+        return asked_audience(
+            pair.catalog, audience=request.audience, contract=request.contract, default=self._default_audience
+        )
+
+    def _new_record(
+        self, request: AccessRequest, asked: str | RequestInvalid, request_id: str, now: float
+    ) -> DecisionRecord:
         return DecisionRecord(
             time=datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds"),
             decision_id=str(uuid.uuid4()),
             request_id=request_id,
             effect="reject",
-            audience=request.audience or "",
+            audience=asked if isinstance(asked, str) else request.audience or "",
             action=request.action.name,
             resource_type=request.resource.type,
             resource_id=request.resource.id,

@@ -31,6 +31,11 @@ VARIABLES = (
     Variable("ENTITLEMENTS_MAX_FILES", "1000", "files that the policies may consist of (1 to 10000)"),
     Variable("ENTITLEMENTS_MAX_FILE_KIB", "4096", "KiB that one policy file may have (1 to 65536)"),
     Variable(
+        "ENTITLEMENTS_DEFAULT_AUDIENCE",
+        "",
+        "the pinned audience of callers that name none, where more than one is pinned; empty: they are refused",
+    ),
+    Variable(
         "ENTITLEMENTS_KEYS",
         "",
         "key sets, `issuer=file` or `issuer=URL`, separated by blanks; each issuer of a pinned contract needs one",
@@ -82,6 +87,7 @@ class Settings:
 
     contracts: Path
     policies: Path
+    default_audience: str
     keys: Mapping[str, str]
     keys_max_stale: int
     keys_cooldown: int
@@ -113,6 +119,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     settings = Settings(
         contracts=Path(reader.text("ENTITLEMENTS_CONTRACTS")),
         policies=Path(reader.text("ENTITLEMENTS_POLICIES")),
+        default_audience=reader.text("ENTITLEMENTS_DEFAULT_AUDIENCE"),
         keys=reader.keys("ENTITLEMENTS_KEYS"),
         keys_max_stale=reader.integer("ENTITLEMENTS_KEYS_MAX_STALE", 10, 86400),
         keys_cooldown=reader.integer("ENTITLEMENTS_KEYS_COOLDOWN", 1, 3600),

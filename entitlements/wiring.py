@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from entitlements.contract import Catalog
+from entitlements.contract import Catalog, check_default
 from entitlements.decision_log import MASKED, JsonLinesLog, Masking, open_log, read_mask_keys
 from entitlements.engine import OpaElsewhere, OpaProcess, PolicyEngine, check_policies, find_opa
 from entitlements.engine.policy_watcher import PolicyWatcher
@@ -57,6 +57,7 @@ def build(settings: Settings) -> Service:
         locked=not settings.unlocked,
         any_revision=settings.unlocked and bool(settings.opa_url),
     )
+    check_default(served.offer.catalog, settings.default_audience)
     log = open_log(settings.decision_log, rejects_per_second=settings.log_rejects_per_second)
     try:
         engine, activate = _engine(settings, served.offer)
@@ -71,7 +72,14 @@ def build(settings: Settings) -> Service:
         seen=seen,
     )
     watcher.start()
-    pdp = PolicyDecisionPoint(pairs=lambda: served.now, engine=engine, log=log, budget=settings.budget, masking=masking)
+    pdp = PolicyDecisionPoint(
+        pairs=lambda: served.now,
+        engine=engine,
+        log=log,
+        budget=settings.budget,
+        masking=masking,
+        default_audience=settings.default_audience,
+    )
 
     def readiness() -> Mapping[str, PartHealth]:
         catalog = served.offer.catalog
@@ -123,6 +131,7 @@ def preflight(settings: Settings) -> None:
 
 
 def _try_keys(settings: Settings, offer: Offer) -> None:
+    check_default(offer.catalog, settings.default_audience)
     with contextlib.closing(KeyRing(settings)) as keys:
         keys.of(offer.catalog.profiles)
 

@@ -43,7 +43,8 @@ def _parse_resource(_context: click.Context, _parameter: click.Parameter, value:
 
 @click.command(
     epilog="\b\nExamples:\n"
-    "  entitlements authorize --token-file token.jwt --action read --resource order:42 --property tenant=t_1\n"
+    "  entitlements authorize --token-file token.jwt --audience https://orders.example.com \\\n"
+    "    --action read --resource order:42 --property tenant=t_1\n"
     "  cat token.jwt | entitlements authorize --action refund --resource order:42 --format json"
 )
 @render.token_option
@@ -51,7 +52,7 @@ def _parse_resource(_context: click.Context, _parameter: click.Parameter, value:
 @click.option("--resource", required=True, callback=_parse_resource, help="`type:id` of the resource.")
 @click.option("--property", "properties", multiple=True, callback=parse_members, help="`name=value` of the resource.")
 @click.option("--context", "context", multiple=True, callback=parse_members, help="`name=value` of the context.")
-@click.option("--audience", default=None, help="The audience that the asking API answers to.")
+@click.option("--audience", default=None, help="The asking API's own audience; needed where more than one is pinned.")
 @click.option("--unlocked", is_flag=True, help="Decide by policies that nobody locked.")
 @render.format_option
 def authorize(
@@ -84,13 +85,22 @@ def authorize(
     except (StartupFault, DecisionUnavailable) as fault:
         render.fail(fault)
     except RequestInvalid as invalid:
-        details = "; ".join(f"{path} {', '.join(faults)}" for path, faults in invalid.details.items())
-        raise click.UsageError(f"{invalid.message}: {details}") from None
+        raise click.UsageError(_told(invalid, service)) from None
     except TokenRejected as refusal:
         _show_refusal(refusal, form)
         sys.exit(render.NO)
     _show(decision, service, settings.policies, form)
     sys.exit(0 if decision.allow else render.NO)
+
+
+def _told(invalid: RequestInvalid, service: Service) -> str:
+    """What is wrong with the request; who is at the command line may see what is pinned."""
+    if invalid.code in ("audience_required", "audience_unknown"):
+        pinned = ", ".join(f"`{name}`" for name in service.catalog.audiences)
+        why = "name the API that asks" if invalid.code == "audience_required" else "no contract is pinned for that name"
+        return f"{why}: --audience is one of {pinned}"
+    details = "; ".join(f"{path} {', '.join(faults)}" for path, faults in invalid.details.items())
+    return f"{invalid.message}: {details}"
 
 
 def _show_refusal(refusal: TokenRejected, form: str) -> None:

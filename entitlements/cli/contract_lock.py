@@ -13,6 +13,7 @@ import click
 from entitlements.change_check import Report
 from entitlements.cli import check_formats, render
 from entitlements.cli.policy import proved_lines
+from entitlements.contract import second_audience_warning
 from entitlements.deployment.activation import activate
 from entitlements.deployment.base import find_base
 from entitlements.deployment.checks import Wanted
@@ -75,6 +76,9 @@ def lock(
     except (StartupFault, EngineUnavailable, ProofFailed) as fault:
         render.fail(fault)
     click.echo("\n".join(_told(planned, dry_run=dry_run)))
+    before = planned.base.lock if planned.base.state is not None else None
+    if warning := second_audience_warning(before, planned.state.lock):
+        click.echo(warning, err=True)
 
 
 def _stop_where_it_fails(planned: NextLock, *, dry_run: bool) -> None:

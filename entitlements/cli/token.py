@@ -15,7 +15,7 @@ import click
 from entitlements.cli import render
 from entitlements.cli.authorize import parse_members
 from entitlements.contract import ALWAYS_DECLARED, Catalog, Contract, Refused, admit, load_catalog
-from entitlements.errors import KeysUnavailable, RequestInvalid, StartupFault, TokenRejected
+from entitlements.errors import KeysUnavailable, StartupFault, TokenRejected
 from entitlements.model import JSON, VerifiedClaims, Violation
 from entitlements.token import Refusal, TokenVerifier, access_token_claims, from_jwk, generate_key, inspect, mint
 from entitlements.wiring import KeyRing
@@ -193,7 +193,7 @@ def _signature_state(catalog: Catalog, text: str) -> tuple[str, str]:
     except StartupFault:
         return "not verified: no key set of its issuer is set in ENTITLEMENTS_KEYS", ""
     try:
-        TokenVerifier(catalog.profiles, sources).verify(text, now=time.time())
+        TokenVerifier(catalog.profiles, sources).audiences(text, now=time.time())
     except TokenRejected as refusal:
         told = _told(refusal)
         if refusal.code == Refusal.SIGNATURE_INVALID:
@@ -201,8 +201,6 @@ def _signature_state(catalog: Catalog, text: str) -> tuple[str, str]:
         return "holds" if refusal.code in _SEEN_AFTER_THE_SIGNATURE else "not verified", told
     except KeysUnavailable as error:
         return f"not verified: {error.message}", ""
-    except RequestInvalid:
-        return "holds", ""
     finally:
         for source in sources.values():
             source.close()

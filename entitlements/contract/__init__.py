@@ -9,6 +9,7 @@ from entitlements.contract.approvals import (
     stale,
     write_approval,
 )
+from entitlements.contract.audience import asked_audience, check_default, second_audience_warning
 from entitlements.contract.catalog import Catalog, catalog_of, load_catalog
 from entitlements.contract.change_rules import RULES, Change, ChangeRule
 from entitlements.contract.changes import changes
@@ -77,10 +78,12 @@ __all__ = [
     "Rollback",
     "ScopeSpec",
     "admit",
+    "asked_audience",
     "at_commit",
     "catalog_of",
     "changed_since_published",
     "changes",
+    "check_default",
     "conforms",
     "draft",
     "input_schema",
@@ -105,6 +108,7 @@ __all__ = [
     "renamed",
     "request_faults",
     "retyped",
+    "second_audience_warning",
     "stale",
     "successors",
     "version_key",

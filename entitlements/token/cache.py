@@ -16,7 +16,7 @@ from entitlements.model import VerifiedClaims
 from entitlements.token.claims import Times
 from entitlements.token.signature import VerificationKey
 
-CacheName: TypeAlias = tuple[bytes, str | None]
+CacheName: TypeAlias = tuple[bytes, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class RememberedToken:
     generation: int
 
 
-def cache_name(token: str, audience: str | None) -> CacheName:
+def cache_name(token: str, audience: str) -> CacheName:
     """What a token is remembered under. Every text has a name, also one that is no token."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest(), audience
 

@@ -11,7 +11,6 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from entitlements.errors import RequestInvalid
 from entitlements.model import JSON
 from entitlements.token.codes import Refusal, refuse
 
@@ -116,22 +115,9 @@ def audiences(claims: Mapping[str, JSON]) -> tuple[str, ...]:
     return found
 
 
-def choose_audience(claims: Mapping[str, JSON], pinned: Collection[str], asked: str | None) -> str:
-    """The one audience that the token is judged for.
+def pinned_audiences(claims: Mapping[str, JSON], pinned: Collection[str]) -> list[str]:
+    """The pinned audiences that the token is for, compared octet by octet (RFC 9068 section 4).
 
-    pinned: the audiences that are pinned with the token's issuer; asked: the caller's own audience, or None to take the
-    only pinned one that the token names. Compared octet by octet (RFC 9068 section 4).
-    Raises TokenRejected audience_mismatch, or RequestInvalid audience_ambiguous where the caller has to choose.
+    pinned: the audiences that are pinned with the token's issuer. Raises TokenRejected claim_invalid.
     """
-    matching = sorted(set(audiences(claims)) & set(pinned))
-    if asked is not None:
-        matching = [audience for audience in matching if audience == asked]
-    if not matching:
-        raise refuse(Refusal.AUDIENCE_MISMATCH, "the token is for no audience that is pinned with its issuer")
-    if len(matching) > 1:
-        raise RequestInvalid(
-            "audience_ambiguous",
-            "the token is for several pinned audiences",
-            {"audience": ["the token is for several pinned audiences, so name the one that asks"]},
-        )
-    return matching[0]
+    return sorted(set(audiences(claims)) & set(pinned))

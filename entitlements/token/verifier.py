@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from entitlements.errors import Fault, StartupFault
+from entitlements.errors import Fault, StartupFault, TokenRejected
 from entitlements.model import JSON, TokenProfile, VerifiedClaims
 from entitlements.token import compact
 from entitlements.token.cache import RememberedToken, TokenCache, cache_name
-from entitlements.token.claims import check_kind, check_registered, choose_audience
+from entitlements.token.claims import Times, check_kind, check_registered, pinned_audiences
 from entitlements.token.codes import Refusal, refuse
 from entitlements.token.header import CheckedHeader, check_header
 from entitlements.token.key_source import KeySource
@@ -53,15 +54,13 @@ class TokenVerifier:
         self._cache = TokenCache(cache_entries)
         self._monotonic = monotonic
 
-    def verify(self, token: str, *, now: float, audience: str | None = None) -> VerifiedClaims:
-        """Verify one token.
+    def verify(self, token: str, *, now: float, audience: str) -> VerifiedClaims:
+        """Verify one token for one API.
 
-        token: the text behind `Bearer `; now: seconds since the epoch; audience: the audience of the API that asks, or
-        None to take the only pinned one that the token names.
-        Raises TokenRejected with a code of `Refusal`, KeysUnavailable, or RequestInvalid audience_ambiguous.
+        token: the string after `Bearer `; now: seconds since the epoch; audience: the pinned audience of the API that
+        asks. Raises TokenRejected with a code of `Refusal`, or KeysUnavailable.
         """
-        if len(token) > compact.MAX_TOKEN_BYTES:
-            raise refuse(Refusal.TOKEN_TOO_LARGE, f"the token is longer than {compact.MAX_TOKEN_BYTES} bytes")
+        _check_size(token)
         name = cache_name(token, audience)
         remembered = self._cache.get(name)
         if remembered is not None:
@@ -73,13 +72,51 @@ class TokenVerifier:
         self._cache.put(name, verified, len(token))
         return verified.claims
 
+    def audiences(self, token: str, *, now: float) -> tuple[str, ...]:
+        """The pinned audiences that the token holds for, one at least. Nothing is decided by it: see `verify`.
+
+        Raises TokenRejected with a code of `Refusal` where it holds for none, or KeysUnavailable.
+        """
+        _check_size(token)
+        genuine = self._genuine(token, now)
+        pins = self._pins[genuine.issuer]
+        refusal = _mismatch()
+        held = []
+        for audience in pinned_audiences(genuine.claims, pins):
+            try:
+                _check_profiles(pins[audience], genuine.header.algorithm, genuine.lifetime)
+            except TokenRejected as error:
+                refusal = error
+            else:
+                held.append(audience)
+        if not held:
+            raise refusal
+        return tuple(held)
+
     def _still_holds(self, remembered: RememberedToken) -> bool:
         source = self._keys[remembered.claims.issuer]
         # Asked each time: it refuses a key that left the set or a set that is too old, and lets an old set refresh.
         key = source.find(remembered.kid, remembered.claims.algorithm, self._monotonic())
         return source.generation == remembered.generation and key == remembered.key
 
-    def _verify(self, token: str, now: float, audience: str | None) -> RememberedToken:
+    def _verify(self, token: str, now: float, audience: str) -> RememberedToken:
+        genuine = self._genuine(token, now)
+        pins = self._pins[genuine.issuer]
+        if audience not in pinned_audiences(genuine.claims, pins):
+            raise _mismatch()
+        _check_profiles(pins[audience], genuine.header.algorithm, genuine.lifetime)
+        verified = VerifiedClaims(
+            values=MappingProxyType(dict(genuine.claims)),
+            issuer=genuine.issuer,
+            audience=audience,
+            algorithm=genuine.header.algorithm,
+            expires_at=genuine.times.expires_at,
+            lifetime=genuine.lifetime,
+        )
+        return RememberedToken(verified, genuine.times, genuine.header.kid, genuine.key, genuine.generation)
+
+    def _genuine(self, token: str, now: float) -> _Genuine:
+        """The token as its issuer signed it, an access token within its times, for whichever audience."""
         parts = compact.parse(token)
         header = check_header(parts.header, self._all_algorithms)
         issuer = self._pinned_issuer(parts.payload, header)
@@ -88,22 +125,10 @@ class TokenVerifier:
         key = self._key(issuer, header)
         if not signature_holds(key, parts.signing_input, parts.signature):
             raise refuse(Refusal.SIGNATURE_INVALID, "the signature does not hold")
-        claims = parts.payload
-        check_kind(claims)
-        times = check_registered(claims)
+        check_kind(parts.payload)
+        times = check_registered(parts.payload)
         times.check(now, self._leeway)
-        chosen = choose_audience(claims, self._pins[issuer], audience)
-        lifetime = times.expires_at - times.issued_at
-        _check_profiles(self._pins[issuer][chosen], header.algorithm, lifetime)
-        verified = VerifiedClaims(
-            values=MappingProxyType(dict(claims)),
-            issuer=issuer,
-            audience=chosen,
-            algorithm=header.algorithm,
-            expires_at=times.expires_at,
-            lifetime=lifetime,
-        )
-        return RememberedToken(verified, times, header.kid, key, generation)
+        return _Genuine(parts.payload, header, issuer, key, generation, times)
 
     def _pinned_issuer(self, unverified: Mapping[str, JSON], header: CheckedHeader) -> str:
         """The issuer that the token claims: it only chooses whose keys are asked (RFC 8725 section 3.8)."""
@@ -120,6 +145,32 @@ class TokenVerifier:
         if key.algorithm != header.algorithm or (header.kid is not None and key.kid != header.kid):
             raise refuse(Refusal.UNKNOWN_KEY, "the key source gave a key that does not fit the header")
         return key
+
+
+@dataclass(frozen=True, slots=True)
+class _Genuine:
+    """Claims whose signature, kind and times hold; what they are for is not looked at yet."""
+
+    claims: Mapping[str, JSON] = field(repr=False)
+    header: CheckedHeader
+    issuer: str
+    key: VerificationKey
+    generation: int
+    times: Times
+
+    @property
+    def lifetime(self) -> float:
+        """`exp - iat` in seconds."""
+        return self.times.expires_at - self.times.issued_at
+
+
+def _check_size(token: str) -> None:
+    if len(token) > compact.MAX_TOKEN_BYTES:
+        raise refuse(Refusal.TOKEN_TOO_LARGE, f"the token is longer than {compact.MAX_TOKEN_BYTES} bytes")
+
+
+def _mismatch() -> TokenRejected:
+    return refuse(Refusal.AUDIENCE_MISMATCH, "the token is not for the audience that asks")
 
 
 def _check_profiles(profiles: Sequence[TokenProfile], algorithm: str, lifetime: float) -> None:

@@ -1,4 +1,4 @@
-"""`POST /authorize`: parse strictly, decide, render. The only reader of a caller's request."""
+"""`POST /authorize` and `POST /authorize/<contract>`: parse strictly, decide, render. The only reader of a request."""
 
 from __future__ import annotations
 
@@ -26,9 +26,12 @@ def blueprint(pdp: PolicyDecisionPoint, metrics: Metrics) -> Blueprint:
     routes = Blueprint("authorize", __name__)
 
     @routes.post("/authorize")
-    def authorize() -> Response:
+    @routes.post("/authorize/<contract>")
+    def authorize(contract: str | None = None) -> Response:
         started = time.perf_counter()
-        access_request = _parse(request)
+        access_request = _parse(request, contract)
+        if access_request.audience is None and contract is None:
+            metrics.silent()
         answered = pdp.decide(access_request, request_id=request.headers.get("X-Request-ID", ""))
         metrics.decided(answered.decision, len(answered.ignored), time.perf_counter() - started)
         return Response(json.dumps(_render(answered.decision)), 200, content_type="application/json")
@@ -36,7 +39,7 @@ def blueprint(pdp: PolicyDecisionPoint, metrics: Metrics) -> Blueprint:
     return routes
 
 
-def _parse(incoming: Request) -> AccessRequest:
+def _parse(incoming: Request, contract: str | None) -> AccessRequest:
     if not _JSON_TYPE.fullmatch(incoming.headers.get("Content-Type", "")):
         raise UnsupportedMediaType
     body = incoming.get_data(cache=False)
@@ -55,7 +58,7 @@ def _parse(incoming: Request) -> AccessRequest:
         fields = AUTHORIZE.load(document)  # type: ignore[arg-type]
     except ValidationError as error:
         raise RequestInvalid("request_malformed", "the request is malformed", flatten(error.messages)) from None
-    return AccessRequest(token=token, **fields)
+    return AccessRequest(token=token, contract=contract, **fields)
 
 
 def _bearer_token(incoming: Request) -> str:

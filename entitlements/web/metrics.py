@@ -26,6 +26,7 @@ class Metrics:
         self._refused = self._counter("tokens_refused", "Tokens that were refused, by cause.", ["code"])
         self._unavailable = self._counter("decisions_unavailable", "Requests no decision was made for.", ["code"])
         self._failed = self._counter("requests_failed", "Requests that were answered with an error.", ["error"])
+        self._silent = self._counter("silent_callers", "Requests that named no audience and no contract.", [])
         self._violations = self._counter("contract_violations", "Claims that broke a contract.", ["contract", "code"])
         self._ignored = self._counter("claims_ignored", "Claims that were stripped as undeclared.", ["contract"])
         self._duration = Histogram(
@@ -60,6 +61,10 @@ class Metrics:
     def failed(self, error: str) -> None:
         """Count one request that was answered with an error."""
         self._failed.labels(error).inc()
+
+    def silent(self) -> None:
+        """Count one request that did not say for which API it asks."""
+        self._silent.inc()
 
     def turned_away(self, error: str, code: str) -> None:
         """Count one request that was refused before it was looked at; `code` where no decision can be made."""

@@ -188,7 +188,11 @@ def request(world: Plain, **changes: Any) -> requests.Response:
     return requests.post(
         f"http://{world.address}/authorize",
         headers={"Authorization": f"Bearer {mint(key, payload)}"},
-        json={"action": "read", "resource": {"type": "order", "id": "1", "properties": dict(ORDER)}},
+        json={
+            "audience": rules.profile.audience,
+            "action": "read",
+            "resource": {"type": "order", "id": "1", "properties": dict(ORDER)},
+        },
         timeout=10,
     )
 

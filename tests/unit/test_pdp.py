@@ -92,7 +92,7 @@ def orders_token(issuer: Issuer, **options: Any) -> str:
 
 
 def request_of(token: str, **changes: Any) -> AccessRequest:
-    asked = AccessRequest(token, Action("read"), Resource("order", "42", {"tenant": "t_1"}))
+    asked = AccessRequest(token, Action("read"), Resource("order", "42", {"tenant": "t_1"}), audience=ORDERS)
     return replace(asked, **changes)
 
 
@@ -150,7 +150,7 @@ def test_a_rejected_token_is_logged_with_its_cause(
     (record,) = world.records
     assert (record.effect, record.refusal, record.action, record.resource_id) == ("reject", cause, "read", "42")
     # Nothing of a token that is not believed is written down.
-    assert (record.subject, record.client_id, record.audience, record.contract) == ("", "", "", "")
+    assert (record.subject, record.client_id, record.audience, record.contract) == ("", "", ORDERS, "")
     assert refused.value.code == cause
     assert refused.value.decision_id == record.decision_id
     assert world.steps == ["log"]
@@ -290,7 +290,7 @@ def test_keys_that_cannot_be_had_give_no_decision(tmp_path: Path, issuer: Issuer
 
 
 def test_a_catalog_without_the_audience_refuses_and_logs(world: World, issuer: Issuer, token: str) -> None:
-    """A verifier that knows more audiences than the catalog must not leave a refusal without a record."""
+    """A name that is not pinned is told to who holds a token; to anybody else it looks like any other."""
     full = load_catalog(ROOT / "contracts")
     payments_only = Catalog({a: c for a, c in full.by_audience.items() if a != ORDERS}, full.lock)
     verifier = TokenVerifier(full.profiles, {"https://login.example.com": FileKeys(issuer.jwks)})
@@ -300,9 +300,12 @@ def test_a_catalog_without_the_audience_refuses_and_logs(world: World, issuer: I
         log=world,
         budget=1.0,
     )
-    with pytest.raises(TokenRejected) as refused:
+    with pytest.raises(RequestInvalid) as invalid:
         narrow.decide(request_of(token))
-    assert [record.refusal for record in world.records] == ["audience_mismatch"]
+    assert invalid.value.code == "audience_unknown"
+    with pytest.raises(TokenRejected) as refused:
+        narrow.decide(request_of("junk"))
+    assert [record.refusal for record in world.records] == [refused.value.code]
     assert refused.value.decision_id == world.records[0].decision_id
 
 

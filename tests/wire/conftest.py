@@ -10,7 +10,11 @@ import pytest
 from demo.service import Issuer, contracts, free_address
 
 AGENT = {"tenant": "t_1", "roles": ["agent"], "clearance": 2, "suspended": False}
-GOOD: dict[str, Any] = {"action": "read", "resource": {"type": "order", "id": "42", "properties": {"tenant": "t_1"}}}
+GOOD: dict[str, Any] = {
+    "audience": "https://orders.example.com",
+    "action": "read",
+    "resource": {"type": "order", "id": "42", "properties": {"tenant": "t_1"}},
+}
 
 
 class Wire:

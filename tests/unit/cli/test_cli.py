@@ -183,7 +183,8 @@ def test_an_unknown_contract_is_a_usage_error_that_lists_the_known_ones(world: W
         assert "orders@1.0.0" in result.stderr
 
 
-READ = ("authorize", "--action", "read", "--resource", "order:42")
+ORDERS = "https://orders.example.com"
+READ = ("authorize", "--audience", ORDERS, "--action", "read", "--resource", "order:42")
 
 
 def test_authorize_allows_with_exit_code_0(world: World) -> None:
@@ -226,10 +227,11 @@ def test_authorize_with_a_refused_token_says_why(world: World) -> None:
         (["--action", "read", "--resource", "order"], "type:id"),
         (["--action", "read", "--resource", "order:1", "--property", "x"], "name=value"),
         (
-            ["--action", "read", "--resource", "order:1", "--property", "tenant=t_1", "--property", "no=1"],
+            [*READ[1:], "--property", "tenant=t_1", "--property", "no=1"],
             "properties.no",
         ),
-        (["--action", "read", "--resource", "order:1", "--audience", "https://nope"], "audience"),
+        (["--action", "read", "--resource", "order:1", "--audience", "https://nope"], "no contract is pinned"),
+        (["--action", "read", "--resource", "order:1"], "--audience"),
     ],
 )
 def test_authorize_with_a_malformed_request_is_a_usage_error(world: World, arguments: list[str], said: str) -> None:

@@ -13,7 +13,7 @@ from entitlements.cli import main
 
 ROOT = Path(__file__).resolve().parents[3]
 TOKEN = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1XzEifQ.c2lnbmF0dXJl"
-READ = ("authorize", "--action", "read", "--resource", "order:42")
+READ = ("authorize", "--audience", "https://orders.example.com", "--action", "read", "--resource", "order:42")
 
 
 class World:

@@ -14,7 +14,7 @@ from entitlements.model import VerifiedClaims
 from entitlements.token import TokenVerifier
 from entitlements.token.compact import encode
 
-from .vectors import ISSUER, NOW, PROFILE, Signers, payload_of
+from .vectors import AUDIENCE, ISSUER, NOW, PROFILE, Signers, payload_of
 
 SIGNERS = Signers()
 VERIFIER = TokenVerifier([PROFILE], {ISSUER: SIGNERS.keys_a}, leeway=10, monotonic=lambda: 0.0)
@@ -42,7 +42,7 @@ def good_header(algorithm: str = "ES256") -> dict[str, Any]:
 def outcome(token: str) -> VerifiedClaims | None:
     """The claims, or None for a refusal. Any other exception fails the test."""
     try:
-        return VERIFIER.verify(token, now=NOW)
+        return VERIFIER.verify(token, now=NOW, audience=AUDIENCE)
     except TokenRejected:
         return None
 

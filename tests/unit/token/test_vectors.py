@@ -11,7 +11,19 @@ import pytest
 from entitlements.errors import TokenRejected
 from entitlements.token import Refusal, TokenVerifier
 
-from .vectors import ISSUER, ISSUER_B, NOW, PROFILE, PROFILE_B, Signers, load, payload_of, token_of
+from .vectors import (
+    AUDIENCE,
+    AUDIENCE_B,
+    ISSUER,
+    ISSUER_B,
+    NOW,
+    PROFILE,
+    PROFILE_B,
+    Signers,
+    load,
+    payload_of,
+    token_of,
+)
 
 VECTORS = [*load("signature_and_header"), *load("claims")]
 # C10 is about scopes, which are the contract's.
@@ -36,13 +48,17 @@ def test_vector_is_answered_as_expected(vector: dict[str, Any], signers: Signers
     # Twice: what is remembered must not change an answer.
     for _ in range(2):
         if vector["expect"] == "accepted":
-            claims = verifier.verify(token, now=NOW)
+            (audience,) = verifier.audiences(token, now=NOW)
+            claims = verifier.verify(token, now=NOW, audience=audience)
             for name in vector.get("same", []):
                 assert claims.values[name] == payload_of(vector)[name]
             continue
         with pytest.raises(TokenRejected) as refusal:
-            verifier.verify(token, now=NOW)
+            verifier.audiences(token, now=NOW)
         assert refusal.value.code == vector["expect"]
+        for audience in (AUDIENCE, AUDIENCE_B):
+            with pytest.raises(TokenRejected):
+                verifier.verify(token, now=NOW, audience=audience)
         assert token[:40] not in str(refusal.value) or not token
         assert "eyJ" not in refusal.value.message
 
@@ -53,7 +69,7 @@ def test_no_vector_takes_long(signers: Signers, verifier: TokenVerifier) -> None
     def seconds(token: str) -> float:
         started = time.thread_time()
         with contextlib.suppress(TokenRejected):
-            verifier.verify(token, now=NOW)
+            verifier.audiences(token, now=NOW)
         return time.thread_time() - started
 
     for vector in VECTORS:
