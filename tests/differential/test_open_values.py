@@ -100,6 +100,7 @@ CALLS: list[tuple[str, ...]] = [
     *((f, name, "-3") for f in ("rem", "div") for name in ("number", "digit")),
     *((f, name) for f in ("abs", "round", "ceil", "floor") for name in ("number", "digit")),
     *((f, a, b) for f in ("plus", "minus") for a, b in [("number", "digit"), ("number", "number"), ("digit", "3")]),
+    ("to_number", "number"),
     ("mul", "number", "3"),
     *(
         ("array.slice", name, a, b)

@@ -23,7 +23,8 @@ class Wire:
     def __init__(self, issuer: Issuer) -> None:
         self.issuer = issuer
         self.contract = contracts()["orders"]
-        self.token = self.token_of("u_1")
+        # As long as the contract permits: a whole run of the tests may take a quarter of an hour.
+        self.token = self.token_of("u_1", lifetime=self.contract.profile.max_lifetime)
         self.good = json.dumps(GOOD).encode()
         self.bearer = b"Authorization: Bearer " + self.token.encode()
 

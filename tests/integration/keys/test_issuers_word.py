@@ -93,15 +93,17 @@ def test_remembered_token_stops_with_its_key(endpoint: Endpoint, over_http: Http
     verifier = TokenVerifier(
         [TokenProfile(issuer, audience, ("ES256",), 3600)], {issuer: over_http}, monotonic=lambda: clock[0]
     )
-    verifier.verify(token, now=now)  # fetches; what is remembered from here on is of the set that it fetched
-    first = verifier.verify(token, now=now)
-    assert verifier.verify(token, now=now) is first
+    verifier.verify(
+        token, now=now, audience=audience
+    )  # fetches; what is remembered from here on is of the set that it fetched
+    first = verifier.verify(token, now=now, audience=audience)
+    assert verifier.verify(token, now=now, audience=audience) is first
     endpoint.answer = plain(document(*WORDS[name]))
     over_http.health(300)
     settle(over_http)
     clock[0] = 301
     with pytest.raises(TokenRejected, match="no one key"):
-        verifier.verify(token, now=now)
+        verifier.verify(token, now=now, audience=audience)
 
 
 def test_first_word_that_names_no_key_is_a_refusal_and_not_ready(endpoint: Endpoint, over_http: HttpKeys) -> None:
