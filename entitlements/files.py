@@ -1,9 +1,10 @@
-"""Writing a file in one step: whoever reads it sees the old content or the new one, never a part."""
+"""Writing files: one in one step, so that a reader sees the old content or the new one; or many below a folder."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -21,3 +22,11 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files below a folder of our own by their relative paths; folders are made as needed. Raises OSError."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)

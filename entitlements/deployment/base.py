@@ -15,6 +15,7 @@ from entitlements.contract import LOCK_NAME, Lock
 from entitlements.deployment.history import SHALLOW, History, unreadable
 from entitlements.deployment.state import BUNDLE, FOLDER, State, read_state
 from entitlements.errors import ContractsInvalid, Fault, StartupFault
+from entitlements.files import write_files
 
 EMPTY = Lock({}, {})
 
@@ -77,12 +78,10 @@ def _named(contracts: Path, history: History | None, against: str, stack: ExitSt
 
 def _state_at(history: History, reference: str, stack: ExitStack) -> State:
     folder = Path(stack.enter_context(TemporaryDirectory(prefix="entitlements-base-")))
-    for name, content in history.files(reference):
-        path = folder / name
-        if ".." in Path(name).parts:
-            raise unreadable(f"`{name}` at {reference} leaves the folder")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+    files = dict(history.files(reference))
+    if outside := [name for name in files if ".." in Path(name).parts]:
+        raise unreadable(f"`{outside[0]}` at {reference} leaves the folder")
+    write_files(folder, files)
     try:
         return read_state(folder)
     except ContractsInvalid as error:

@@ -22,9 +22,10 @@ from entitlements.contract import (
 )
 from entitlements.deployment.base import Base, refuse_known_audience
 from entitlements.deployment.state import also_record_name, record_name
-from entitlements.deployment.unpacked import Unpacked, write_files
+from entitlements.deployment.unpacked import Unpacked
 from entitlements.engine import policy_digest
 from entitlements.errors import StartupFault
+from entitlements.files import write_files
 from entitlements.proof_record import make_record, record_bytes
 from entitlements.release import Release
 

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from entitlements.contract import ContractFile, load_file
+from entitlements.files import write_files
 from entitlements.release import Release
-
-
-def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write files below a folder by their relative paths."""
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
 
 
 class Unpacked:

@@ -24,6 +24,7 @@ from entitlements.engine.batch_server import BatchServer
 from entitlements.engine.policy_files import check_files
 from entitlements.engine.policy_folder import digest_of, policy_files
 from entitlements.errors import EngineUnavailable
+from entitlements.files import write_files
 from entitlements.model import JSON, Verdict
 
 _CHUNK = 1500
@@ -58,9 +59,7 @@ class BatchEngine:
         self.files = files
         self._work = tempfile.TemporaryDirectory(prefix="entitlements-check-")
         root = Path(self._work.name)
-        for name, content in files.items():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_bytes(content)
+        write_files(root, files)
         self._threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="batch")
 
     def __enter__(self) -> BatchEngine:

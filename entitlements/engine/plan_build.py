@@ -13,6 +13,7 @@ from typing import Any
 
 from entitlements.engine.spelling import read_decimal, read_integer
 from entitlements.errors import EngineUnavailable
+from entitlements.files import write_files
 
 _SECONDS = 120
 
@@ -33,9 +34,7 @@ def build_plan(opa: Path, files: dict[str, bytes], decision_path: str) -> BuiltP
     """
     with tempfile.TemporaryDirectory(prefix="entitlements-plan-") as work:
         root = Path(work) / "policies"
-        for name, content in files.items():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_bytes(content)
+        write_files(root, files)
         out = Path(work) / "bundle.tar.gz"
         command = [str(opa), "build", "-t", "plan", "--bundle", "-e", decision_path, "-o", str(out), "."]
         try:

@@ -18,6 +18,7 @@ from entitlements.engine.policy_folder import digest_of, policy_files
 from entitlements.engine.policy_lint import FORBIDDEN, forbidden, lint
 from entitlements.engine.policy_roots import policy_roots
 from entitlements.errors import Fault, StartupFault
+from entitlements.files import write_files
 from entitlements.folder import CEILING, Limits
 from entitlements.model import JSON
 
@@ -39,9 +40,7 @@ def check_files(files: dict[str, bytes], folder: Path, decision_paths: Sequence[
     documents = read_data(files, folder)
     with tempfile.TemporaryDirectory(prefix="entitlements-") as work:
         root = Path(work) / "policies"
-        for name, content in files.items():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_bytes(content)
+        write_files(root, files)
         capabilities = Path(work) / "capabilities.json"
         capabilities.write_text(json.dumps(_reduced_capabilities(opa)))
         done = _run(

@@ -16,6 +16,7 @@ import jwt
 
 from entitlements import strict_json
 from entitlements.errors import Fault, JSONRefused, StartupFault
+from entitlements.files import write_files
 from entitlements.release.archive import read_archive
 from entitlements.release.release import SIGNATURES, Release, make_release
 
@@ -29,10 +30,7 @@ def sign_release(release: Release, opa: Path, key: Path, algorithm: str) -> Rele
     """The release with OPA's signature by a private key (PEM). Raises StartupFault `release_unsigned`."""
     with tempfile.TemporaryDirectory(prefix="entitlements-sign-") as work:
         folder, claims = Path(work) / "bundle", Path(work) / "claims.json"
-        for name, content in read_archive(make_release(release.content).bundle()).items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+        write_files(folder, read_archive(release.loaded()))
         claims.write_text(json.dumps({"entitlements": {"revision": release.revision}, "keyid": KEY_ID}))
         command = [
             "sign",
