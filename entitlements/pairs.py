@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from entitlements import folder as folders
-from entitlements.contract import Catalog, Lock, Pin, catalog_of, load_catalog, load_gate_settings
+from entitlements.contract import Catalog, Lock, load_catalog, load_gate_settings
 from entitlements.deployment.evidence import Evidence, examine
 from entitlements.deployment.locking import content_of, invariants_digest
 from entitlements.deployment.state import State, contracts_of, is_deployed, lock_file, read_state
@@ -44,17 +45,21 @@ class Folders:
 
 @dataclass(frozen=True)
 class Offer:
-    """What can be served. release: what the engine has to load; evidence: of a locked release."""
+    """What can be served. release: what the engine has to load; evidence: of a locked release.
+
+    edits: how the policies on disk differ from a locked release, or why they cannot be read.
+    """
 
     lock: Lock
     release: Release
     previous: Release | None = None
     evidence: Evidence | None = None
+    edits: tuple[Fault, ...] = ()
 
-    @property
+    @cached_property
     def catalog(self) -> Catalog:
         """The contracts of the release."""
-        return catalog_of(self.lock, contracts_of(self.release))
+        return _catalog(self.release, self.lock)
 
 
 def locked_offer(where: Folders, today: datetime.date) -> Offer:
@@ -67,7 +72,8 @@ def locked_offer(where: Folders, today: datetime.date) -> Offer:
         raise StartupFault("release_refused", "what is locked cannot be served", faults)
     if where.key is not None:
         verify_release(state.release, where.key)
-    return Offer(state.lock, state.release, _verified(state.previous, where.key), evidence)
+    offer = Offer(state.lock, state.release, _verified(state.previous, where.key), evidence)
+    return replace(offer, edits=tuple(_edits(where, offer)))
 
 
 def _verified(previous: Release | None, key: bytes | None) -> Release | None:
@@ -80,14 +86,17 @@ def _verified(previous: Release | None, key: bytes | None) -> Release | None:
     return previous
 
 
-def folder_faults(where: Folders, offer: Offer) -> list[Fault]:
+def _edits(where: Folders, offer: Offer) -> Sequence[Fault]:
     """How the policies on disk, where there are any, differ from those that are locked; nothing after a rollback."""
     if not where.policies.is_dir() or offer.lock.rollback is not None:
-        return []
+        return ()
     locked = next(iter(offer.lock.pins.values())).policy
-    same = policy_digest(where.policies) == locked
-    if same and invariants_digest(where.policies) == offer.release.content.invariants:
-        return []
+    try:
+        same = policy_digest(where.policies) == locked
+        if same and invariants_digest(where.policies) == offer.release.content.invariants:
+            return ()
+    except StartupFault as fault:
+        return fault.faults
     text = f"the policies in `{where.policies}` are not the locked ones, run `entitlements contract lock`"
     return [Fault("policy_not_locked", text, lock_file(where.contracts))]
 
@@ -120,8 +129,12 @@ class ServedPairs:
         """Decide by another offer from now on. activate: has the engine load a bundle of a revision, or raises.
 
         While the engine changes over both pairs decide. Raises what `activate` raises, and nothing has changed then.
+        Where the release stays the same, the engine has nothing to load and verified tokens stay cached.
         """
         before, old = self.now, self.offer
+        if offer.release.revision == old.release.revision:
+            self.now, self.offer = Pairs(before.current, self._previous(offer)), offer
+            return
         after = self._pairs(offer)
         self.now = Pairs(after.current, before.current)
         self.offer = offer
@@ -134,27 +147,29 @@ class ServedPairs:
             self.now = after
 
     def _pairs(self, offer: Offer) -> Pairs:
-        current = self._pair(offer.lock, offer.release)
-        if offer.previous is None:
-            return Pairs(current)
-        return Pairs(current, self._pair(_lock_of(offer.previous, offer.lock), offer.previous))
+        return Pairs(self._pair(offer.catalog, offer.release), self._previous(offer))
 
-    def _pair(self, lock: Lock, release: Release) -> Pair:
-        catalog = catalog_of(lock, contracts_of(release))
+    def _previous(self, offer: Offer) -> Pair | None:
+        if offer.previous is None:
+            return None
+        return self._pair(_catalog(offer.previous, offer.lock), offer.previous)
+
+    def _pair(self, catalog: Catalog, release: Release) -> Pair:
         version = release.content.opa if self._locked else ""
         return Pair(catalog, self._verifiers(catalog.profiles), "" if self._any else release.revision, version)
 
 
-def _lock_of(release: Release, lock: Lock) -> Lock:
-    """The pins of an earlier release, as far as a catalog needs them."""
+def _catalog(release: Release, lock: Lock) -> Catalog:
+    """The contracts that a release serves, by audience."""
     contracts = contracts_of(release)
-    pins = {
-        audience: Pin(
-            audience, one.contract, one.version, contracts[one.contract, one.version].ref.digest, one.also, "", "proved"
-        )
-        for audience, one in release.content.served.items()
-    }
-    return Lock(pins, lock.published, release.revision)
+    served = release.content.served.items()
+    return Catalog(
+        {
+            audience: tuple(contracts[one.contract, version] for version in (one.version, *one.also))
+            for audience, one in served
+        },
+        lock,
+    )
 
 
 def _version_faults(state: State) -> list[Fault]:

@@ -17,7 +17,7 @@ from entitlements.engine.private_folder import private_base
 from entitlements.errors import Fault, StartupFault
 from entitlements.folder import read_file
 from entitlements.model import JSON, PartHealth, TokenProfile
-from entitlements.pairs import Folders, Offer, ServedPairs, fingerprint, folder_faults, locked_offer, unlocked_offer
+from entitlements.pairs import Folders, Offer, ServedPairs, fingerprint, locked_offer, unlocked_offer
 from entitlements.pdp import PolicyDecisionPoint
 from entitlements.settings import Settings
 from entitlements.token import FileKeys, HttpKeys, KeySource, TokenVerifier
@@ -84,7 +84,7 @@ def build(settings: Settings) -> Service:
     def readiness() -> Mapping[str, PartHealth]:
         catalog = served.offer.catalog
         return {
-            "contracts": _contracts_health(served, watcher, settings),
+            "contracts": _contracts_health(served.offer, watcher.health(), unlocked=settings.unlocked),
             "engine": _engine_health(engine, served),
             "keys": _keys_health(keys.sources),
             "decision_log": _log_health(log, masking, catalog),
@@ -108,8 +108,9 @@ def preflight(settings: Settings) -> None:
     offers: list[Offer] = []
 
     def offer() -> None:
-        offers.append(_first_offer(settings))
-        faults.extend(_folder_faults(settings, offers[0]))
+        where = _folders(settings)
+        offers.append(_taken_up(settings, where))
+        faults.extend(_edits(where, offers[0]))
 
     def keys() -> None:
         for one in offers:
@@ -136,11 +137,10 @@ def _try_keys(settings: Settings, offer: Offer) -> None:
         keys.of(offer.catalog.profiles)
 
 
-def _folder_faults(settings: Settings, offer: Offer) -> list[Fault]:
+def _edits(where: Folders, offer: Offer) -> list[Fault]:
     """How the policies on disk differ from the locked ones, and what is wrong with them besides."""
-    where = _folders(settings)
-    faults = [] if settings.unlocked else folder_faults(where, offer)
-    if faults and where.opa is not None:
+    faults = [*offer.edits]
+    if where.opa is not None and any(fault.code == "policy_not_locked" for fault in faults):
         paths = [contract.decision_path for contract in offer.catalog.contracts]
         try:
             check_policies(where.policies, decision_paths=paths, opa=where.opa, limits=where.limits)
@@ -158,13 +158,9 @@ def _folders(settings: Settings) -> Folders:
 def _offer(settings: Settings, where: Folders) -> Offer:
     """What is served at the start. Raises StartupFault where it may not be."""
     offer = _taken_up(settings, where)
-    if not settings.unlocked and (faults := folder_faults(where, offer)):
-        raise StartupFault("policy_not_locked", "what is locked is not what is there", faults)
+    if offer.edits:
+        raise StartupFault("policy_not_locked", "what is locked is not what is there", offer.edits)
     return offer
-
-
-def _first_offer(settings: Settings) -> Offer:
-    return _taken_up(settings, _folders(settings))
 
 
 def _taken_up(settings: Settings, where: Folders) -> Offer:
@@ -254,18 +250,16 @@ def _log_health(log: JsonLinesLog, masking: Masking, catalog: Catalog) -> PartHe
     return replace(health, detail={**health.detail, **masking.detail(masks=masks)})
 
 
-def _contracts_health(served: ServedPairs, watcher: PolicyWatcher[Offer], settings: Settings) -> PartHealth:
+def _contracts_health(offer: Offer, watched: PartHealth, *, unlocked: bool) -> PartHealth:
     """What is served; red while something else is on disk that cannot be taken up."""
-    offer, watched = served.offer, watcher.health()
     pinned: list[JSON] = [f"{contract.ref.name}@{contract.ref.version}" for contract in offer.catalog.contracts]
     detail: dict[str, JSON] = {"pinned": pinned, "release": offer.release.revision}
-    if settings.unlocked:
+    if unlocked:
         return PartHealth(watched.ready, watched.problem, {**detail, "unlocked": True})
     lapsed = [*offer.evidence.lapsed] if offer.evidence is not None else []
-    faults = folder_faults(_folders(settings), offer) if watched.ready else []
     problems = [
         *([watched.problem] if not watched.ready else []),
-        *(fault.message for fault in faults),
+        *(str(fault) for fault in offer.edits if watched.ready),
         *(f"an approval of `{one.contract}` ran out, {one.days_left} days are left" for one in lapsed),
         *(["the release was rolled back"] if offer.lock.rollback is not None else []),
     ]

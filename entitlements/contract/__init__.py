@@ -10,7 +10,7 @@ from entitlements.contract.approvals import (
     write_approval,
 )
 from entitlements.contract.audience import asked_audience, check_default, second_audience_warning
-from entitlements.contract.catalog import Catalog, catalog_of, load_catalog
+from entitlements.contract.catalog import Catalog, load_catalog
 from entitlements.contract.change_rules import RULES, Change, ChangeRule
 from entitlements.contract.changes import changes
 from entitlements.contract.conformance import Admitted, Refused, admit, conforms, request_faults
@@ -80,7 +80,6 @@ __all__ = [
     "admit",
     "asked_audience",
     "at_commit",
-    "catalog_of",
     "changed_since_published",
     "changes",
     "check_default",

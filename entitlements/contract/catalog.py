@@ -57,11 +57,6 @@ def load_catalog(folder: Path) -> Catalog:
         faults = changed_since_published(folder, lock, contracts) + _pin_faults(folder, lock, contracts)
     if faults:
         raise ContractsInvalid("contracts_invalid", "the contracts cannot be used", faults)
-    return catalog_of(lock, contracts)
-
-
-def catalog_of(lock: Lock, contracts: Mapping[tuple[str, str], Contract]) -> Catalog:
-    """The catalog of contracts that were loaded already, by name and version."""
     return Catalog(
         {
             audience: tuple(contracts[pin.contract, version] for version in (pin.version, *pin.also))

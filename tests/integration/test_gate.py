@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -133,3 +134,23 @@ def test_unlocked_is_no_way_to_serve_a_contract_that_was_changed(folder: Path, o
 
 def test_unlocked_is_for_loopback_only(folder: Path, opa: Path) -> None:
     assert "loopback" in refusal(folder, opa, "--unlocked", listen="0.0.0.0:18181")
+
+
+def test_a_policy_folder_that_cannot_be_read_is_named_and_takes_no_answer_away(folder: Path, opa: Path) -> None:
+    with served(folder, opa) as (found, printed):
+        address = printed.read_text().split("serving on ")[1].split()[0]
+        os.mkfifo(folder / "policies/orders/authz/x.rego")
+        answer = eventually(address, lambda parts: "problem" in parts["contracts"])
+        assert "policies/orders/authz/x.rego: is a FIFO" in answer["parts"]["contracts"]["problem"]
+        assert answer["parts"]["engine"]["revision"] == found["parts"]["engine"]["revision"]
+        assert answer["parts"]["engine"]["ready"]
+
+
+def eventually(address: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """What /readyz says once its parts are as wanted."""
+    for _ in range(300):
+        answer: dict[str, Any] = requests.get(f"{address}/readyz", timeout=5).json()
+        if holds(answer["parts"]):
+            return answer
+        time.sleep(0.1)
+    raise AssertionError(answer)
