@@ -12,9 +12,10 @@ import yaml
 
 from bench.questions import orders
 from demo.service import ROOT
+from demo.watched_opa import watched_opa
 from entitlements.change_check import Step, check_step
 from entitlements.contract import Contract, load_approvals, load_file, parse_contract
-from entitlements.engine import BatchEngine, read_policies, watched_opa
+from entitlements.engine import BatchEngine, read_policies
 from entitlements.proof import METHOD, Effort, Side, compare_access
 from entitlements.proof.point import policy_input_of
 from entitlements.proof.space import Space

@@ -9,10 +9,11 @@ from statistics import median
 
 from bench.questions import ORDER_BODY, order_token, orders
 from demo.service import ALGORITHMS, ROOT, Issuer
+from demo.watched_opa import watched_opa
 from entitlements import strict_json
 from entitlements.contract import Admitted, admit, load_catalog, policy_input, request_faults
 from entitlements.decision_log import DecisionRecord, open_log
-from entitlements.engine import find_opa, watched_opa
+from entitlements.engine import find_opa
 from entitlements.model import AccessRequest
 from entitlements.pdp import Pair, Pairs, PolicyDecisionPoint
 from entitlements.token import FileKeys, TokenVerifier

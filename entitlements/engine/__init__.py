@@ -6,13 +6,12 @@ from entitlements.engine.executable import OPA_VERSION, find_opa
 from entitlements.engine.opa_elsewhere import OpaElsewhere
 from entitlements.engine.opa_process import OpaProcess
 from entitlements.engine.opa_server import OpaServer
-from entitlements.engine.policy_files import CONSTANT_PATH, build_bundle, check_policies
+from entitlements.engine.policy_files import CONSTANT_PATH, check_policies
 from entitlements.engine.policy_folder import LOCKDOWN, digest_of, invariant_files, policy_digest, policy_files
 from entitlements.engine.policy_module import Read, RuleLines
 from entitlements.engine.policy_reading import PolicyReading, read_policies
 from entitlements.engine.policy_roots import policy_roots
 from entitlements.engine.port import PolicyEngine
-from entitlements.engine.watched_opa import WatchedOpa, watched_opa
 
 __all__ = [
     "CONSTANT_PATH",
@@ -27,8 +26,6 @@ __all__ = [
     "PolicyReading",
     "Read",
     "RuleLines",
-    "WatchedOpa",
-    "build_bundle",
     "check_policies",
     "digest_of",
     "find_opa",
@@ -38,5 +35,4 @@ __all__ = [
     "policy_roots",
     "read_answer",
     "read_policies",
-    "watched_opa",
 ]

@@ -1,26 +1,22 @@
-"""Policy files: their check by OPA, and the bundle that OPA serves."""
+"""Policy files: their check by OPA."""
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import subprocess
-import tarfile
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from entitlements.engine.data_files import read_data
-from entitlements.engine.policy_folder import digest_of, policy_files
+from entitlements.engine.policy_folder import policy_files
 from entitlements.engine.policy_lint import FORBIDDEN, forbidden, lint
-from entitlements.engine.policy_roots import policy_roots
 from entitlements.errors import Fault, StartupFault
 from entitlements.files import write_files
 from entitlements.folder import CEILING, Limits
-from entitlements.model import JSON
 
 # Constant data beside the lockdown of a server, undefined in a child: it has an answer whatever policies do.
 CONSTANT_PATH = "system/decision_paths"
@@ -111,38 +107,3 @@ def _errors(done: subprocess.CompletedProcess[str], root: Path, folder: Path) ->
         instead = forbidden(told)
         faults.append(Fault("builtin_forbidden", instead, *place) if instead else Fault("policy_invalid", told, *place))
     return faults
-
-
-def build_bundle(
-    folder: Path,
-    *,
-    decision_paths: Sequence[str],
-    opa: Path,
-    admits: Callable[[str], bool] = lambda _revision: True,
-    limits: Limits = CEILING,
-) -> tuple[bytes, str]:
-    """Check the policies and make a bundle of them; returns its bytes and its revision.
-
-    admits: whether a revision may be served. Raises StartupFault as `check_policies` does, or `policy_not_locked`.
-    """
-    files = policy_files(folder, limits)
-    revision = digest_of(files)
-    if not admits(revision):
-        raise StartupFault(
-            "policy_not_locked",
-            "the policies are not those that were locked with the contracts that are served, "
-            "run `entitlements contract lock` and, if it pins other contracts, start the service again",
-        )
-    check_files(files, folder, decision_paths, opa)
-    members = {".manifest": json.dumps(_manifest(files, revision)).encode(), **files}
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name, content in sorted(members.items()):
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return buffer.getvalue(), revision
-
-
-def _manifest(files: dict[str, bytes], revision: str) -> dict[str, JSON]:
-    return {"revision": revision, "roots": [*policy_roots(files)], "rego_version": 1}

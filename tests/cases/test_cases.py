@@ -18,9 +18,10 @@ import pytest
 import yaml
 
 from demo.service import Issuer
+from demo.watched_opa import WatchedOpa, watched_opa
 from entitlements.contract import Catalog, load_catalog
 from entitlements.decision_log import Masking, MaskKey, open_log
-from entitlements.engine import PolicyEngine, WatchedOpa, policy_digest, watched_opa
+from entitlements.engine import PolicyEngine, policy_digest
 from entitlements.model import JSON, PartHealth, Verdict
 from entitlements.pdp import Pair, Pairs, PolicyDecisionPoint
 from entitlements.token import FileKeys, TokenVerifier, access_token_claims, generate_key, mint

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from entitlements.engine import WatchedOpa, watched_opa
+from demo.watched_opa import WatchedOpa, watched_opa
 from entitlements.engine.opa_child import OpaChild
 from entitlements.errors import EngineUnavailable
 
@@ -58,7 +58,7 @@ SECONDS = 20.0
 STARTS = """
 import sys, time
 from pathlib import Path
-from entitlements.engine import watched_opa
+from demo.watched_opa import watched_opa
 engine = watched_opa(Path(sys.argv[1]), Path(sys.argv[2]), ["shop/authz/decision"])
 print(engine.process.child.folder, flush=True)
 time.sleep(600)

@@ -1,16 +1,17 @@
-"""A child OPA that serves a watched folder of policies: the engine of a service that was given no other."""
+"""A child OPA that serves a watched folder of policies, locked or not: for tests and benchmarks of the engine alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from entitlements.engine.opa_process import OpaProcess
-from entitlements.engine.policy_files import build_bundle
+from entitlements.engine import OpaProcess, digest_of, policy_files, policy_roots
+from entitlements.engine.policy_files import check_files
 from entitlements.engine.policy_folder import policy_fingerprint
 from entitlements.engine.policy_watcher import PolicyWatcher
-from entitlements.folder import CEILING, Limits
 from entitlements.model import JSON, PartHealth, Verdict
+from entitlements.release import write_archive
 
 
 class WatchedOpa:
@@ -38,27 +39,22 @@ class WatchedOpa:
         self.process.close()
 
 
-def watched_opa(
-    executable: Path,
-    folder: Path,
-    decision_paths: Sequence[str],
-    *,
-    admits: Callable[[str], bool] = lambda _revision: True,
-    limits: Limits = CEILING,
-    base: Path | None = None,
-) -> WatchedOpa:
+def watched_opa(executable: Path, folder: Path, decision_paths: Sequence[str]) -> WatchedOpa:
     """Serve the policies of a folder, and what they become.
 
-    admits: whether a policy revision may be served; limits: of files; base: see `OpaProcess`.
     Raises StartupFault where the policies cannot be built or OPA does not come up.
     """
 
     def build() -> tuple[bytes, str]:
-        return build_bundle(folder, decision_paths=decision_paths, opa=executable, admits=admits, limits=limits)
+        files = policy_files(folder)
+        check_files(files, folder, decision_paths, executable)
+        revision = digest_of(files)
+        manifest = {"revision": revision, "roots": [*policy_roots(files)], "rego_version": 1}
+        return write_archive({**files, ".manifest": json.dumps(manifest).encode()}), revision
 
     # Taken before the files are read, so that an edit meanwhile is seen.
     seen = policy_fingerprint(folder)
-    process = OpaProcess(executable, *build(), base=base)
+    process = OpaProcess(executable, *build())
     watcher = PolicyWatcher(
         lambda: policy_fingerprint(folder), build, lambda built: process.activate(*built), seen=seen
     )
