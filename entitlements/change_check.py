@@ -136,6 +136,11 @@ class Step:
     policies: tuple[Path, Path]
     decisions: tuple[str, str]
 
+    @classmethod
+    def of(cls, old: ContractFile, new: ContractFile, policies: tuple[Path, Path]) -> Step:
+        """The step in which each contract's own rule decides."""
+        return cls(old, new, policies, (old.contract.decision_path, new.contract.decision_path))
+
 
 def check_step(
     step: Step,

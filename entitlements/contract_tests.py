@@ -75,9 +75,8 @@ class _World:
         """What the step to `new` means under the policies as they are."""
         if new not in self.reports:
             sides = load_file(old, shown=_shown(old)), load_file(new, shown=_shown(new))
-            paths = sides[0].contract.decision_path, sides[1].contract.decision_path
             self.reports[new] = check_step(
-                Step(*sides, (self.policies, self.policies), paths),
+                Step.of(*sides, (self.policies, self.policies)),
                 approvals=load_approvals(self.contracts, new.parent.name),
                 contracts=self.contracts,
                 today=self.today,
@@ -206,9 +205,8 @@ class _InvariantFile(_File):
     def collect(self) -> Iterator[pytest.Item]:
         """One test for each contract."""
         invariant = load_invariant(self.path, self.world.policies)
-        package = invariant.decides.replace(".", "/")
         newest = [load_file(paths[-1]).contract for paths in versions(self.world.contracts).values()]
-        about = [one for one in newest if one.decision_path.rpartition("/")[0] == package]
+        about = [one for one in newest if invariant.is_about(one)]
         if not about:
             fault = StartupFault("invariant_invalid", f"no contract has a policy of the package `{invariant.decides}`")
             yield self.test("invariant", lambda: _raise(fault))

@@ -82,11 +82,6 @@ def _relied_on(report: Report) -> set[str]:
     return marks
 
 
-def record_path(contracts: Path, contract: str, version: str) -> Path:
-    """Where the record of the check of a pinned version stands."""
-    return contracts / contract / f"{version}.proof.json"
-
-
 def record_bytes(record: Mapping[str, JSON]) -> tuple[bytes, str]:
     """The content of a record's file, and its digest `sha256:<hex>`."""
     content = (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
@@ -98,11 +93,6 @@ def write_record(path: Path, record: Mapping[str, JSON]) -> str:
     content, digest = record_bytes(record)
     write_atomically(path, content)
     return digest
-
-
-def record_digest(path: Path) -> str:
-    """The digest of a record's file. Raises StartupFault `record_invalid`."""
-    return "sha256:" + hashlib.sha256(_read(path)).hexdigest()
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -188,7 +188,7 @@ def steps(
 
 def _step(old: ContractFile, new: ContractFile, policies: tuple[Path, Path], decision: str | None) -> Step:
     if decision is None:
-        return Step(old, new, policies, (old.contract.decision_path, new.contract.decision_path))
+        return Step.of(old, new, policies)
     package, separator, rule = decision.rpartition("/")
     if not separator:
         raise click.UsageError("--decision must be `package/rule`, for example `orders.authz/decision`")

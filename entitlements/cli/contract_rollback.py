@@ -72,12 +72,7 @@ def _tell_who(before: State, after: State, executable: Path, today: datetime.dat
                 continue
             files = [side.contract(one.contract, one.version) for side, one in zip(sides, (old, pin), strict=True)]
             report: Report = check_step(
-                Step(
-                    files[0],
-                    files[1],
-                    (sides[0].policies, sides[1].policies),
-                    (files[0].contract.decision_path, files[1].contract.decision_path),
-                ),
+                Step.of(files[0], files[1], (sides[0].policies, sides[1].policies)),
                 approvals=(),
                 contracts=before.folder,
                 today=today,

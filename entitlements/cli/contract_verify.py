@@ -11,10 +11,10 @@ from typing import Any
 import click
 
 from entitlements.cli import check_formats, render
-from entitlements.cli.record_check import check_again, find_recorded, refuse_unsound
+from entitlements.cli.record_check import find_recorded, refuse_unsound
 from entitlements.deployment.history import History
 from entitlements.deployment.renewing import Renewal, renew
-from entitlements.deployment.reproving import reprove
+from entitlements.deployment.reproving import check_recorded, reprove
 from entitlements.deployment.truth import truth
 from entitlements.errors import EntitlementsError, StartupFault
 from entitlements.proof import REFUTED
@@ -66,7 +66,9 @@ def verify(
         if again:
             _tell_renewed(renew(settings.contracts, opa(settings), now), form)
         told = (
-            [*_recorded(records, settings, policies, policies_old)] if records else [*_locked(settings, against, now)]
+            [*_recorded(records, settings, policies, policies_old, now)]
+            if records
+            else [*_locked(settings, against, now)]
         )
     except EntitlementsError as fault:
         render.fail(fault)
@@ -84,13 +86,18 @@ def _locked(settings: Settings, against: str | None, now: datetime.datetime) -> 
 
 
 def _recorded(
-    records: Sequence[Path], settings: Settings, policies: Path | None, policies_old: Sequence[Path]
+    records: Sequence[Path],
+    settings: Settings,
+    policies: Path | None,
+    policies_old: Sequence[Path],
+    now: datetime.datetime,
 ) -> Iterator[dict[str, Any]]:
     """What some records are about, proved again."""
     found = [find_recorded(path, settings, policies or settings.policies, policies_old) for path in records]
     refuse_unsound(found)
     for one in found:
-        fresh = make_record(check_again(one, settings), one.step.decisions, datetime.datetime.now(datetime.UTC))
+        report = check_recorded(one.step, one.record, contracts=settings.contracts, opa=opa(settings), today=now.date())
+        fresh = make_record(report, one.step.decisions, now)
         differ = differences(one.record, fresh)
         yield {"record": str(one.path), "same": not differ, "different": differ}
 

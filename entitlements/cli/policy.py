@@ -155,8 +155,7 @@ def prove(invariants: Sequence[Path], name: str | None, seconds: float, form: st
 def about(invariant: Invariant, settings: Settings, name: str | None) -> list[Contract]:
     """The contracts that an invariant is about: those whose policy is of its package."""
     contracts = [file.contract for file in chosen(settings, name)]
-    package = invariant.decides.replace(".", "/")
-    found = [one for one in contracts if one.decision_path.rpartition("/")[0] == package]
+    found = [one for one in contracts if invariant.is_about(one)]
     if not found:
         raise click.UsageError(
             f"no contract has a policy of the package `{invariant.decides}`, name one with --contract"

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from entitlements.change_check import Report, Step, check_step
-from entitlements.contract import Approval, ContractFile, load_file
+from entitlements.change_check import Step
+from entitlements.contract import ContractFile, load_file
 from entitlements.contract.steps import versions
 from entitlements.engine import policy_digest
 from entitlements.engine.policy_folder import policy_files
 from entitlements.errors import Fault, StartupFault
-from entitlements.proof import METHOD, PROOF, Effort
 from entitlements.proof.soundness import ProofSide, concerning
 from entitlements.proof_record import read_record, soundness_of
 from entitlements.settings import Settings
-from entitlements.wiring import opa
 
 
 @dataclass(frozen=True)
@@ -72,19 +69,6 @@ def proof_sides(step: Step) -> tuple[ProofSide, ProofSide]:
         for file, folder, decision in zip((step.old, step.new), step.policies, step.decisions, strict=True)
     )
     return old, new
-
-
-def check_again(found: Recorded, settings: Settings, approvals: Sequence[Approval] = ()) -> Report:
-    """Run the check of a record again, in the way that it was answered. approvals: that count."""
-    method = METHOD if found.record["no_new_access"].get("method") == METHOD else PROOF
-    return check_step(
-        found.step,
-        approvals=approvals,
-        contracts=settings.contracts,
-        today=datetime.datetime.now(datetime.UTC).date(),
-        opa=opa(settings),
-        effort=Effort(method),
-    )
 
 
 def _policies(record: dict[str, Any], side: str, folders: Sequence[Path], path: Path, option: str) -> Path:

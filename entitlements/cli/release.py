@@ -65,9 +65,7 @@ def show(form: str) -> None:
 
 
 @release.command(epilog="\b\nExample:\n  entitlements release sign --key release-key.pem --algorithm ES256")
-@click.option(
-    "--key", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Private, PEM."
-)
+@click.option("--key", required=True, type=_KEY, help="The private key, PEM.")
 @click.option("--algorithm", type=click.Choice(ALGORITHMS), default="ES256", show_default=True)
 def sign(key: Path, algorithm: str) -> None:
     """Sign the locked release by OPA's bundle signature (key id `release`), beside the bytes that were digested.

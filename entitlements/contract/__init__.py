@@ -47,7 +47,7 @@ from entitlements.contract.lock import (
 from entitlements.contract.lock_plan import changed_since_published, plan_lock
 from entitlements.contract.policy_input import policy_input
 from entitlements.contract.schema_changes import retyped
-from entitlements.contract.steps import ContractFile, at_commit, load_file, pairs, versions
+from entitlements.contract.steps import ContractFile, at_commit, base_unreadable, load_file, pairs, versions
 
 __all__ = [
     "ALWAYS_DECLARED",
@@ -80,6 +80,7 @@ __all__ = [
     "admit",
     "asked_audience",
     "at_commit",
+    "base_unreadable",
     "changed_since_published",
     "changes",
     "check_default",

@@ -59,7 +59,7 @@ def pairs(current: Mapping[str, Sequence[Path]], base: Mapping[str, Sequence[Pat
     if base is None:
         return [(paths[-2], paths[-1]) for paths in current.values() if len(paths) > 1]
     if not base:
-        raise _unreadable("it holds no contract")
+        raise base_unreadable("it holds no contract")
     faults = [
         Fault("published_missing", f"every version of the contract `{name}` is gone, bring them back")
         for name in base
@@ -79,7 +79,7 @@ def at_commit(reference: str, *folders: Path) -> Iterator[tuple[Path, ...]]:
     top = Path(_git(folders[0], "rev-parse", "--show-toplevel").decode().strip())
     foreign = [folder for folder in folders if not folder.resolve().is_relative_to(top.resolve())]
     if foreign:
-        raise _unreadable(f"`{foreign[0]}` is not in the repository of `{folders[0]}`")
+        raise base_unreadable(f"`{foreign[0]}` is not in the repository of `{folders[0]}`")
     inside = [folder.resolve().relative_to(top.resolve()).as_posix() for folder in folders]
     archive = _git(top, "archive", "--format=tar", reference, "--", *inside)
     with TemporaryDirectory(prefix="entitlements-base-") as work:
@@ -87,17 +87,17 @@ def at_commit(reference: str, *folders: Path) -> Iterator[tuple[Path, ...]]:
             try:
                 tar.extractall(work, filter="data")
             except (tarfile.TarError, OSError):
-                raise _unreadable(f"a file of it cannot be written, such as a link out of {reference}") from None
+                raise base_unreadable(f"a file of it cannot be written, such as a link out of {reference}") from None
         found = tuple(Path(work) / name for name in inside)
         # What git leaves out of an archive (`export-ignore`) is there all the same.
         if absent := [folder for folder, one in zip(folders, found, strict=True) if not any(one.rglob("*"))]:
-            raise _unreadable(f"`{absent[0]}` is empty at {reference}")
+            raise base_unreadable(f"`{absent[0]}` is empty at {reference}")
         yield found
 
 
 def _git(folder: Path, *arguments: str) -> bytes:
     if any(argument.startswith("-") for argument in arguments[2:3]):
-        raise _unreadable("the name of a commit cannot begin with `-`")
+        raise base_unreadable("the name of a commit cannot begin with `-`")
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), *arguments],  # noqa: S607 - whatever git the caller uses
@@ -106,13 +106,14 @@ def _git(folder: Path, *arguments: str) -> bytes:
             check=False,
         )
     except (OSError, subprocess.SubprocessError):
-        raise _unreadable("git cannot be run") from None
+        raise base_unreadable("git cannot be run") from None
     if done.returncode != 0:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise _unreadable(lines[0] if lines else "git failed")
+        raise base_unreadable(lines[0] if lines else "git failed")
     return done.stdout
 
 
-def _unreadable(why: str) -> ContractsInvalid:
+def base_unreadable(why: str) -> ContractsInvalid:
+    """The base of a comparison cannot be had: never an empty one."""
     fault = Fault("base_unreadable", f"the base cannot be read: {why}")
     return ContractsInvalid("base_unreadable", str(fault), [fault])

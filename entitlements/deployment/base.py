@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from entitlements.contract import LOCK_NAME, Lock
-from entitlements.deployment.history import SHALLOW, History, unreadable
+from entitlements.contract import LOCK_NAME, Lock, base_unreadable
+from entitlements.deployment.history import SHALLOW, History
 from entitlements.deployment.state import BUNDLE, FOLDER, State, read_state
 from entitlements.errors import ContractsInvalid, Fault, StartupFault
 from entitlements.files import write_files
@@ -56,7 +56,7 @@ def refuse_known_audience(base: Base, audience: str) -> None:
     if base.history is None:
         return
     if base.history.shallow:
-        raise unreadable(SHALLOW)
+        raise base_unreadable(SHALLOW)
     commits = base.history.commits(naming=audience)
     if commits:
         raise _forgotten(
@@ -68,11 +68,11 @@ def refuse_known_audience(base: Base, audience: str) -> None:
 def _named(contracts: Path, history: History | None, against: str, stack: ExitStack) -> Base:
     kind, _, reference = against.partition(":")
     if kind != "git" or not reference:
-        raise unreadable(f"`{against}` is not `git:REF`, for example `git:origin/main`")
+        raise base_unreadable(f"`{against}` is not `git:REF`, for example `git:origin/main`")
     if history is None:
-        raise unreadable(f"`{contracts}` is not in a git repository")
+        raise base_unreadable(f"`{contracts}` is not in a git repository")
     if history.file(reference, LOCK_NAME) is None:
-        raise unreadable(f"`{reference}` has no {LOCK_NAME} for `{contracts}`")
+        raise base_unreadable(f"`{reference}` has no {LOCK_NAME} for `{contracts}`")
     return Base(_state_at(history, reference, stack), reference, history)
 
 
@@ -80,7 +80,7 @@ def _state_at(history: History, reference: str, stack: ExitStack) -> State:
     folder = Path(stack.enter_context(TemporaryDirectory(prefix="entitlements-base-")))
     files = dict(history.files(reference))
     if outside := [name for name in files if ".." in Path(name).parts]:
-        raise unreadable(f"`{outside[0]}` at {reference} leaves the folder")
+        raise base_unreadable(f"`{outside[0]}` at {reference} leaves the folder")
     write_files(folder, files)
     try:
         return read_state(folder)
@@ -105,7 +105,7 @@ def _refuse_forgotten(contracts: Path, history: History | None) -> None:
     if history is None:
         return
     if history.shallow:
-        raise unreadable(SHALLOW)
+        raise base_unreadable(SHALLOW)
     commits = history.commits()
     if commits:
         raise _forgotten(

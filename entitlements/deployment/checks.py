@@ -116,7 +116,7 @@ class Checks:
 
     def _report(self, old: ContractFile, new: ContractFile, policies: Path) -> Report:
         return check_step(
-            Step(old, new, (policies, self._wanted.policies), (old.contract.decision_path, new.contract.decision_path)),
+            Step.of(old, new, (policies, self._wanted.policies)),
             approvals=load_approvals(self._wanted.contracts, new.contract.name),
             contracts=self._wanted.contracts,
             today=self._wanted.now.date(),

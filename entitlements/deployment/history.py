@@ -11,9 +11,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from entitlements.contract import LOCK_NAME
+from entitlements.contract import LOCK_NAME, base_unreadable
 from entitlements.deployment.state import BUNDLE, FOLDER
-from entitlements.errors import ContractsInvalid, Fault, StartupFault
+from entitlements.errors import StartupFault
 from entitlements.release import Release, read_release
 
 SHALLOW = (
@@ -42,7 +42,7 @@ class History:
             if inside is None or (inside.returncode != 0 and "not a git repository" in text):
                 return None
             if inside.returncode != 0:
-                raise unreadable(_first_line(text))
+                raise base_unreadable(_first_line(text))
             return None
         return history
 
@@ -79,11 +79,11 @@ class History:
     def commit(self, reference: str) -> str:
         """The full name of a commit. Raises ContractsInvalid where there is none."""
         if reference.startswith("-"):
-            raise unreadable("the name of a commit cannot begin with `-`")
+            raise base_unreadable("the name of a commit cannot begin with `-`")
         done = self._run("rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}")
         if done is None or done.returncode != 0:
             hint = f"; {SHALLOW}" if self.shallow else ""
-            raise unreadable(f"there is no commit `{reference}`{hint}")
+            raise base_unreadable(f"there is no commit `{reference}`{hint}")
         return done.stdout.decode().strip()
 
     def commits(self, *, naming: str = "", first_parent: bool = False) -> list[str]:
@@ -108,9 +108,9 @@ class History:
     def _git(self, *arguments: str) -> bytes:
         done = self._run(*arguments)
         if done is None:
-            raise unreadable("git cannot be run")
+            raise base_unreadable("git cannot be run")
         if done.returncode != 0:
-            raise unreadable(_first_line(done.stderr.decode(errors="replace")))
+            raise base_unreadable(_first_line(done.stderr.decode(errors="replace")))
         return done.stdout
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[bytes] | None:
@@ -125,14 +125,8 @@ class History:
             )
         except (OSError, subprocess.SubprocessError):
             if any((one / ".git").exists() for one in (self._folder.resolve(), *self._folder.resolve().parents)):
-                raise unreadable("git cannot be run") from None
+                raise base_unreadable("git cannot be run") from None
             return None
-
-
-def unreadable(why: str) -> ContractsInvalid:
-    """The base of a comparison cannot be had: never an empty one."""
-    fault = Fault("base_unreadable", f"the base cannot be read: {why}")
-    return ContractsInvalid("base_unreadable", str(fault), [fault])
 
 
 def _first_line(text: str) -> str:

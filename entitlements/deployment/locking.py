@@ -174,8 +174,6 @@ def _refuse_undeclared(wanted: Wanted, contracts: Sequence[Contract]) -> None:
 def _invariants(wanted: Wanted, contracts: Sequence[Contract]) -> Iterator[tuple[Invariant, Contract, Proved]]:
     for path in invariants_in(wanted.policies):
         invariant = load_invariant(path, wanted.policies)
-        package = invariant.decides.replace(".", "/")
-        about = [one for one in contracts if one.decision_path.rpartition("/")[0] == package]
-        for contract in about:
+        for contract in filter(invariant.is_about, contracts):
             for proved in prove_invariant(invariant, contract, wanted.policies, opa=wanted.opa):
                 yield invariant, contract, proved

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from entitlements.change_check import Report, Step, check_step
-from entitlements.contract import ContractFile, load_file, versions
+from entitlements.contract import Approval, ContractFile, load_file, versions
 from entitlements.deployment.evidence import side_of
 from entitlements.deployment.history import History
 from entitlements.deployment.state import State, contracts_of, record_names
@@ -53,20 +53,27 @@ def _again(
 ) -> Reproved:
     old, new = sides.find(record, "old", file), sides.find(record, "new", file)
     step = Step(old[0], new[0], (old[1], new[1]), (record["old"]["decision"], record["new"]["decision"]))
-    method = METHOD if record["no_new_access"].get("method") == METHOD else PROOF
-    report = check_step(
-        step,
-        approvals=state.approvals.get(record["contract"], ()),
-        contracts=state.folder,
-        today=now.date(),
-        opa=opa,
-        effort=Effort(method),
-    )
+    approvals = state.approvals.get(record["contract"], ())
+    report = check_recorded(step, record, approvals=approvals, contracts=state.folder, opa=opa, today=now.date())
     again = make_record(report, step.decisions, now)
     if record["approved"] == [] and file.name.endswith(".also.proof.json"):
         # Of an older version that was not served so far, only what its tokens let in was asked.
         again["approved"] = []
     return Reproved(file, record, again, tuple(differences(record, again)), report)
+
+
+def check_recorded(
+    step: Step,
+    record: Mapping[str, Any],
+    *,
+    approvals: Sequence[Approval] = (),
+    contracts: Path,
+    opa: Path,
+    today: datetime.date,
+) -> Report:
+    """Run the check of a record again, in the way that it was answered. approvals: that count."""
+    method = METHOD if record["no_new_access"].get("method") == METHOD else PROOF
+    return check_step(step, approvals=approvals, contracts=contracts, today=today, opa=opa, effort=Effort(method))
 
 
 class _Sides:

@@ -11,9 +11,9 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from entitlements.contract import FIRST_VERSION, ROLLED_BACK, Lock, Pin, parse_lock
+from entitlements.contract import FIRST_VERSION, ROLLED_BACK, Lock, Pin, base_unreadable, parse_lock
 from entitlements.deployment.evidence import examine, record_of, side_of
-from entitlements.deployment.history import SHALLOW, History, unreadable
+from entitlements.deployment.history import SHALLOW, History
 from entitlements.deployment.locking import content_of
 from entitlements.deployment.state import State, lock_file, read_state
 from entitlements.errors import ContractsInvalid, Fault
@@ -68,7 +68,7 @@ def continuity_faults(state: State, history: History | None, against: str | None
     if history is None:
         return
     if history.shallow:
-        raise unreadable(SHALLOW)
+        raise base_unreadable(SHALLOW)
     before = _lock_before(state.lock, history, against)
     for pin in state.lock.pins.values():
         if pin.check == FIRST_VERSION:
@@ -139,7 +139,7 @@ def _lock_before(lock: Lock, history: History, against: str | None) -> Lock | No
     if against is not None:
         found = _lock_at(history, against)
         if found is None:
-            raise unreadable(f"`{against}` has no lock that can be read")
+            raise base_unreadable(f"`{against}` has no lock that can be read")
         return found
     for commit in history.commits(first_parent=True):
         found = _lock_at(history, commit)

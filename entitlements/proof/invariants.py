@@ -59,6 +59,10 @@ class Invariant:
         """The package of the policy that it is about."""
         return self.package.removesuffix(SUFFIX)
 
+    def is_about(self, contract: Contract) -> bool:
+        """Whether the policy of a contract is of that package."""
+        return contract.decision_path.split("/")[:-1] == self.decides.split(".")
+
     @property
     def rule_path(self) -> str:
         """The rule that gives the violations, as a path."""
