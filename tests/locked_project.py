@@ -13,21 +13,18 @@ from entitlements.cli import main
 from entitlements.errors import StartupFault
 from entitlements.folder import Limits
 from entitlements.pairs import Folders, locked_offer
+from tests.shop import shop_contract
 
-CONTRACT = """\
-contract: shop
-version: {version}
-issuer: https://login.example.com
-audience: https://shop.example.com
-policy: {{package: shop.authz, rule: decision}}
-tokens:
-  access_token: {{profile: rfc9068, algorithms: [ES256], max_lifetime: 600}}
+CONTRACT = shop_contract(
+    """\
 claims:
   role: {{required: true, schema: {{enum: [{roles}]}}}}
 request:
   actions: [read]
   resources: {{item: {{properties: {{owner: {{type: string}}}}}}}}
-"""
+""",
+    rule="decision",
+)
 POLICY = """\
 package shop.authz
 

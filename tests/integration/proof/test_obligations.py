@@ -9,22 +9,19 @@ import pytest
 
 from entitlements.contract.loader import parse_contract
 from entitlements.proof import METHOD, PROOF, PROVED, REFUTED, UNKNOWN, Access, Effort, Side, compare_access
+from tests.shop import shop_contract
 
-CONTRACT = """\
-contract: shop
-version: {version}
-issuer: https://login.example.com
-audience: https://shop.example.com
-policy: {{package: shop.authz, rule: decision}}
-tokens:
-  access_token: {{profile: rfc9068, algorithms: [ES256], max_lifetime: 600}}
+CONTRACT = shop_contract(
+    """\
 claims:
   role: {{required: true, schema: {{enum: [{roles}]}}}}
   level: {{required: true, schema: {{type: integer, minimum: 0, maximum: 2}}}}
 request:
   actions: [read]
   resources: {{item: {{properties: {{owner: {{enum: [a, b]}}}}}}}}
-"""
+""",
+    rule="decision",
+)
 HEAD = "package shop.authz\n\n"
 ALWAYS = HEAD + 'decision := {"allow": true, "obligations": [{"id": "step_up", "level": 2}]}\n'
 PROPERTY = HEAD + 'decision := {"allow": true, "obligations": [{"id": "step_up", "level": 1}]}\n'

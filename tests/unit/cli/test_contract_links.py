@@ -8,20 +8,17 @@ import pytest
 from click.testing import CliRunner, Result
 
 from entitlements.cli import main
+from tests.shop import shop_contract
 
-CONTRACT = """\
-contract: shop
-version: {version}
-issuer: https://login.example.com
-audience: https://shop.example.com
-policy: {{package: shop.authz, rule: allow}}
-tokens:
-  access_token: {{profile: rfc9068, algorithms: [ES256], max_lifetime: 600}}
+CONTRACT = shop_contract(
+    """\
 claims:
   role:
     required: true
     schema: {{enum: [user, admin]}}
-{more}"""
+{more}""",
+    rule="allow",
+)
 COPY = "  rank:\n    required: true\n    renamed_from: role\n    schema: {enum: [user, admin]}\n"
 
 

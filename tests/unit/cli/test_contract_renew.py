@@ -15,21 +15,8 @@ from entitlements.contract import read_lock, write_lock
 from entitlements.engine import digest_of
 from entitlements.proof.soundness import SOUNDNESS
 from entitlements.release import make_release, read_release
+from tests.locked_project import CONTRACT
 
-CONTRACT = """\
-contract: shop
-version: {version}
-issuer: https://login.example.com
-audience: https://shop.example.com
-policy: {{package: shop.authz, rule: decision}}
-tokens:
-  access_token: {{profile: rfc9068, algorithms: [ES256], max_lifetime: 600}}
-claims:
-  role: {{required: true, schema: {{enum: [{roles}]}}}}
-request:
-  actions: [read]
-  resources: {{item: {{properties: {{owner: {{type: string}}}}}}}}
-"""
 POLICY = """\
 package shop.authz
 

@@ -9,18 +9,15 @@ import pytest
 from entitlements.contract.loader import parse_contract
 from entitlements.proof.decision_shape import may_oblige
 from entitlements.proof.soundness import FIRST, HISTORY, SOUNDNESS, ProofSide, concerning, least_sound
+from tests.shop import shop_contract
 
-CONTRACT = """\
-contract: shop
-version: {version}
-issuer: https://login.example.com
-audience: https://shop.example.com
-policy: {{package: shop.authz, rule: allow}}
-tokens:
-  access_token: {{profile: rfc9068, algorithms: [ES256], max_lifetime: 600}}
+CONTRACT = shop_contract(
+    """\
 claims:
   role: {{required: true, schema: {{enum: [user, admin]}}{link}}}
-"""
+""",
+    rule="allow",
+)
 PLAIN = 'package shop.authz\n\ndefault allow := false\n\nallow if input.subject.claims.role == "admin"\n'
 NAME = "shop/authz/authz.rego"
 
