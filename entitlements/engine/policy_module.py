@@ -37,12 +37,20 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class RuleLines:
-    """Where a rule stands: `file` relative to the policy folder, first and last line."""
+    """Where a rule stands: `file` relative to the policy folder, first and last line.
+
+    heads: line and column of its head and of each `else`; path: of its value below `data`; function: then it has none
+    by itself; mentions: paths below `data` that it refers to, or may refer to by a name.
+    """
 
     name: str
     file: str
     first: int
     last: int
+    heads: tuple[tuple[int, int], ...] = ()
+    path: InputPath = ()
+    function: bool = False
+    mentions: frozenset[InputPath] = frozenset()
 
 
 class PolicyModule:
@@ -81,11 +89,20 @@ class PolicyModule:
 
     def rules(self) -> list[RuleLines]:
         """First and last line of each rule."""
-        return [
-            RuleLines(_rule_name(rule), self._name, rule["location"]["row"], max(rows(rule)))
-            for rule in self._rules
-            if not rule.get("default")
-        ]
+        return [self._lines(rule) for rule in self._rules if not rule.get("default")]
+
+    def _lines(self, rule: Mapping[str, Any]) -> RuleLines:
+        name, place = _rule_name(rule), rule["location"]
+        heads = tuple((one["location"]["row"], one["location"]["col"]) for one in _branches(rule))
+        names = {term["value"] for term in terms(rule) if term["type"] == "var"}
+        imported = {
+            one.get("alias") or one["path"]["value"][-1]["value"]: one["path"]
+            for one in self._module.get("imports") or []
+        }
+        through = data_paths([imported[name] for name in names & imported.keys()])
+        mentions = frozenset({*((*self.package(), one) for one in names), *data_paths(rule), *through})
+        function, path = bool(rule["head"].get("args")), (*self.package(), name)
+        return RuleLines(name, self._name, place["row"], max(rows(rule)), heads, path, function, mentions)
 
     def constants(self) -> set[Constant]:
         """Every scalar that stands in the rules."""
@@ -224,6 +241,13 @@ def _local_assignments(rule: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[s
             continue
         if terms[1].get("type") == "var":
             yield terms[1]["value"], terms[2]
+
+
+def _branches(rule: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
+    """A rule and each of its `else`."""
+    while rule:
+        yield rule
+        rule = rule.get("else")
 
 
 def _rule_name(rule: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from entitlements.contract import Contract
 from entitlements.engine import BatchEngine, PolicyReading, RuleLines
 from entitlements.model import same_json
 from entitlements.proof.answer import ACCESS, OBLIGATION, Witness, fingerprint
+from entitlements.proof.attribution import Evaluated, attribute
 from entitlements.proof.decisions import Decisions, request_permitted
 from entitlements.proof.kinds import Difference, differences
 from entitlements.proof.kinds import meaning as kind_meaning
@@ -113,21 +114,17 @@ class Witnesses:
 
     def _witness(self, point: Point) -> Witness:
         verdicts = self._decisions.verdicts(point)
-        if self._duty:
-            parts = [("demands it on one side alone", self._demands(point))]
-        else:
-            parts = [*zip(("grants", "no longer denies"), self._turned(point), strict=True)]
-        grants = [] if self._duty else parts[0][1]
-        turned = [f"{word} {rule.file} {rule.name}" for word, rules in parts for rule in rules]
+        ran = [("demands it on one side alone", self._ran_alone(point))] if self._duty else [*self._ran_turned(point)]
+        turned = [f"{word} {rule.file} {rule.name}" for word, rules in ran for rule in rules]
         return Witness(
             point,
             not self._widening,
             point.changed,
-            "; ".join(f"{word}: {', '.join(map(_place, rules))}" for word, rules in parts if rules),
+            self._attributed(point),
             verdicts[0].reasons if verdicts[0] else ("evaluation_failed",),
             verdicts[1].reasons if verdicts[1] else ("evaluation_failed",),
             self._fingerprint(point, turned),
-            grants=frozenset((rule.file, rule.first) for rule in grants),
+            grants=frozenset((rule.file, rule.first) for rule in ([] if self._duty else ran[0][1])),
             kind=OBLIGATION if self._duty else ACCESS,
             obligations_before=verdicts[0].obligations if verdicts[0] else (),
             obligations_after=verdicts[1].obligations if verdicts[1] else (),
@@ -152,16 +149,32 @@ class Witnesses:
             meaning |= {"kind": OBLIGATION, "obligations": sorted({str(duty["id"]) for duty in lost})}
         return fingerprint(meaning)
 
-    def _demands(self, point: Point) -> list[RuleLines]:
-        """The rules that hold only on the side whose obligation the other has not."""
+    def _attributed(self, point: Point) -> str:
+        """The rules that came to an end on one side alone and whose value differs, and the first whose value does."""
+        has = 0 if self._duty is self._widening else 1
+        sides = [
+            Evaluated(self._engines[one], self._readings[one], self._decisions.input(point, one)) for one in (0, 1)
+        ]
+        found = attribute(sides[has], sides[1 - has])
+        words = ("demands it on one side alone", "") if self._duty else ("grants", "no longer denies")
+        parts = [(words[0], found.here), *([] if self._duty else [(words[1], found.there)])]
+        named = {rule for _, rules in parts for rule in rules}
+        if not named <= {*found.first}:
+            parts.insert(0, ("differs first", found.first))
+        return "; ".join(f"{word}: {', '.join(map(_place, rules))}" for word, rules in parts if rules)
+
+    def _ran_alone(self, point: Point) -> list[RuleLines]:
+        """The rules that ran only on the side whose obligation the other has not. Only of what makes a kind of witness:
+        approvals name it.
+        """
         side = 0 if self._widening else 1
         engine, reading = self._engines[side], self._readings[side]
         held, holds = (engine.coverage(self._decisions.input(point, one)).lines for one in (side, 1 - side))
         demands = [rule for rule in reading.rules if _ran(rule, held - holds)]
         return demands or [rule for rule in reading.rules if _ran(rule, held)][:3]
 
-    def _turned(self, point: Point) -> tuple[list[RuleLines], list[RuleLines]]:
-        """The rules that hold only where access is allowed, and those that hold only where it is denied."""
+    def _ran_turned(self, point: Point) -> Iterator[tuple[str, list[RuleLines]]]:
+        """The rules that ran only where access is allowed, and those only where it is denied: as `_ran_alone`."""
         inputs = [self._decisions.input(point, side) for side in (0, 1)]
         allows = 1 if self._widening else 0
         engine, reading = self._engines[allows], self._readings[allows]
@@ -169,9 +182,10 @@ class Witnesses:
         grants = [rule for rule in reading.rules if _ran(rule, allowed - denied)]
         stopped = [rule for rule in reading.rules if _ran(rule, denied - allowed)]
         if not grants and not stopped:
-            # The policy itself changed, or only its data did: name what came to an end on the side that allows.
+            # The policy itself changed, or only its data did.
             grants = [rule for rule in reading.rules if _ran(rule, allowed)][:3]
-        return grants, stopped
+        yield "grants", grants
+        yield "no longer denies", stopped
 
 
 def _place(rule: RuleLines) -> str:
@@ -179,7 +193,7 @@ def _place(rule: RuleLines) -> str:
 
 
 def _ran(rule: RuleLines, lines: frozenset[tuple[str, int]]) -> bool:
-    """Whether a rule came to an end: OPA counts the line of its head only then."""
+    """Whether the line of a rule's head was covered: one on the same line as its body may have been looked at only."""
     return (rule.file, rule.first) in lines
 
 

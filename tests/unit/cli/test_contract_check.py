@@ -100,7 +100,9 @@ def test_a_witness_names_tokens_request_claim_and_rule(project: Project) -> None
     assert witness["scopes_before"] == witness["scopes_after"] == ["tickets:read"]
     assert (witness["request"]["action"], witness["request"]["resource"]["type"]) == ("read", "ticket")
     assert witness["changed"] == ["roles"]
-    assert witness["rule"] == "no longer denies: tickets/authz/authz.rego:16 reasons"
+    file = "tickets/authz/authz.rego"
+    named = f"differs first: {file}:16 reasons; grants: {file}:9 allow; no longer denies: {file}:16 reasons"
+    assert witness["rule"] == named
     assert witness["reasons_before"] == ["contractors_excluded"]
     assert witness["confirmed"] is True
 
