@@ -81,9 +81,15 @@ class _OtherRevision(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """One request on its way: its decision id, the time for token times, and when an answer has to be there."""
+    """One request on its way: the pairs that may decide it, its decision id, the time for token times, and when an
+    answer has to be there.
+
+    audience: of the API that asks, by the contracts of the current pair, or why its names lead to none of theirs.
+    """
 
     request: AccessRequest
+    pairs: Pairs
+    audience: str | RequestInvalid
     id: str
     now: float
     deadline: float
@@ -141,10 +147,11 @@ class PolicyDecisionPoint:
         started = time.monotonic()
         now = self._clock()
         pairs = self._pairs()
-        record = self._new_record(request, self._audience(request, pairs.current), request_id, now)
-        asked = _Asked(request, record.decision_id, now, started + self._budget)
+        audience = self._audience(request, pairs.current)
+        record = self._new_record(request, audience, request_id, now)
+        asked = _Asked(request, pairs, audience, record.decision_id, now, started + self._budget)
         try:
-            outcome = self._decide_by(pairs, asked)
+            outcome = self._decide_by(asked)
         except TokenRejected as refusal:
             self._keep(replace(record, effect="reject", refusal=refusal.code), started)
             raise TokenRejected(refusal.code, refusal.message, decision_id=record.decision_id) from None
@@ -154,11 +161,12 @@ class PolicyDecisionPoint:
         self._keep(_with_decision(record, outcome.decision, outcome.ignored), started)
         return Answered(outcome.decision, outcome.ignored)
 
-    def _decide_by(self, pairs: Pairs, asked: _Asked) -> _Outcome:
+    def _decide_by(self, asked: _Asked) -> _Outcome:
         """The outcome by the pair whose policies the engine serves: its answer says which, and chooses the contracts.
 
         Raises EngineUnavailable `policy_not_locked` where that is neither pair.
         """
+        pairs = asked.pairs
         pair = pairs.of(self._answered) or pairs.current
         for _ in range(_CHANGES):
             try:
@@ -170,17 +178,17 @@ class PolicyDecisionPoint:
                 pair = found
                 continue
             except RequestInvalid:
-                if (decided := self._by_another(pairs, pair, asked)) is None:
+                if (decided := self._by_another(pair, asked)) is None:
                     raise
                 return decided
             if outcome.by_engine:
                 return outcome
-            return self._by_another(pairs, pair, asked) or outcome
+            return self._by_another(pair, asked) or outcome
         raise EngineUnavailable("policy_not_locked", "the engine serves policies that are not the locked ones")
 
-    def _by_another(self, pairs: Pairs, refusing: Pair, asked: _Asked) -> _Outcome | None:
+    def _by_another(self, refusing: Pair, asked: _Asked) -> _Outcome | None:
         """What the engine decides by the other pair, if it serves that; by the one that refuses it was not asked."""
-        for pair in (pairs.current, pairs.previous):
+        for pair in (asked.pairs.current, asked.pairs.previous):
             if pair is not None and pair is not refusing:
                 try:
                     outcome = self._by(pair, asked)
@@ -192,7 +200,8 @@ class PolicyDecisionPoint:
 
     def _by(self, pair: Pair, asked: _Asked) -> _Outcome:
         request = asked.request
-        audience = self._audience(request, pair)
+        current = pair is asked.pairs.current
+        audience = asked.audience if current else self._audience(request, pair)
         if not request.token:
             raise TokenRejected("token_missing", "no access token was sent")
         if isinstance(audience, RequestInvalid):

@@ -57,7 +57,6 @@ def build(settings: Settings) -> Service:
         locked=not settings.unlocked,
         any_revision=settings.unlocked and bool(settings.opa_url),
     )
-    check_default(served.offer.catalog, settings.default_audience)
     log = open_log(settings.decision_log, rejects_per_second=settings.log_rejects_per_second)
     try:
         engine, activate = _engine(settings, served.offer)
@@ -109,8 +108,12 @@ def preflight(settings: Settings) -> None:
 
     def offer() -> None:
         where = _folders(settings)
-        offers.append(_taken_up(settings, where))
+        offers.append(_read_offer(settings, where))
         faults.extend(_edits(where, offers[0]))
+
+    def default() -> None:
+        for one in offers:
+            check_default(one.catalog, settings.default_audience)
 
     def keys() -> None:
         for one in offers:
@@ -122,7 +125,7 @@ def preflight(settings: Settings) -> None:
     def masking() -> None:
         _masking(settings)
 
-    for check in (offer, log, masking, keys):
+    for check in (offer, log, masking, default, keys):
         try:
             check()
         except StartupFault as fault:
@@ -132,7 +135,6 @@ def preflight(settings: Settings) -> None:
 
 
 def _try_keys(settings: Settings, offer: Offer) -> None:
-    check_default(offer.catalog, settings.default_audience)
     with contextlib.closing(KeyRing(settings)) as keys:
         keys.of(offer.catalog.profiles)
 
@@ -165,6 +167,12 @@ def _offer(settings: Settings, where: Folders) -> Offer:
 
 def _taken_up(settings: Settings, where: Folders) -> Offer:
     """What is served from now on, after something changed. Raises StartupFault where the last one serves on."""
+    offer = _read_offer(settings, where)
+    check_default(offer.catalog, settings.default_audience)
+    return offer
+
+
+def _read_offer(settings: Settings, where: Folders) -> Offer:
     return unlocked_offer(where) if settings.unlocked else locked_offer(where, _today())
 
 

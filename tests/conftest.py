@@ -162,8 +162,7 @@ def start_service(
     def start(changes: Mapping[str, str] | None = None, *, until: str = "/readyz") -> RunningService:
         folder = tmp_path_factory.mktemp("service")
         settings = environment(issuer, listen=free_address(), log=str(folder / "decisions.jsonl"))
-        # Most of these tests are about something else than the API that asks.
-        settings |= {"ENTITLEMENTS_OPA_BIN": str(opa), "ENTITLEMENTS_DEFAULT_AUDIENCE": "https://orders.example.com"}
+        settings["ENTITLEMENTS_OPA_BIN"] = str(opa)
         service = RunningService(folder, {**settings, **(changes or {})})
         running.callback(service.stop)
         service.wait(until)

@@ -23,7 +23,7 @@ def asked_audience(
     Raises RequestInvalid `audience_required` where the caller was silent and has to choose.
     """
     if audience is None and contract is None:
-        return default or _only(catalog)
+        return _of_silent(catalog, default)
     found = [
         pinned
         for pinned, versions in catalog.by_audience.items()
@@ -67,8 +67,11 @@ def second_audience_warning(before: Lock | None, after: Lock) -> str:
     )
 
 
-def _only(catalog: Catalog) -> str:
-    if len(catalog.audiences) == 1:
+def _of_silent(catalog: Catalog, default: str) -> str:
+    """A default that is not pinned is not made up for: the only audience need not be the one that silence meant."""
+    if default in catalog.audiences:
+        return default
+    if not default and len(catalog.audiences) == 1:
         return catalog.audiences[0]
     raise RequestInvalid(
         "audience_required",

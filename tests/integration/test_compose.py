@@ -172,8 +172,10 @@ def ready(world: Plain) -> tuple[int, dict[str, Any]]:
     return answer.status_code, answer.json()
 
 
-def request(world: Plain, **changes: Any) -> requests.Response:
+def request(world: Plain, asked: dict[str, Any] | None = None, **changes: Any) -> requests.Response:
+    """Ask with a token of an agent, with `changes` of its claims. asked: the body, where a test has one."""
     rules = contracts()["orders"]
+    resource = {"type": "order", "id": "1", "properties": dict(ORDER)}
     key = from_jwk(json.loads((world.work / "issuer" / "signing.jwk").read_text()))
     payload = access_token_claims(
         issuer=rules.profile.issuer,
@@ -185,14 +187,11 @@ def request(world: Plain, **changes: Any) -> requests.Response:
         claims={**AGENT, **changes},
         scopes=ORDERS_SCOPES,
     )
+    body = {"audience": rules.profile.audience, "action": "read", "resource": resource}
     return requests.post(
         f"http://{world.address}/authorize",
         headers={"Authorization": f"Bearer {mint(key, payload)}"},
-        json={
-            "audience": rules.profile.audience,
-            "action": "read",
-            "resource": {"type": "order", "id": "1", "properties": dict(ORDER)},
-        },
+        json=asked or body,
         timeout=10,
     )
 
@@ -276,3 +275,14 @@ def contract(world: Plain, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, cwd=world.work, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
+
+
+def test_the_request_that_the_file_shows_is_answered_and_names_its_api(plain: Plain) -> None:
+    head = (ROOT / "docker-compose.yml").read_text().partition("\nname:")[0]
+    shown = re.search(r"-d '(\{.*\})'", head)
+    assert shown is not None
+    body = json.loads(shown[1])
+    assert body["audience"] == contracts()["orders"].profile.audience
+    assert request(plain, body).json()["decision"] is True
+    del body["audience"]
+    assert request(plain, body).json()["code"] == "audience_required"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tests.wire.conftest import Wire
 
 ORDER: dict[str, Any] = {"type": "order", "id": "42", "properties": {"tenant": "t_1"}}
+GOOD = json.dumps({"audience": "https://orders.example.com", "action": "read", "resource": ORDER})
 
 
 def refused(service: RunningService, data: bytes, status: int = 400) -> Reply:
@@ -25,11 +26,9 @@ def refused(service: RunningService, data: bytes, status: int = 400) -> Reply:
 
 
 def with_total(number: str) -> bytes:
-    text = '{"action": "read", "resource": {"type": "order", "id": "42", "properties": {"tenant": "t_1", "total": %s}}}'
-    return (text % number).encode()
+    return GOOD.replace('"t_1"', f'"t_1", "total": {number}').encode()
 
 
-GOOD = json.dumps({"action": "read", "resource": ORDER})
 NO_JSON = {
     "duplicate member": (GOOD[:-1] + ', "action": "update"}', "json_duplicate_member"),
     "duplicate by escape": (GOOD[:-1] + ', "\\u0061ction": "update"}', "json_duplicate_member"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -30,12 +29,10 @@ def test_parallel_answers_are_never_those_of_another_subject(service: RunningSer
         number, shift = case % SUBJECTS, case // SUBJECTS % 2
         owner = (number + shift) % SUBJECTS
         properties = {"tenant": f"t_{number}", "owner": f"s{owner}"}
-        body = json.dumps(
-            {"action": "update", "resource": {"type": "order", "id": f"o{number}.{owner}", "properties": properties}}
-        )
+        resource = {"type": "order", "id": f"o{number}.{owner}", "properties": properties}
         data = wire.ask(
             f"X-Request-ID: {case}".encode(),
-            body=body.encode(),
+            body=wire.body(action="update", resource=resource),
             bearer=f"Authorization: Bearer {tokens[number]}".encode(),
         )
         return number, shift, service.one(data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,10 +38,8 @@ def test_a_twin_is_another_subject(service: RunningService, wire: Wire, name: st
     for subject in pair:
         for owner in pair:
             properties = {"tenant": "t_1", "owner": owner}
-            body = {"action": "update", "resource": {"type": "order", "id": "1", "properties": properties}}
-            reply = service.one(
-                wire.ask(body=json.dumps(body).encode(), bearer=f"Authorization: Bearer {tokens[subject]}".encode())
-            )
+            body = wire.body(action="update", resource={"type": "order", "id": "1", "properties": properties})
+            reply = service.one(wire.ask(body=body, bearer=f"Authorization: Bearer {tokens[subject]}".encode()))
             assert reply.allows == (subject == owner), (subject, owner)
     assert [row["subject"] for row in service.rows()[before:]] == [pair[0]] * 2 + [pair[1]] * 2
 
