@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import subprocess
-import tarfile
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from entitlements import positions
+from entitlements import git, positions
 from entitlements.contract.document import Contract
 from entitlements.contract.loader import contract_files, load_contract, read_text
 from entitlements.contract.lock import version_key
@@ -76,41 +74,41 @@ def at_commit(reference: str, *folders: Path) -> Iterator[tuple[Path, ...]]:
 
     Raises ContractsInvalid `base_unreadable` where they cannot be had: an absent base is never an empty one.
     """
-    top = Path(_git(folders[0], "rev-parse", "--show-toplevel").decode().strip())
-    foreign = [folder for folder in folders if not folder.resolve().is_relative_to(top.resolve())]
-    if foreign:
-        raise base_unreadable(f"`{foreign[0]}` is not in the repository of `{folders[0]}`")
-    inside = [folder.resolve().relative_to(top.resolve()).as_posix() for folder in folders]
-    archive = _git(top, "archive", "--format=tar", reference, "--", *inside)
-    with TemporaryDirectory(prefix="entitlements-base-") as work:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            try:
-                tar.extractall(work, filter="data")
-            except (tarfile.TarError, OSError):
-                raise base_unreadable(f"a file of it cannot be written, such as a link out of {reference}") from None
-        found = tuple(Path(work) / name for name in inside)
-        # What git leaves out of an archive (`export-ignore`) is there all the same.
-        if absent := [folder for folder, one in zip(folders, found, strict=True) if not any(one.rglob("*"))]:
-            raise base_unreadable(f"`{absent[0]}` is empty at {reference}")
-        yield found
-
-
-def _git(folder: Path, *arguments: str) -> bytes:
-    if any(argument.startswith("-") for argument in arguments[2:3]):
-        raise base_unreadable("the name of a commit cannot begin with `-`")
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],  # noqa: S607 - whatever git the caller uses
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        raise base_unreadable("git cannot be run") from None
-    if done.returncode != 0:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise base_unreadable(lines[0] if lines else "git failed")
-    return done.stdout
+        top = Path(os.fsdecode(git.git(folders[0], "rev-parse", "--show-toplevel")).rstrip("\n"))
+        foreign = [folder for folder in folders if not folder.resolve().is_relative_to(top.resolve())]
+        if foreign:
+            raise base_unreadable(f"`{foreign[0]}` is not in the repository of `{folders[0]}`")
+        commit = git.commit_of(folders[0], reference)
+        if commit is None:
+            raise base_unreadable(f"there is no commit `{reference}`")
+        with TemporaryDirectory(prefix="entitlements-base-") as work:
+            found = tuple(Path(work) / folder.resolve().relative_to(top.resolve()) for folder in folders)
+            for folder, one in zip(folders, found, strict=True):
+                _write_tree(folder, commit, one)
+                if not any(one.rglob("*")):
+                    raise base_unreadable(f"`{folder}` is empty at {reference}")
+            yield found
+    except git.GitFailed as failure:
+        raise base_unreadable(str(failure)) from None
+
+
+def _write_tree(folder: Path, commit: str, target: Path) -> None:
+    """Write what a folder holds at a commit, byte for byte; links last, so that nothing is written through one."""
+    entries = sorted(git.tree_of(folder, commit), key=lambda one: one.kind == "link")
+    for one in entries:
+        path = target / one.name
+        if one.kind == "submodule":
+            raise base_unreadable(f"`{one.name}` is a submodule, whose files are not in the commit")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            content = git.content_of(folder, one)
+            if one.kind == "file":
+                path.write_bytes(content)
+            else:
+                path.symlink_to(os.fsdecode(content))
+        except (OSError, ValueError):
+            raise base_unreadable(f"`{one.name}` of it cannot be written") from None
 
 
 def base_unreadable(why: str) -> ContractsInvalid:

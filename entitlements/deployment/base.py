@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from entitlements.contract import LOCK_NAME, Lock, base_unreadable
+from entitlements.contract import LOCK_NAME, Lock, base_unreadable, parse_lock
 from entitlements.deployment.history import SHALLOW, History
 from entitlements.deployment.state import BUNDLE, FOLDER, State, read_state
 from entitlements.errors import ContractsInvalid, Fault, StartupFault
@@ -57,12 +57,21 @@ def refuse_known_audience(base: Base, audience: str) -> None:
         return
     if base.history.shallow:
         raise base_unreadable(SHALLOW)
-    commits = base.history.commits(naming=audience)
-    if commits:
-        raise _forgotten(
-            f"`{audience}` was pinned before (commit {commits[-1][:12]}) and is not in {base.where}: name the state "
-            "that served it last with `--against git:REF`"
-        )
+    for commit in base.history.commits():
+        if _pinned_at(base.history, commit, audience):
+            raise _forgotten(
+                f"`{audience}` was pinned before (commit {commit[:12]}) and is not in {base.where}: name the state "
+                f"that served it last with `--against git:{commit[:12]}`"
+            )
+
+
+def _pinned_at(history: History, commit: str, audience: str) -> bool:
+    """Whether the lock of a commit pins an audience; one that cannot be read does where it names it."""
+    text = (history.file(commit, LOCK_NAME) or b"").decode(errors="replace")
+    try:
+        return bool(text) and audience in parse_lock(text, Path(LOCK_NAME)).pins
+    except ContractsInvalid:
+        return audience in text
 
 
 def _named(contracts: Path, history: History | None, against: str, stack: ExitStack) -> Base:
@@ -78,10 +87,7 @@ def _named(contracts: Path, history: History | None, against: str, stack: ExitSt
 
 def _state_at(history: History, reference: str, stack: ExitStack) -> State:
     folder = Path(stack.enter_context(TemporaryDirectory(prefix="entitlements-base-")))
-    files = dict(history.files(reference))
-    if outside := [name for name in files if ".." in Path(name).parts]:
-        raise base_unreadable(f"`{outside[0]}` at {reference} leaves the folder")
-    write_files(folder, files)
+    write_files(folder, dict(history.files(reference)))
     try:
         return read_state(folder)
     except ContractsInvalid as error:

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "entitlements"
-BASE = {"model", "errors", "files"}
+BASE = {"model", "errors", "files", "git"}
 CAPABILITIES = {"token", "contract", "engine", "decision_log", "release"}
 MAY_IMPORT: dict[str, set[str]] = {
     "model": set(),
     "errors": set(),
     "files": set(),
+    "git": set(),
     "strict_json": BASE,
     "folder": BASE,
     "positions": BASE,
@@ -128,7 +129,7 @@ def test_the_environment_is_read_at_the_edges_only() -> None:
     readers = {path.relative_to(PACKAGE).as_posix() for path in FILES if "os.environ" in path.read_text()}
     # opa_install.py is run as a script, too, before anything is installed.
     # git is run as its caller has it.
-    edges = {"cli/render.py", "cli/opa.py", "web/serving.py", "contract_tests.py", "deployment/history.py"}
+    edges = {"cli/render.py", "cli/opa.py", "web/serving.py", "contract_tests.py", "git.py"}
     assert readers <= edges | {"engine/opa_install.py"}
 
 

@@ -1,0 +1,59 @@
+"""Attacks through the front door: the commands as processes, in an environment that the attacker may have filled."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.locked_project import LockedProject
+
+ROOT = Path(__file__).resolve().parents[2]
+_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, with standard output and error in one."""
+
+    exit_code: int
+    output: str
+
+
+class AttackedProject(LockedProject):
+    """A project whose commands are processes of their own. environment: what the attacker set."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        super().__init__(folder)
+        self.environment = dict(environment or {})
+
+    def run(self, *arguments: str) -> Any:
+        return self.command("contract", *arguments)
+
+    def command(self, *arguments: str, seconds: float = _SECONDS) -> Ended:
+        """Run `entitlements` to its end, which has to come, without a traceback."""
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("ENTITLEMENTS_", "GIT_"))
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "entitlements", *arguments],
+            cwd=ROOT,
+            env={
+                **inherited,
+                "PYTHONPATH": str(ROOT),
+                "ENTITLEMENTS_OPA_BIN": os.environ.get("ENTITLEMENTS_OPA_BIN", str(ROOT / ".tools/opa")),
+                "ENTITLEMENTS_CONTRACTS": str(self.contracts),
+                "ENTITLEMENTS_POLICIES": str(self.policies),
+                **self.environment,
+            },
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+        )
+        output = (done.stdout + done.stderr).decode(errors="replace")
+        assert "Traceback" not in output, output
+        return Ended(done.returncode, output)
