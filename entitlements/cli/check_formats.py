@@ -1,21 +1,18 @@
-"""One report, told to each of its readers: a person, a pull request, a CI server, an editor."""
+"""One report, told to a person: at a terminal, or in a comment on a pull request."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
-from xml.etree import ElementTree
 
-from entitlements import __version__
-from entitlements.change_check import Finding, Report
+from entitlements.change_check import Report
 from entitlements.cli.render import paint, safe
-from entitlements.contract import RULES
 from entitlements.proof import Access, Answer, Witness
 from entitlements.proof.answer import OBLIGATION
 
 _COLOURS = {"breaking": "red", "warning": "yellow", "compatible": "green"}
-_TITLES = {"no_new_access": "nobody gains access", "no_lost_access": "nobody loses access"}
+TITLES = {"no_new_access": "nobody gains access", "no_lost_access": "nobody loses access"}
 
 
 def text(reports: Sequence[Report]) -> str:
@@ -47,7 +44,7 @@ def access_lines(access: Access) -> Iterator[str]:
     for name, answer in (("no_new_access", access.no_new_access), ("no_lost_access", access.no_lost_access)):
         colour = "green" if answer.passes else "red" if name == "no_new_access" else "yellow"
         approved = ", approved" if answer.approved else ""
-        yield f"  {_TITLES[name]}: {paint(answer.answer, colour)}{approved}  ({answer.method}, {answer.coverage})"
+        yield f"  {TITLES[name]}: {paint(answer.answer, colour)}{approved}  ({answer.method}, {answer.coverage})"
         if answer.reason:
             yield f"      {answer.reason}" + (f"  [{answer.fingerprint}]" if answer.fingerprint else "")
         if answer.never_allows:
@@ -75,10 +72,10 @@ def _approvals(report: Report) -> Iterator[str]:
     """What each approval of the step covers, who gave it and until when."""
     covered = {one.fingerprint: f"{one.change.rule} {one.change.path}" for one in report.findings}
     for name, answer in report.answers.items():
-        covered[answer.fingerprint] = f"that nobody knows whether {_TITLES[name]}"
+        covered[answer.fingerprint] = f"that nobody knows whether {TITLES[name]}"
         for one in answer.witnesses:
             changed = ", ".join(one.changed) or "the policy"
-            covered[one.fingerprint] = f"a witness against `{_TITLES[name]}`: {changed} changes"
+            covered[one.fingerprint] = f"a witness against `{TITLES[name]}`: {changed} changes"
     for given in report.approvals:
         if what := covered.get(given.fingerprint):
             terms = f"by {given.by} until {given.expires}: {given.reason}"
@@ -125,118 +122,35 @@ def _markdown(report: Report) -> Iterator[str]:
         ("no_new_access", report.access.no_new_access),
         ("no_lost_access", report.access.no_lost_access),
     ):
-        yield f"| {_TITLES[name]} | **{answer.answer}**{' (approved)' if answer.approved else ''} | {answer.coverage} |"
+        yield f"| {TITLES[name]} | **{answer.answer}**{' (approved)' if answer.approved else ''} | {answer.coverage} |"
     if report.findings:
         yield "\n| Finding | Compatibility | Where | Consumers | Fingerprint |\n|---|---|---|---|---|"
     for finding in report.findings:
         mark = "approved" if finding.approved else f"`{finding.fingerprint}`" if finding.gates else ""
         consumers = ", ".join(finding.consumers)
         place = f"{finding.file}:{finding.line}"
-        yield f"| {_cell(finding.message)} | {finding.compatibility} | {place} | {consumers} | {mark} |"
+        yield f"| {cell(finding.message)} | {finding.compatibility} | {place} | {consumers} | {mark} |"
     for problem in report.problems:
-        yield f"\n- {_cell(str(problem))}"
+        yield f"\n- {cell(str(problem))}"
     for answer in report.answers.values():
         for witness in answer.witnesses:
             yield "\n```\n" + "\n".join(line.strip() for line in witness_lines(witness)) + "\n```"
     yield ""
 
 
-def _cell(words: str) -> str:
+def cell(words: str) -> str:
+    """Words that fit into a cell of a table."""
     return words.replace("|", "\\|").replace("\n", " ")
-
-
-def junit(reports: Sequence[Report]) -> str:
-    """Test cases for a CI server: each question and each finding."""
-    suites = ElementTree.Element("testsuites")
-    for report in reports:
-        old, new = report.old.contract, report.new.contract
-        suite = ElementTree.SubElement(suites, "testsuite", name=f"{new.name} {old.version} → {new.version}")
-        failures = 0
-        for title, failure in _cases(report):
-            case = ElementTree.SubElement(suite, "testcase", classname=f"contract.{new.name}", name=title)
-            if failure:
-                failures += 1
-                ElementTree.SubElement(case, "failure", message=failure.splitlines()[0]).text = failure
-        suite.set("tests", str(len(suite)))
-        suite.set("failures", str(failures))
-    return ElementTree.tostring(suites, encoding="unicode")
-
-
-def _cases(report: Report) -> Iterator[tuple[str, str]]:
-    """Every case of a report: its title, and why it fails or nothing."""
-    yield _TITLES["no_new_access"], failure_of(report.access.no_new_access)
-    for finding in report.findings:
-        fails = finding.gates and not finding.approved
-        where = f"{finding.file}:{finding.line}"
-        yield f"{finding.change.rule} {finding.change.path}", f"{where}: {finding.message}" if fails else ""
-    for problem in report.problems:
-        yield "approvals", str(problem)
 
 
 def failure_of(answer: Answer) -> str:
     """Why an answer does not pass, with its witnesses; empty where it does."""
     if answer.passes:
         return ""
+    return told_of(answer)
+
+
+def told_of(answer: Answer) -> str:
+    """An answer and why, with its witnesses."""
     head = f"{answer.answer}: {answer.reason or answer.coverage}"
     return "\n".join([head, *(line for witness in answer.witnesses for line in witness_lines(witness))])
-
-
-def github(reports: Sequence[Report]) -> str:
-    """Annotations of GitHub's workflow commands, on file and line."""
-    lines = []
-    for report in reports:
-        for finding in report.findings:
-            level = "notice" if finding.approved or not finding.gates else "error"
-            lines.append(_annotation(level, finding.change.rule, finding.file, finding.line, finding.message))
-        failure = failure_of(report.access.no_new_access)
-        if failure:
-            lines.append(_annotation("error", "no_new_access", report.new.file, 1, failure))
-        lines += [_annotation("error", p.code, p.file, p.line, p.message) for p in report.problems]
-    return "\n".join(lines)
-
-
-def _annotation(level: str, title: str, file: str, line: int, message: str) -> str:
-    place = f"file={_property(file)},line={line or 1},title={_property(title)}"
-    data = message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return f"::{level} {place}::{data}"
-
-
-def _property(value: str) -> str:
-    for plain, coded in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"), (":", "%3A"), (",", "%2C")):
-        value = value.replace(plain, coded)
-    return value
-
-
-def sarif(reports: Sequence[Report]) -> str:
-    """A SARIF 2.1.0 log."""
-    used = sorted({finding.change.rule for report in reports for finding in report.findings})
-    rules = [{"id": rule, "shortDescription": {"text": RULES[rule].purpose}} for rule in used]
-    rules.append({"id": "no_new_access", "shortDescription": {"text": "nobody gains access"}})
-    results = [_result(finding) for report in reports for finding in report.findings]
-    for report in reports:
-        failure = failure_of(report.access.no_new_access)
-        if failure:
-            results.append(_sarif("no_new_access", "error", failure, report.new.file, 1))
-    driver = {"name": "entitlements", "version": __version__, "rules": rules}
-    document = {
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{"tool": {"driver": driver}, "results": results}],
-    }
-    return json.dumps(document, indent=2, ensure_ascii=False)
-
-
-def _result(finding: Finding) -> dict[str, Any]:
-    level = "error" if finding.gates and not finding.approved else "note"
-    result = _sarif(finding.change.rule, level, finding.message, finding.file, finding.line)
-    return {**result, "partialFingerprints": {"entitlements/v1": finding.fingerprint}}
-
-
-def _sarif(rule: str, level: str, message: str, file: str, line: int) -> dict[str, Any]:
-    place = {"artifactLocation": {"uri": file}, "region": {"startLine": max(line, 1)}}
-    return {
-        "ruleId": rule,
-        "level": level,
-        "message": {"text": message},
-        "locations": [{"physicalLocation": place}],
-    }

@@ -13,7 +13,10 @@ from pathlib import Path
 import click
 
 from entitlements.change_check import Report, Step, check_step, report_json
-from entitlements.cli import check_formats, render
+from entitlements.cli import check_errors, check_formats, render
+from entitlements.cli.check_github import github
+from entitlements.cli.check_junit import junit
+from entitlements.cli.check_sarif import sarif
 from entitlements.contract import (
     ContractFile,
     at_commit,
@@ -22,7 +25,7 @@ from entitlements.contract import (
     pairs,
     versions,
 )
-from entitlements.errors import ContractsInvalid, EngineUnavailable, ProofFailed, StartupFault
+from entitlements.errors import ContractsInvalid, EntitlementsError, StartupFault
 from entitlements.proof import DEFAULT_BUDGET, METHOD, PROOF, Effort
 from entitlements.proof_record import make_record, write_record
 from entitlements.settings import Settings
@@ -32,9 +35,9 @@ _FORMATS: dict[str, Callable[[Sequence[Report]], str]] = {
     "text": check_formats.text,
     "json": lambda reports: json.dumps(report_json(reports), indent=2, ensure_ascii=False),
     "markdown": check_formats.markdown,
-    "junit": check_formats.junit,
-    "sarif": check_formats.sarif,
-    "github": check_formats.github,
+    "junit": junit,
+    "sarif": sarif,
+    "github": github,
 }
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FOLDER_TO_BE = click.Path(file_okay=False, path_type=Path)
@@ -44,7 +47,7 @@ _FOLDER_TO_BE = click.Path(file_okay=False, path_type=Path)
     epilog="\b\nExamples:\n"
     "  entitlements contract check\n"
     "  entitlements contract check orders@1.0.0 orders@1.1.0\n"
-    "  entitlements contract check --against git:origin/main --format github\n"
+    "  entitlements contract check --against git:origin/main --format github --write sarif=check.sarif\n"
     "  entitlements contract check old.yaml new.yaml --policies rego --decision shop.authz/allow"
 )
 @click.argument("old", required=False)
@@ -70,6 +73,7 @@ _FOLDER_TO_BE = click.Path(file_okay=False, path_type=Path)
 @click.option("--record", type=_FOLDER_TO_BE, help="Write a record of each answer into this folder.")
 @click.option("--queries", is_flag=True, help="With --record: what the solver was asked too, as SMT-LIB.")
 @click.option("--format", "form", type=click.Choice(list(_FORMATS)), default="text", show_default=True)
+@click.option("--write", "written", multiple=True, metavar="FORMAT=FILE", help="The report as a file too, as often.")
 def check(  # noqa: PLR0913, PLR0917 - click hands over each option
     old: str | None,
     new: str | None,
@@ -82,6 +86,7 @@ def check(  # noqa: PLR0913, PLR0917 - click hands over each option
     record: Path | None,
     queries: bool,
     form: str,
+    written: tuple[str, ...],
 ) -> None:
     """Compare two versions of a contract: what breaks, whom, and does anybody gain or lose access?
 
@@ -90,21 +95,33 @@ def check(  # noqa: PLR0913, PLR0917 - click hands over each option
 
     Exit code 0: it holds; 2: something cannot be read; 3: a finding fails the gate; 4: there is no answer.
     """
-    settings = render.settings()
     reports: list[Report] = []
+    writings = list(map(_writing, written))
     try:
+        settings = render.read_settings()
         with ExitStack() as stack:
             for step in steps(settings, stack, (old, new), against, (policies_old, policies), decision):
                 reports.append(checked(step, settings, method, budget))
                 if record is not None:
                     write_evidence(record, reports[-1], step, queries=queries)
-    except (StartupFault, EngineUnavailable, ProofFailed) as fault:
-        render.fail(fault)
+        for other, file in writings:
+            check_errors.write(file, _FORMATS[other](reports))
+    except EntitlementsError as fault:
+        check_errors.fail(fault, form, writings)
+    except click.UsageError as error:
+        check_errors.fail_usage(error, form, writings)
     if reports or form != "text":
         click.echo(_FORMATS[form](reports))
     if not reports:
         click.echo("no contract has an earlier version: there is nothing to compare", err=True)
     sys.exit(max((report.exit_code for report in reports), key=_worse, default=0))
+
+
+def _writing(text: str) -> tuple[str, Path]:
+    form, _, file = text.partition("=")
+    if form not in _FORMATS or not file:
+        raise click.UsageError(f"--write `{text}` is not `FORMAT=FILE`, FORMAT one of {', '.join(_FORMATS)}")
+    return form, Path(file)
 
 
 def write_evidence(folder: Path, report: Report, step: Step, *, queries: bool) -> None:

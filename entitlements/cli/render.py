@@ -28,10 +28,15 @@ def read_token(file: IO[bytes]) -> str:
     return file.read(16_384).decode("latin-1").strip()
 
 
+def read_settings() -> Settings:
+    """The settings of this process. Raises StartupFault."""
+    return load_settings(os.environ)
+
+
 def settings() -> Settings:
     """The settings of this process, or its faults and exit code 2."""
     try:
-        return load_settings(os.environ)
+        return read_settings()
     except StartupFault as fault:
         fail(fault)
 
@@ -41,8 +46,13 @@ def fail(error: EntitlementsError) -> NoReturn:
     click.echo(f"{paint('error:', 'red', err=True)} {error.message}", err=True)
     for fault in getattr(error, "faults", ()):
         click.echo(f"  {fault}", err=True)
+    sys.exit(exit_code(error))
+
+
+def exit_code(error: EntitlementsError) -> int:
+    """The exit code of an error's kind."""
     no_answer = isinstance(error, (DecisionUnavailable, NotFollowed))
-    sys.exit(FAILED if isinstance(error, ProofFailed) else NO_ANSWER if no_answer else USAGE)
+    return FAILED if isinstance(error, ProofFailed) else NO_ANSWER if no_answer else USAGE
 
 
 def paint(text: str, colour: str, *, err: bool = False) -> str:

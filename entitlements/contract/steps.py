@@ -81,7 +81,7 @@ def at_commit(reference: str, *folders: Path) -> Iterator[tuple[Path, ...]]:
             raise base_unreadable(f"`{foreign[0]}` is not in the repository of `{folders[0]}`")
         commit = git.commit_of(folders[0], reference)
         if commit is None:
-            raise base_unreadable(f"there is no commit `{reference}`")
+            raise base_unreadable(f"there is no commit `{reference}`{_hint(folders[0])}")
         with TemporaryDirectory(prefix="entitlements-base-") as work:
             found = tuple(Path(work) / folder.resolve().relative_to(top.resolve()) for folder in folders)
             for folder, one in zip(folders, found, strict=True):
@@ -109,6 +109,13 @@ def _write_tree(folder: Path, commit: str, target: Path) -> None:
                 path.symlink_to(os.fsdecode(content))
         except (OSError, ValueError):
             raise base_unreadable(f"`{one.name}` of it cannot be written") from None
+
+
+def _hint(folder: Path) -> str:
+    """What to do where a clone was cut short, which is why a commit may not be there. Raises GitFailed."""
+    if git.git(folder, "rev-parse", "--is-shallow-repository").strip() != b"true":
+        return ""
+    return "; this is a shallow clone: fetch all of it (`fetch-depth: 0` in a workflow, `git fetch --unshallow`)"
 
 
 def base_unreadable(why: str) -> ContractsInvalid:

@@ -92,6 +92,11 @@ def test_the_action_installs_the_pinned_opa() -> None:
     assert done.stdout.strip() == OPA_VERSION
 
 
+def test_the_action_makes_the_check_once() -> None:
+    (step,) = [step for step in ACTION["runs"]["steps"] if step.get("name") == "Check"]
+    assert step["run"].count("contract check") == 1
+
+
 def test_the_action_passes_where_nothing_changed(project: Path) -> None:
     done = run_action(project, against="HEAD")
     assert done.returncode == 0, done.stderr
@@ -102,7 +107,10 @@ def test_the_action_refuses_a_widening_with_an_annotation_and_a_summary(project:
     widen(project)
     done = run_action(project, against="HEAD")
     assert done.returncode == 3
-    assert "::error file=contracts/tickets/2.0.0.yaml,line=1,title=no_new_access::refuted" in done.stdout
+    assert (
+        "::error file=contracts/tickets/2.0.0.yaml,line=15,title=no_new_access::nobody gains access: refuted"
+        in done.stdout
+    )
     summary = (project.parent / "summary.md").read_text()
     assert "tickets` 1.1.0 → 2.0.0: does not pass" in summary
     assert "contractors_excluded → allowed" in summary
@@ -124,7 +132,10 @@ def test_the_action_refuses_a_policy_that_reads_what_no_contract_declares(projec
 def test_the_action_refuses_a_base_that_cannot_be_read(project: Path) -> None:
     done = run_action(project, against="no-such-branch")
     assert done.returncode == 2
-    assert "the base cannot be read" in done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if "the base cannot be read" in line]
+    assert line.startswith("::error title=base_unreadable::")
+    assert "the base cannot be read" not in done.stderr
+    assert "the base cannot be read" in (project.parent / "summary.md").read_text()
 
 
 def test_the_action_refuses_a_contract_that_does_not_load(project: Path) -> None:
