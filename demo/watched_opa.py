@@ -27,10 +27,10 @@ class WatchedOpa:
         return self.process.ask(decision_path, policy_input, deadline=deadline)
 
     def health(self) -> PartHealth:
-        """Red while OPA is down, while the files are not what it serves, and while nobody watches them."""
+        """Not ready while OPA is down, while the files are not what it serves, and while nobody watches them."""
         served, watched = self.process.health(), self._watcher.health()
         if served.ready and not watched.ready:
-            return PartHealth(False, watched.problem, served.detail)
+            return PartHealth(False, watched.problems, served.detail)
         return served
 
     def close(self) -> None:

@@ -143,9 +143,30 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a part.
+
+    code: tells nothing of the deployment, so that anybody may read it; text: for operators only.
+    """
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class PartHealth:
-    """Whether one part the service depends on can serve; `problem` says in words why not, or is empty."""
+    """Whether one part that decisions depend on can serve; problems: why not, or what is wrong while it serves on."""
 
     ready: bool
-    problem: str = ""
+    problems: tuple[Problem, ...] = ()
     detail: Mapping[str, JSON] = field(default_factory=dict)
+
+    @property
+    def problem(self) -> str:
+        """Every problem in words; empty for none."""
+        return "; ".join(problem.text for problem in self.problems)
+
+
+def not_ready(code: str, text: str, detail: Mapping[str, JSON] | None = None) -> PartHealth:
+    """The health of a part that cannot serve."""
+    return PartHealth(False, (Problem(code, text),), detail or {})

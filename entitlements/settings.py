@@ -58,6 +58,12 @@ VARIABLES = (
     Variable("ENTITLEMENTS_OPA_BIN", "", "the OPA executable; empty: `.tools/opa`, then PATH"),
     Variable("ENTITLEMENTS_RELEASE_KEY", "", "public key (PEM file): only a release that its holder signed is served"),
     Variable("ENTITLEMENTS_LISTEN", "127.0.0.1:8080", "host:port to serve on"),
+    Variable(
+        "ENTITLEMENTS_OPERATOR_TOKEN_FILE",
+        "",
+        "file with the bearer token that shows the detail of `/readyz` and `/metrics` to callers from elsewhere, "
+        "not readable by everybody (mode 0640)",
+    ),
     Variable("ENTITLEMENTS_THREADS", "8", "requests that are decided at the same time (1 to 64)"),
     Variable("ENTITLEMENTS_LEEWAY", "10", "seconds of clock difference that token times may show (0 to 60)"),
     Variable("ENTITLEMENTS_BUDGET_MS", "500", "milliseconds that one decision may take in all (20 to 10000)"),
@@ -105,6 +111,7 @@ class Settings:
     log_rejects_per_second: int
     log_mask_keys: str
     release_key: str
+    operator_token: str = field(repr=False)
     search_path: str
     limits: Limits = CEILING
     runtime_dir: str = ""
@@ -137,6 +144,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         log_rejects_per_second=reader.integer("ENTITLEMENTS_LOG_REJECTS_PER_SECOND", 1, 100_000),
         log_mask_keys=reader.text("ENTITLEMENTS_LOG_MASK_KEYS"),
         release_key=reader.text("ENTITLEMENTS_RELEASE_KEY"),
+        operator_token=reader.token("ENTITLEMENTS_OPERATOR_TOKEN_FILE"),
         search_path=environment.get("PATH", ""),
         limits=Limits(
             files=reader.integer("ENTITLEMENTS_MAX_FILES", 1, 10_000),
@@ -217,10 +225,20 @@ class _Reader:
         if file:
             if text:
                 self._fault(file_name, f"names a token beside {name}: set one of them")
-            name, text = file_name, self._secret(file_name, Path(file))
+            return self.token(file_name)
+        self._check_token(name, text)
+        return text
+
+    def token(self, name: str) -> str:
+        """The bearer token in a file; empty where the setting names none."""
+        file = self.text(name)
+        text = self._secret(name, Path(file)) if file else ""
+        self._check_token(name, text)
+        return text
+
+    def _check_token(self, name: str, text: str) -> None:
         if text and not re.fullmatch(r"[\x21-\x7e]{16,}", text):
             self._fault(name, "must be 16 or more printable characters without blanks")
-        return text
 
     def _secret(self, name: str, file: Path) -> str:
         try:

@@ -6,19 +6,20 @@ import contextlib
 import datetime
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from entitlements.contract import Catalog, check_default
-from entitlements.decision_log import MASKED, JsonLinesLog, Masking, open_log, read_mask_keys
+from entitlements.decision_log import Masking, open_log, read_mask_keys
 from entitlements.engine import OpaElsewhere, OpaProcess, PolicyEngine, check_policies, find_opa
 from entitlements.engine.policy_watcher import PolicyWatcher
 from entitlements.engine.private_folder import private_base
 from entitlements.errors import Fault, StartupFault
 from entitlements.folder import read_file
-from entitlements.model import JSON, PartHealth, TokenProfile
+from entitlements.model import TokenProfile
 from entitlements.pairs import Folders, Offer, ServedPairs, fingerprint, locked_offer, unlocked_offer
 from entitlements.pdp import PolicyDecisionPoint
+from entitlements.readiness import Readiness, log_health, readiness_of
 from entitlements.settings import Settings
 from entitlements.token import FileKeys, HttpKeys, KeySource, TokenVerifier
 
@@ -32,7 +33,7 @@ class Service:
 
     pdp: PolicyDecisionPoint
     served: ServedPairs
-    readiness: Callable[[], Mapping[str, PartHealth]]
+    readiness: Callable[[], Readiness]
     leaked_keys: Callable[[], Mapping[str, Sequence[str]]]
     log_counts: Callable[[], Mapping[str, int]]
     close: Callable[[], None]
@@ -80,14 +81,16 @@ def build(settings: Settings) -> Service:
         default_audience=settings.default_audience,
     )
 
-    def readiness() -> Mapping[str, PartHealth]:
-        catalog = served.offer.catalog
-        return {
-            "contracts": _contracts_health(served.offer, watcher.health(), unlocked=settings.unlocked),
-            "engine": _engine_health(engine, served),
-            "keys": _keys_health(keys.sources),
-            "decision_log": _log_health(log, masking, catalog),
-        }
+    def readiness() -> Readiness:
+        return readiness_of(
+            served,
+            watcher.health(),
+            engine,
+            keys.sources,
+            log_health(log, masking, served.offer.catalog),
+            unlocked=settings.unlocked,
+            today=_today(),
+        )
 
     def leaked_keys() -> Mapping[str, Sequence[str]]:
         return {issuer: source.leaked for issuer, source in keys.sources.items()}
@@ -224,7 +227,7 @@ class KeyRing:
             return []
         file_keys = FileKeys(Path(location), max_stale=settings.keys_max_stale)
         health = file_keys.health(time.monotonic())
-        if not health.ready:
+        if health.problems:
             text = f"{health.problem} (needed for the issuer `{issuer}`)"
             return [Fault("keys_unusable", text, location, path="ENTITLEMENTS_KEYS")]
         self.sources[issuer] = file_keys
@@ -245,51 +248,3 @@ def _engine(settings: Settings, offer: Offer) -> tuple[PolicyEngine, Callable[[b
 def _masking(settings: Settings) -> Masking:
     """Masks by the first key of the file; without a file by one that ends with the process. Raises StartupFault."""
     return Masking(read_mask_keys(Path(settings.log_mask_keys))[0] if settings.log_mask_keys else None)
-
-
-def _log_health(log: JsonLinesLog, masking: Masking, catalog: Catalog) -> PartHealth:
-    health = log.health()
-    masks = any(
-        contract.claims[name].sensitivity == "pii"
-        for contract in catalog.contracts
-        for name in MASKED
-        if name in contract.claims
-    )
-    return replace(health, detail={**health.detail, **masking.detail(masks=masks)})
-
-
-def _contracts_health(offer: Offer, watched: PartHealth, *, unlocked: bool) -> PartHealth:
-    """What is served; red while something else is on disk that cannot be taken up."""
-    pinned: list[JSON] = [f"{contract.ref.name}@{contract.ref.version}" for contract in offer.catalog.contracts]
-    detail: dict[str, JSON] = {"pinned": pinned, "release": offer.release.revision}
-    if unlocked:
-        return PartHealth(watched.ready, watched.problem, {**detail, "unlocked": True})
-    lapsed = [*offer.evidence.lapsed] if offer.evidence is not None else []
-    problems = [
-        *([watched.problem] if not watched.ready else []),
-        *(str(fault) for fault in offer.edits if watched.ready),
-        *(f"an approval of `{one.contract}` ran out, {one.days_left} days are left" for one in lapsed),
-        *(["the release was rolled back"] if offer.lock.rollback is not None else []),
-    ]
-    return PartHealth(not problems, "; ".join(problems), detail)
-
-
-def _engine_health(engine: PolicyEngine, served: ServedPairs) -> PartHealth:
-    """The engine's health; it must serve what was locked, by the version of OPA that it was proved with."""
-    health = engine.health()
-    pair = served.now.of(str(health.detail.get("revision", "")))
-    if not health.ready or pair is not None:
-        return health
-    problem = "the policies of the engine are not those of the locked release, nor of the one before it"
-    return PartHealth(False, problem, health.detail)
-
-
-def _keys_health(keys: Mapping[str, KeySource]) -> PartHealth:
-    now = time.monotonic()
-    problems = [
-        f"{issuer}: {health.problem}" for issuer, source in keys.items() if not (health := source.health(now)).ready
-    ]
-    alarms: list[JSON] = [
-        {"code": "key_leaked", "issuer": issuer, "kid": kid} for issuer, source in keys.items() for kid in source.leaked
-    ]
-    return PartHealth(not problems, "; ".join(problems), {"issuers": list(keys), "alarms": alarms})

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import tarfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from entitlements.engine import OpaProcess
 from entitlements.engine.opa_child import OpaChild
@@ -53,3 +56,13 @@ def wait_until(holds: Callable[[], bool]) -> None:
 def child(engine: OpaProcess) -> OpaChild:
     assert engine.child is not None
     return engine.child
+
+
+def freeze(pid: int) -> None:
+    """Stop a process, and return once it has stopped: the signal is only on its way when `kill` returns."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: all(_state(task) in "tT" for task in Path(f"/proc/{pid}/task").iterdir()))
+
+
+def _state(task: Path) -> str:
+    return (task / "stat").read_text().rpartition(")")[2].split()[0]

@@ -18,7 +18,7 @@ from entitlements.decision_log.log_file import Change, LogFile
 from entitlements.decision_log.record import DecisionRecord
 from entitlements.decision_log.reject_limit import RejectLimit
 from entitlements.errors import DecisionLogUnavailable, StartupFault
-from entitlements.model import JSON, PartHealth
+from entitlements.model import JSON, PartHealth, Problem
 
 _LOG = logging.getLogger("entitlements")
 # How long a record may wait for those before it and for a reader that has stopped reading a pipe.
@@ -238,7 +238,8 @@ class JsonLinesLog:
         self.look()
         problem = self._unsettled or self._problem
         alarms: list[JSON] = [dict(alarm) for alarm in self._alarms.values()]
-        return PartHealth(not problem, problem, {"alarms": alarms} if alarms else {})
+        problems = (Problem("decision_log_unavailable", problem),) if problem else ()
+        return PartHealth(not problem, problems, {"alarms": alarms} if alarms else {})
 
     def counts(self) -> Mapping[str, int]:
         """How often the file was moved, removed and truncated; how many records were lost, written again or counted

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from entitlements.engine.opa_server import OpaServer
 from entitlements.engine.unix_socket import Check, only_ours_or_roots
 from entitlements.errors import EngineUnavailable
-from entitlements.model import JSON, PartHealth, Verdict
+from entitlements.model import JSON, PartHealth, Problem, Verdict
 
 _AGAIN_SECONDS = 60.0
 _ONE_SECOND = 1.0
@@ -39,7 +40,7 @@ class OpaElsewhere:
         self._clock = clock
         self._lock = threading.Lock()
         self._looked: float | None = None
-        self._problem = ""
+        self._problems: tuple[Problem, ...] = ()
 
     def ask(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
         """One evaluation before `deadline`. Raises EngineUnavailable."""
@@ -50,11 +51,11 @@ class OpaElsewhere:
         served = self._server.health()
         detail = {**served.detail, **self._notes}
         if not served.ready:
-            return PartHealth(False, served.problem, detail)
+            return replace(served, detail=detail)
         with self._lock:
             if self._looked is None or self._clock() - self._looked >= _AGAIN_SECONDS:
                 self._look()
-            return PartHealth(True, self._problem, detail)
+            return PartHealth(True, self._problems, detail)
 
     def close(self) -> None:
         """Close the connections."""
@@ -69,8 +70,9 @@ class OpaElsewhere:
                 # Looked at again with the next question: nothing is known of it yet.
                 return
             if status not in (401, 403, 404):
-                self._problem = f"the OPA server is not locked down: {who} may use its policy API"
+                text = f"the OPA server is not locked down: {who} may use its policy API"
+                self._problems = (Problem("engine_open", text),)
                 break
         else:
-            self._problem = ""
+            self._problems = ()
         self._looked = self._clock()

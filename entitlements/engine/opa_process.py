@@ -10,7 +10,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from entitlements.engine.bundle_trial import named_revision, refusal
@@ -19,7 +19,7 @@ from entitlements.engine.opa_server import OpaServer
 from entitlements.engine.policy_files import CONSTANT_PATH
 from entitlements.engine.private_folder import private_base
 from entitlements.errors import EngineUnavailable, StartupFault
-from entitlements.model import JSON, PartHealth, Verdict
+from entitlements.model import JSON, PartHealth, Problem, Verdict, not_ready
 
 _START_SECONDS = 15.0
 # A bundle that was replaced while OPA still read the one before may not be seen: it is written again.
@@ -106,13 +106,15 @@ class OpaProcess:
         """Whether OPA answers, and with the revision that was activated last."""
         child = self._child
         if child is None:
-            return PartHealth(False, "the engine is being restarted")
+            return not_ready("engine_unreachable", "the engine is being restarted")
         served = child.server.health()
         other = served.detail.get("revision") != self._loaded.revision
         if served.ready and other and not self._activating.locked():
-            return PartHealth(False, "the engine serves another revision than the active one", served.detail)
+            text = "the engine serves another revision than the active one"
+            return not_ready("policy_not_locked", text, served.detail)
         if not self._supervisor.is_alive() and not self._stopping.is_set():
-            return PartHealth(False, "nobody restarts the engine: start the service again", served.detail)
+            problem = Problem("engine_not_supervised", "nobody restarts the engine: start the service again")
+            return replace(served, problems=(*served.problems, problem))
         return served
 
     def close(self) -> None:

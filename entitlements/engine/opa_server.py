@@ -15,7 +15,7 @@ from entitlements.engine.opa_client_strict import Answer, StrictOpaClient
 from entitlements.engine.policy_files import CONSTANT_PATH
 from entitlements.engine.unix_socket import Check
 from entitlements.errors import EngineUnavailable
-from entitlements.model import JSON, PartHealth, Verdict
+from entitlements.model import JSON, PartHealth, Verdict, not_ready
 
 _PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:/[A-Za-z_][A-Za-z0-9_]*)+")
 _QUERY = {"strict-builtin-errors": "true", "provenance": "true"}
@@ -60,11 +60,11 @@ class OpaServer:
         try:
             if not self._probe:
                 healthy = self._within(deadline, self._client.check_health)
-                return PartHealth(healthy, "" if healthy else "the engine is not healthy")
+                return PartHealth(True) if healthy else not_ready("engine_unreachable", "the engine is not healthy")
             verdict = self._probed(deadline)
         except EngineUnavailable as error:
-            return PartHealth(False, error.message)
-        return PartHealth(True, "", {"revision": verdict.revision})
+            return not_ready(error.code, error.message)
+        return PartHealth(True, detail={"revision": verdict.revision, "version": verdict.engine_version})
 
     def _probed(self, deadline: float) -> Verdict:
         try:

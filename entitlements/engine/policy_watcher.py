@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from entitlements.errors import StartupFault
 from entitlements.folder import Fingerprint
-from entitlements.model import PartHealth
+from entitlements.model import PartHealth, Problem, not_ready
 
 _POLL_SECONDS = 0.5
 # How long a turn may take, the build of a large folder on a busy machine included.
@@ -45,7 +45,7 @@ class PolicyWatcher(Generic[Built]):
         self._seen = seen
         self._clock = clock
         self._looked = clock()
-        self._problem = ""
+        self._problems: tuple[Problem, ...] = ()
         self._tries_again = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="policy-watcher", daemon=True)
@@ -64,33 +64,47 @@ class PolicyWatcher(Generic[Built]):
         now = self._fingerprint()
         if now != self._seen or self._tries_again:
             self._seen = now
-            self._problem, self._tries_again = self._outcome()
+            self._problems, self._tries_again = self._outcome()
         self._looked = self._clock()
 
     def health(self) -> PartHealth:
-        """Red while the files are not what serves, and while nobody looks at them."""
+        """Not ready while the files are not what serves, and while nobody looks at them."""
         if self._thread.ident is not None and not self._thread.is_alive() and not self._stopping.is_set():
-            return PartHealth(False, "the policies are watched no more: start the service again")
+            return not_ready("watch_ended", "the policies are watched no more: start the service again")
         late = self._clock() - self._looked
         if late > _LATE_SECONDS:
-            return PartHealth(False, f"the policies were not looked at for {late:.0f} seconds, a build or a disk hangs")
-        return PartHealth(not self._problem, self._problem)
+            text = f"the policies were not looked at for {late:.0f} seconds, a build or a disk hangs"
+            return not_ready("watch_late", text)
+        return PartHealth(not self._problems, self._problems)
 
     def _run(self) -> None:
         while not self._stopping.wait(_POLL_SECONDS):
             self.look()
 
-    def _outcome(self) -> tuple[str, bool]:
+    def _outcome(self) -> tuple[tuple[Problem, ...], bool]:
         """What is wrong with the files, or nothing, and whether it may pass by itself."""
         try:
             self._activate(self._build())
         except StartupFault as fault:
-            details = "; ".join(map(str, fault.faults))
-            problem = f"{fault.message}, the last good policy serves: {details}" if details else fault.message
-            return problem, fault.code in _PASSING
+            return _refused(fault), fault.code in _PASSING
         except OSError as error:
-            return f"the policies cannot be read: {error.strerror or 'input or output failed'}", True
+            text = f"the policies cannot be read: {error.strerror or 'input or output failed'}"
+            return (Problem("policy_unreadable", text),), True
         except Exception as error:
             # A build reads files of any content. Whatever it does not foresee is told and must not end the watching.
-            return f"the policies cannot be built, the last good policy serves: {type(error).__name__}", True
-        return "", False
+            text = f"the policies cannot be built, the last good policy serves: {type(error).__name__}"
+            return (Problem("internal_error", text),), True
+        return (), False
+
+
+def _refused(fault: StartupFault) -> tuple[Problem, ...]:
+    """One problem for each code among the faults, all of its faults told in one."""
+    if not fault.faults:
+        return (Problem(fault.code, fault.message),)
+    by_code: dict[str, list[str]] = {}
+    for one in fault.faults:
+        by_code.setdefault(one.code, []).append(str(one))
+    return tuple(
+        Problem(code, f"{fault.message}, the last good policy serves: {'; '.join(texts)}")
+        for code, texts in by_code.items()
+    )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 
 from entitlements.errors import KeysUnavailable, StartupFault, TokenRejected
-from entitlements.model import PartHealth
+from entitlements.model import PartHealth, Problem
 from entitlements.token.jwks import MAX_SET_BYTES, KeySet, parse_key_set
 from entitlements.token.key_fetch import check_url, fetch
 from entitlements.token.key_source import LeakAlarm, describe
@@ -56,7 +56,7 @@ class HttpKeys:
         self._fetched = 0.0
         self._tried: float | None = None
         self._flight: threading.Thread | None = None
-        self._problem = ""
+        self._problem: Problem | None = None
         self._generation = 0
         self._leaks = LeakAlarm()
         self._closed = False
@@ -129,22 +129,23 @@ class HttpKeys:
         try:
             flight.start()
         except RuntimeError:
-            self._problem = "no thread can be started to fetch the key set"
+            self._problem = Problem("keys_fetch_failed", "no thread can be started to fetch the key set")
             return None
         self._flight = flight
         return flight
 
     def _fly(self, started: float) -> None:
-        found, problem = None, "the fetch of the key set was cut short"
+        found: KeySet | None = None
+        problem: Problem | None = Problem("keys_fetch_failed", "the fetch of the key set was cut short")
         try:
             data = fetch(self._url, timeout=self._timeout, max_bytes=self._max_bytes, ca_file=self._ca_file)
-            found, problem = parse_key_set(data), ""
+            found, problem = parse_key_set(data), None
         except KeysUnavailable as error:
-            problem = error.message
+            problem = Problem(error.code, error.message)
         finally:
             self._land(started, found, problem)
 
-    def _land(self, started: float, found: KeySet | None, problem: str) -> None:
+    def _land(self, started: float, found: KeySet | None, problem: Problem | None) -> None:
         with self._lock:
             self._flight = None
             self._problem = problem

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from entitlements.errors import KeysUnavailable
-from entitlements.model import PartHealth
+from entitlements.model import PartHealth, Problem, not_ready
 from entitlements.token.jwks import MAX_SET_BYTES, KeySet, parse_key_set
 from entitlements.token.signature import VerificationKey
 
@@ -40,7 +40,7 @@ class KeySource(Protocol):
         """
 
     def health(self, now: float) -> PartHealth:
-        """Whether keys are known and kept fresh; `now` in seconds of `time.monotonic()`."""
+        """Whether a set of keys serves, and what keeps it from being fresh; `now` in seconds of `time.monotonic()`."""
 
     def close(self) -> None:
         """Stop whatever runs in the background."""
@@ -69,18 +69,23 @@ class LeakAlarm:
 
 
 def describe(
-    known: KeySet | None, problem: str, age: float | None, generation: int, leaked: tuple[str, ...] = ()
+    known: KeySet | None, problem: Problem | None, age: float | None, generation: int, leaked: tuple[str, ...] = ()
 ) -> PartHealth:
-    """The health of a key source; `age` in seconds since the set was last confirmed, None where none is usable."""
+    """The health of a key source, ready while a set serves.
+
+    problem: why the set could not be refreshed; age: seconds since it was last confirmed, None where none is usable.
+    """
     if known is None or age is None:
-        return PartHealth(False, problem or "no key set is known yet", {"generation": generation, "leaked": [*leaked]})
-    if not known.keys:
-        problem = problem or f"the issuer's key set names no usable key, of {len(known.skipped)} members"
+        text = problem.text if problem else "no key set is known yet"
+        return not_ready("keys_unavailable", text, {"generation": generation, "leaked": [*leaked]})
+    if not known.keys and problem is None:
+        text = f"the issuer's key set names no usable key, of {len(known.skipped)} members"
+        problem = Problem("key_set_empty", text)
     alarms = [f"member {skipped.index}: {skipped.reason}" for skipped in known.skipped if skipped.alarm]
     reasons = [f"member {skipped.index}: {skipped.reason}" for skipped in known.skipped]
     return PartHealth(
-        not problem,
-        problem,
+        True,
+        (problem,) if problem else (),
         {
             "generation": generation,
             "keys": len(known.keys),
@@ -108,7 +113,7 @@ class FileKeys:
         self._confirmed = 0.0
         self._looked: float | None = None
         self._read: bytes | None = None
-        self._problem = ""
+        self._problem: Problem | None = None
         self._generation = 0
         self._leaks = LeakAlarm()
 
@@ -132,7 +137,7 @@ class FileKeys:
         return known.find(kid, algorithm)
 
     def health(self, now: float) -> PartHealth:
-        """See KeySource.health. Not ready while the file cannot be used, even if the last good set still serves."""
+        """See KeySource.health. A file that cannot be used is a problem while the last good set still serves."""
         with self._lock:
             self._look(now)
             known = self._usable(now)
@@ -153,17 +158,19 @@ class FileKeys:
             data = _content(self._path)
             if data != self._read:
                 # Remembered before parsing: a broken file is parsed once, not at every look.
-                self._read, self._problem = data, "the key set file was not read to its end"
+                unread = Problem("keys_fetch_failed", "the key set file was not read to its end")
+                self._read, self._problem = data, unread
                 self._accept(parse_key_set(data))
         except OSError as error:
-            self._read, self._problem = None, f"the key set file cannot be read: {os.strerror(error.errno or 0)}"
+            text = f"the key set file cannot be read: {os.strerror(error.errno or 0)}"
+            self._read, self._problem = None, Problem("keys_fetch_failed", text)
         except KeysUnavailable as error:
-            self._problem = error.message
+            self._problem = Problem(error.code, error.message)
         if not self._problem:
             self._confirmed = now
 
     def _accept(self, found: KeySet) -> None:
-        self._problem = ""
+        self._problem = None
         self._leaks.note(found)
         if self._known is None or found.digest != self._known.digest:
             self._generation += 1

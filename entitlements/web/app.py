@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from entitlements.errors import RequestInvalid
-from entitlements.model import PartHealth
 from entitlements.pdp import PolicyDecisionPoint
+from entitlements.readiness import Readiness
 from entitlements.web import authorize, problems, status
 from entitlements.web.metrics import Metrics
 from entitlements.web.server import REQUEST_ID
 
 
 def create_app(
-    pdp: PolicyDecisionPoint, readiness: Callable[[], Mapping[str, PartHealth]], metrics: Metrics | None = None
+    pdp: PolicyDecisionPoint,
+    readiness: Callable[[], Readiness],
+    metrics: Metrics | None = None,
+    *,
+    operator_token: str = "",
 ) -> Flask:
-    """The service's HTTP application around a decision point, the health of its parts and what it counts."""
+    """The service's HTTP application around a decision point, its readiness and what it counts.
+
+    operator_token: shows a caller from elsewhere the detail of `/readyz` and `/metrics`; empty: nobody from elsewhere.
+    """
     app = Flask("entitlements", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = authorize.MAX_BODY
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
@@ -61,5 +68,5 @@ def create_app(
         return response
 
     app.register_blueprint(authorize.blueprint(pdp, metrics))
-    app.register_blueprint(status.blueprint(readiness, metrics))
+    app.register_blueprint(status.blueprint(readiness, metrics, operator_token))
     return app

@@ -13,6 +13,8 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from entitlements.model import Decision
+from entitlements.readiness import Readiness
+from entitlements.web.metrics_names import WithoutNames
 
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
@@ -81,9 +83,38 @@ class Metrics:
         """Show what happened to the decision log's file; `counts` is asked whenever the metrics are read."""
         self._registry.register(_LogEvents(counts))
 
-    def render(self) -> bytes:
-        """The text that Prometheus reads."""
-        return generate_latest(self._registry)
+    def watch_readiness(self, readiness: Callable[[], Readiness]) -> None:
+        """Show what could be decided and what is wrong; `readiness` is asked whenever the metrics are read."""
+        self._registry.register(_Readiness(readiness))
+
+    def render(self, *, names: bool = True) -> bytes:
+        """The text that Prometheus reads. names: with the labels that name contracts, audiences and issuers."""
+        return generate_latest(self._registry if names else WithoutNames(self._registry))
+
+
+class _Readiness(Collector):
+    def __init__(self, readiness: Callable[[], Readiness]) -> None:
+        self._readiness = readiness
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """Nothing: the parts are not asked when the collector is registered."""
+        return iter(())
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        found = self._readiness()
+        yield GaugeMetricFamily("entitlements_ready", "1 while some pinned audience can be decided.", int(found.ready))
+        audiences = GaugeMetricFamily(
+            "entitlements_audience_ready", "1 while the audience can be decided.", labels=["audience"]
+        )
+        for audience, codes in found.audiences.items():
+            audiences.add_metric([audience], int(not codes))
+        yield audiences
+        degraded = GaugeMetricFamily(
+            "entitlements_degraded", "1 for each problem of a part, by its code.", labels=["part", "code"]
+        )
+        for part, code in sorted({(part, problem.code) for part, problem in found.degraded}):
+            degraded.add_metric([part, code], 1)
+        yield degraded
 
 
 class _LeakedKeys(Collector):

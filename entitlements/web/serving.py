@@ -31,11 +31,12 @@ _BUFFER_BYTES = 24 * 1024
 class Application(Door):
     """The door together with the service behind it, which ends with the worker."""
 
-    def __init__(self, service: Service, *, threads: int) -> None:
+    def __init__(self, service: Service, *, threads: int, operator_token: str) -> None:
         metrics = Metrics()
         metrics.watch_keys(service.leaked_keys)
         metrics.watch_log(service.log_counts)
-        app = create_app(service.pdp, service.readiness, metrics)
+        metrics.watch_readiness(service.readiness)
+        app = create_app(service.pdp, service.readiness, metrics, operator_token=operator_token)
         super().__init__(app.wsgi_app, count=metrics.turned_away, threads=threads, max_body=MAX_BODY)
         self._service = service
 
@@ -48,7 +49,7 @@ def application() -> Application:
     """Build the application in granian's worker process."""
     _end_with_parent()
     settings = replace(load_settings(os.environ), unlocked=os.environ.get(_UNLOCKED) == "1")
-    return Application(build(settings), threads=settings.threads)
+    return Application(build(settings), threads=settings.threads, operator_token=settings.operator_token)
 
 
 def serve(settings: Settings) -> None:

@@ -28,8 +28,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "deployment": BASE
     | {"folder", "contract", "engine", "release", "proof", "change_check", "claim_usage", "proof_record"},
     "pairs": BASE | CAPABILITIES | {"folder", "pdp", "deployment"},
-    "wiring": BASE | CAPABILITIES | {"folder", "pdp", "settings", "deployment", "pairs"},
-    "web": BASE | {"strict_json", "pdp", "settings", "wiring"},
+    "readiness": BASE | CAPABILITIES | {"pdp", "pairs"},
+    "wiring": BASE | CAPABILITIES | {"folder", "pdp", "settings", "deployment", "pairs", "readiness"},
+    "web": BASE | {"strict_json", "pdp", "settings", "readiness", "wiring"},
     "cli": BASE
     | CAPABILITIES
     | {

@@ -94,7 +94,9 @@ def test_the_image_runs_as_an_ordinary_user_and_watches_its_own_health() -> None
     assert f"COPY --from=openpolicyagent/opa:{OPA_VERSION}-static" in text
     assert re.search(r"^USER 10001$", final, re.MULTILINE)
     assert "HEALTHCHECK" in final
-    assert "/readyz" in final
+    # Whether the process answers: a problem that every replica shares must not end them all.
+    assert "/healthz" in final
+    assert "/readyz" not in text
     assert "--require-hashes" in text
     assert re.search(r"^FROM python:3\.1[1-9]-slim", text, re.MULTILINE)
 
@@ -234,16 +236,43 @@ def test_an_edit_is_served_once_it_is_locked_without_a_restart(plain: Plain) -> 
     try:
         policy.write_text(text.replace('"subject_suspended"', '"subject_on_hold"'))
         eventually(lambda: "contract lock" in ready(plain)[1]["parts"]["contracts"].get("problem", ""))
-        # The locked release serves on.
+        # The locked release serves on, and no balancer takes the service away.
+        assert ready(plain)[0] == 200
         assert ask(plain, suspended=True)["reasons"] == ["subject_suspended"]
         locked = contract(plain, "lock")
         # That a reason has another name is proved to give nobody access.
         assert locked.returncode == 0, locked.stdout + locked.stderr
-        eventually(lambda: ready(plain)[0] == 200)
-        eventually(lambda: ask(plain)["policy"]["revision"] != revision)
+        # OPA may have it a moment before the service has: no decision is made meanwhile.
+        eventually(lambda: request(plain).json().get("policy", {}).get("revision", revision) != revision)
         assert ask(plain, suspended=True)["reasons"] == ["subject_on_hold"]
+        eventually(lambda: ready(plain)[1]["degraded"] == [])
     finally:
         policy.write_text(text)
+
+
+@pytest.mark.parametrize("content", [b"garbage", b"", None], ids=["garbage", "empty", "missing"])
+def test_a_release_that_cannot_be_used_leaves_the_last_one_serving(plain: Plain, content: bytes | None) -> None:
+    bundle = plain.work / "contracts/release/bundle.tar.gz"
+    good, revision = bundle.read_bytes(), ask(plain)["policy"]["revision"]
+
+    def broken() -> list[str]:
+        # An edit of another test may stand unlocked.
+        degraded = ready(plain)[1]["degraded"]
+        return [one["part"] for one in degraded if one["code"] != "policy_not_locked"]
+
+    try:
+        bundle.unlink()
+        if content is not None:
+            bundle.write_bytes(content)
+        eventually(broken)
+        assert set(broken()) == {"contracts"}
+        assert ready(plain)[0] == 200
+        assert ask(plain)["policy"]["revision"] == revision
+        assert ask(plain, suspended=True)["decision"] is False
+    finally:
+        bundle.write_bytes(good)
+    eventually(lambda: not broken())
+    assert ask(plain)["policy"]["revision"] == revision
 
 
 def test_an_edit_answers_without_a_lock_in_the_profile_for_edits(plain: Plain) -> None:

@@ -49,6 +49,20 @@ def test_the_token_is_read_from_a_file_that_not_everybody_reads(tmp_path: Path) 
         assert TOKEN not in told
 
 
+def test_the_operators_token_is_read_as_strictly(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(TOKEN + "\n")
+    file.chmod(0o640)
+    found = settings(OPERATOR_TOKEN_FILE=str(file))
+    assert found.operator_token == TOKEN
+    assert TOKEN not in repr(found)
+    file.chmod(0o644)
+    assert "ENTITLEMENTS_OPERATOR_TOKEN_FILE" in faults(OPERATOR_TOKEN_FILE=str(file))
+    file.chmod(0o600)
+    file.write_text("short")
+    assert "16 or more" in faults(OPERATOR_TOKEN_FILE=str(file))
+
+
 def test_a_token_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     file = tmp_path / "token"
     assert "cannot be read" in faults(OPA_TOKEN_FILE=str(file))

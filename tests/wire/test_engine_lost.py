@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.child_opa import freeze
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -99,7 +101,7 @@ def test_an_engine_that_hangs_is_given_up_within_the_budget(own: RunningService,
     wait_until_decided(own, wire)
     before = len(own.rows())
     (pid,) = opa_of(own)
-    os.kill(pid, signal.SIGSTOP)
+    freeze(pid)
     try:
         with ThreadPoolExecutor(8) as pool:
             started = time.monotonic()

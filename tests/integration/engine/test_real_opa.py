@@ -17,6 +17,7 @@ import pytest
 from demo.watched_opa import WatchedOpa, watched_opa
 from entitlements.engine.opa_child import OpaChild
 from entitlements.errors import EngineUnavailable
+from tests.child_opa import freeze
 
 POLICY = """package shop.authz
 
@@ -160,7 +161,7 @@ def test_a_killed_child_is_started_again(engine: WatchedOpa) -> None:
 
 def test_a_hanging_child_is_no_decision_and_answers_again_when_it_goes_on(engine: WatchedOpa) -> None:
     pid = opa_pid(engine)
-    os.kill(pid, signal.SIGSTOP)
+    freeze(pid)
     try:
         with pytest.raises(EngineUnavailable):
             engine.ask("shop/authz/fine", question("a", "a"), deadline=time.monotonic() + 0.3)
@@ -186,7 +187,7 @@ def heals(engine: WatchedOpa) -> bool:
 def test_a_child_that_hangs_for_good_is_ended_and_started_again(engine: WatchedOpa) -> None:
     """P4: nobody has to wake it."""
     hanging = opa_pid(engine)
-    os.kill(hanging, signal.SIGSTOP)
+    freeze(hanging)
     wait_until(lambda: heals(engine))
     assert opa_pid(engine) != hanging
 

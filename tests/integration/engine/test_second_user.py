@@ -19,7 +19,7 @@ import pytest
 from entitlements.engine import OpaProcess, OpaServer
 from entitlements.engine.unix_socket import only_process
 from entitlements.errors import EngineUnavailable
-from tests.child_opa import answers, bundle, child, wait_until
+from tests.child_opa import answers, bundle, child, freeze, wait_until
 
 # No account has this number; nothing on the machine is his.
 OTHER = 61234
@@ -119,7 +119,7 @@ def test_another_user_who_listens_where_the_child_was_is_sent_nothing(opa: Path,
     engine = OpaProcess(opa, bundle("false", "r1"), "r1", base=base)
     try:
         held = child(engine)
-        os.kill(held.pid, signal.SIGSTOP)
+        freeze(held.pid)
         shutil.rmtree(held.folder)
         held.folder.mkdir()
         held.folder.chmod(0o777)

@@ -20,7 +20,7 @@ from entitlements.engine import OpaProcess, OpaServer
 from entitlements.engine.private_folder import private_base, private_folder
 from entitlements.engine.unix_socket import only_process
 from entitlements.errors import EngineUnavailable, StartupFault
-from tests.child_opa import answers, bundle, child, wait_until
+from tests.child_opa import answers, bundle, child, freeze, wait_until
 
 ALLOW = b'{"provenance": {"bundles": {"p": {"revision": "r1"}}}, "result": true}'
 SECONDS = 20.0
@@ -115,7 +115,7 @@ def test_whoever_listens_in_the_place_of_the_child_is_not_asked(opa: Path, tmp_p
     try:
         listening = child(engine)
         # The child is held, so that its place can be taken while it is believed to run.
-        os.kill(listening.pid, signal.SIGSTOP)
+        freeze(listening.pid)
         listening.socket.unlink()
         thief = Listener(listening.socket)
         # As the engine asks, but with no connection that is open already.

@@ -110,7 +110,9 @@ def test_first_word_that_names_no_key_is_a_refusal_and_not_ready(endpoint: Endpo
     endpoint.answer = plain(document())
     assert refused(over_http, 0) == "unknown_key"
     health = over_http.health(1)
-    assert not health.ready
+    # Each token is refused, which is a decision: no replica is better off without this one.
+    assert health.ready
+    assert [problem.code for problem in health.problems] == ["key_set_empty"]
     assert "no usable key" in health.problem
 
 
@@ -132,12 +134,13 @@ def test_file_that_is_not_whole_leaves_the_last_good_set_within_its_age(tmp_path
     assert finds(keys, "trusted", 0)
     path.write_bytes(data)
     assert finds(keys, "trusted", 59)
-    assert not keys.health(60).ready
+    assert keys.health(60).ready
+    assert keys.health(60).problem
     with pytest.raises(KeysUnavailable):
         keys.find("trusted", "ES256", 61)
     path.write_bytes(document(GOOD))
     assert finds(keys, "trusted", 62)
-    assert keys.health(63).ready
+    assert not keys.health(63).problem
 
 
 @pytest.mark.parametrize("how", ["removed", "a folder", "a pipe", "a link to nothing"])
@@ -154,7 +157,9 @@ def test_path_that_is_no_file_leaves_the_last_good_set(tmp_path: Path, how: str)
     }
     makers.get(how, lambda: None)()
     assert finds(keys, "trusted", 1)
-    assert not keys.health(2).ready
+    health = keys.health(2)
+    assert health.ready
+    assert [problem.code for problem in health.problems] in (["keys_fetch_failed"], ["key_set_invalid"])
 
 
 def test_file_written_again_within_one_tick_of_the_clock_and_of_equal_size_is_read(tmp_path: Path) -> None:

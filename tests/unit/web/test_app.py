@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -16,9 +15,11 @@ from entitlements.errors import (
     RequestInvalid,
     TokenRejected,
 )
-from entitlements.model import AccessRequest, ContractRef, Decision, PartHealth, Violation
+from entitlements.model import AccessRequest, ContractRef, Decision, PartHealth, Problem, Violation, not_ready
 from entitlements.pdp import Answered
+from entitlements.readiness import Readiness
 from entitlements.web import create_app
+from entitlements.web.metrics import Metrics
 from entitlements.web.schemas import flatten
 
 BODY: dict[str, Any] = {"action": "read", "resource": {"type": "order", "id": "42"}}
@@ -39,8 +40,12 @@ class Point:
         return Answered(self._says)
 
 
-def client_of(point: Point, parts: Mapping[str, PartHealth] | None = None) -> FlaskClient:
-    return create_app(point, lambda: parts or {}).test_client()  # type: ignore[arg-type]
+def client_of(point: Point, found: Readiness | None = None, *, operator_token: str = "") -> FlaskClient:
+    readiness = found or Readiness({}, {})
+    metrics = Metrics()
+    metrics.watch_readiness(lambda: readiness)
+    app = create_app(point, lambda: readiness, metrics, operator_token=operator_token)  # type: ignore[arg-type]
+    return app.test_client()
 
 
 def post(point: Point, **options: Any) -> Any:
@@ -127,11 +132,110 @@ def test_faults_are_flattened_to_their_paths(messages: Any, flat: dict[str, list
     assert flatten(messages) == flat
 
 
-def test_readiness_is_red_where_one_part_is() -> None:
-    parts = {"a": PartHealth(True, "", {"n": 1}), "b": PartHealth(False, "the b is gone")}
-    answer = client_of(Point(RuntimeError()), parts).get("/readyz")
+ELSEWHERE = {"REMOTE_ADDR": "10.0.0.7"}
+STALE = PartHealth(True, (Problem("keys_fetch_failed", "https://login.example.com: it is down"),), {"issuers": ["i"]})
+DEGRADED = Readiness({"keys": STALE, "engine": PartHealth(True, detail={"revision": "r"})}, {"https://a.example": ()})
+DOWN = Readiness(
+    {"engine": not_ready("engine_timeout", "the engine took too long", {"n": 1})},
+    {"https://a.example": ("engine_timeout",)},
+)
+
+
+def test_readiness_holds_while_an_audience_is_decided_and_tells_what_is_wrong() -> None:
+    answer = client_of(Point(RuntimeError()), DEGRADED).get("/readyz")
+    assert answer.status_code == 200
+    problem = "https://login.example.com: it is down"
+    assert answer.get_json() == {
+        "ready": True,
+        "degraded": [{"part": "keys", "code": "keys_fetch_failed", "problem": problem}],
+        "audiences": {"https://a.example": {"state": "ready"}},
+        "parts": {
+            "keys": {"ready": True, "state": "degraded", "issuers": ["i"], "problem": problem},
+            "engine": {"ready": True, "state": "ready", "revision": "r"},
+        },
+    }
+
+
+def test_readiness_is_lost_where_no_audience_can_be_decided() -> None:
+    answer = client_of(Point(RuntimeError()), DOWN).get("/readyz")
     assert answer.status_code == 503
     assert answer.get_json() == {
         "ready": False,
-        "parts": {"a": {"ready": True, "n": 1}, "b": {"ready": False, "problem": "the b is gone"}},
+        "degraded": [{"part": "engine", "code": "engine_timeout", "problem": "the engine took too long"}],
+        "audiences": {"https://a.example": {"state": "unavailable", "codes": ["engine_timeout"]}},
+        "parts": {"engine": {"ready": False, "state": "unavailable", "n": 1, "problem": "the engine took too long"}},
     }
+
+
+def test_one_audience_that_is_decided_keeps_the_service_ready() -> None:
+    found = Readiness({}, {"https://a.example": ("keys_unavailable",), "https://b.example": ()})
+    assert client_of(Point(RuntimeError()), found).get("/readyz").status_code == 200
+
+
+def test_readiness_without_credentials_tells_names_states_and_codes_only() -> None:
+    answer = client_of(Point(RuntimeError()), DEGRADED).get("/readyz", environ_base=ELSEWHERE)
+    assert answer.status_code == 200
+    assert answer.get_json() == {
+        "ready": True,
+        "degraded": [{"part": "keys", "code": "keys_fetch_failed"}],
+        "parts": {"keys": {"ready": True, "state": "degraded"}, "engine": {"ready": True, "state": "ready"}},
+    }
+
+
+OPERATOR = "a-token-of-an-operator"
+
+
+@pytest.mark.parametrize(
+    ("address", "headers", "told"),
+    [
+        ("127.0.0.1", {}, True),
+        ("::1", {}, True),
+        ("127.0.0.1", {"X-Forwarded-For": "10.0.0.7"}, False),
+        ("127.0.0.1", {"Forwarded": "for=10.0.0.7"}, False),
+        ("127.0.0.1", {"X-Real-IP": "127.0.0.1"}, False),
+        ("127.0.0.1", {"Via": "1.1 proxy"}, False),
+        ("127.0.0.1", {"X-Forwarded-For": "10.0.0.7", "Authorization": f"Bearer {OPERATOR}"}, True),
+        ("10.0.0.7", {}, False),
+        ("10.0.0.7", {"X-Forwarded-For": "127.0.0.1"}, False),
+        ("10.0.0.7", {"Authorization": f"Bearer {OPERATOR}"}, True),
+        ("10.0.0.7", {"Authorization": f"bearer {OPERATOR}"}, True),
+        ("10.0.0.7", {"Authorization": f"Bearer {OPERATOR}x"}, False),
+        ("10.0.0.7", {"Authorization": f"Basic {OPERATOR}"}, False),
+        ("10.0.0.7", {"Authorization": "Bearer "}, False),
+        ("10.0.0.7", {"Authorization": "Bearer \u00e9"}, False),
+        ("10.0.0.7", {"Authorization": OPERATOR}, False),
+    ],
+    ids=range(16),
+)
+def test_detail_is_for_this_machine_and_for_the_operator(address: str, headers: dict[str, str], told: bool) -> None:
+    client = client_of(Point(RuntimeError()), DEGRADED, operator_token=OPERATOR)
+    options: dict[str, Any] = {"environ_base": {"REMOTE_ADDR": address}, "headers": headers}
+    assert ("audiences" in client.get("/readyz", **options).get_json()) is told
+    assert (b"a.example" in client.get("/metrics", **options).data) is told
+
+
+@pytest.mark.parametrize("authorization", ["Bearer ", "Bearer", ""])
+def test_where_no_operator_has_a_token_none_is_right(authorization: str) -> None:
+    client = client_of(Point(RuntimeError()), DEGRADED)
+    answer = client.get("/readyz", environ_base=ELSEWHERE, headers={"Authorization": authorization})
+    assert "audiences" not in answer.get_json()
+
+
+def test_metrics_without_names_count_the_same_in_all() -> None:
+    metrics = Metrics()
+    for name in ("orders", "orders", "payments"):
+        metrics.decided(Decision("d", True, (), contract=ContractRef(name, "1.0.0", "sha256:d")), 0, 0.25)
+    metrics.watch_readiness(lambda: Readiness({"keys": STALE}, {"a": ("keys_unavailable",), "b": ()}))
+    metrics.watch_keys(lambda: {"https://login.example.com": ["k1", "k2"]})
+    text = metrics.render(names=False).decode()
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    assert 'entitlements_decisions_total{effect="allow"} 3.0' in lines
+    assert "entitlements_authorize_seconds_count 3.0" in lines
+    assert 'entitlements_authorize_seconds_bucket{le="0.25"} 3.0' in lines
+    assert "entitlements_ready 1.0" in lines
+    assert "entitlements_audience_ready 0.0" in lines
+    assert 'entitlements_degraded{code="keys_fetch_failed",part="keys"} 1.0' in lines
+    assert "entitlements_key_leaked 1.0" in lines
+    for name in ("orders", "payments", "login.example.com", "k1", "1.0.0"):
+        assert name not in text
+    assert 'contract="payments"' in metrics.render().decode()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -11,6 +9,7 @@ import time
 import pytest
 
 from entitlements.proof.symbolic.solver import SAT, UNDECIDED, UNSAT, Solver, SolverFailed
+from tests.child_opa import freeze
 
 EASY = "(declare-const v0 Bool)\n(assert v0)\n"
 # Pigeons: exponentially hard for resolution, and small.
@@ -64,7 +63,7 @@ def test_a_process_that_does_not_answer_at_all_is_ended() -> None:
         assert answers_still(solver)
         process = solver._process
         assert process is not None
-        os.kill(process.pid, signal.SIGSTOP)
+        freeze(process.pid)
         assert solver.solve(EASY).answer == UNDECIDED
         assert process.poll() is not None
     with Solver(seconds=10) as solver:
