@@ -56,6 +56,26 @@ def run_plan(
     builtins: type[Builtins] = Builtins,
 ) -> Ran:
     """Raises NotConstant, Unsupported, PlanUnknown."""
+    algebra, value, failures = walk_plan(plan, data, document, oracle, executor=executor, builtins=builtins)
+    found = UNDEFINED
+    for guard, leaf in value.cases:
+        if decided(guard):
+            assert isinstance(leaf, Object)
+            found = algebra.member(Value(((TRUE, leaf),)), constant("result"))
+    defined, shown = shown_value(found)
+    return Ran(defined, shown, failures)
+
+
+def walk_plan(
+    plan: Plan,
+    data: Value,
+    document: Value,
+    oracle: Oracle,
+    *,
+    executor: type[Executor] = Executor,
+    builtins: type[Builtins] = Builtins,
+) -> tuple[Algebra, Value, tuple[str, ...]]:
+    """What a plan gives, as it is, and what fails. Raises NotConstant, Unsupported, PlanUnknown."""
     limits = Limits()
     algebra = Algebra(limits)
     try:
@@ -65,14 +85,7 @@ def run_plan(
         raise NotConstant("order") from needed
     if limits.approximations or limits.cut or limits.opened:
         raise NotConstant("approximated " + " ".join(what for what, _ in limits.approximations))
-    failures = tuple(what for (_, what), condition in errors.items() if decided(condition))
-    found = UNDEFINED
-    for guard, leaf in value.cases:
-        if decided(guard):
-            assert isinstance(leaf, Object)
-            found = algebra.member(Value(((TRUE, leaf),)), constant("result"))
-    defined, shown = shown_value(found)
-    return Ran(defined, shown, failures)
+    return algebra, value, tuple(what for (_, what), condition in errors.items() if decided(condition))
 
 
 def decided(condition: Term) -> bool:

@@ -66,6 +66,21 @@ class PolicyMaker:
             texts.append(f'out["{name}"] := {name}')
         return "\n\n".join(texts) + "\n"
 
+    def obliging(self) -> str:
+        """A policy whose decision is an object with obligations, now and then of another form."""
+        texts = [f"package {self._package}", self._functions(), "default allow := false"]
+        texts += [f"allow if {{ {self._body([], 2)} }}" for _ in range(3)]
+        texts += [f"duties contains {self._duty()}" for _ in range(self._chance.randint(1, 4))]
+        listed = self._pick("duties", "duties", "[x | some x in duties]", '[{"id": "log"}, {"id": "log"}]', "[[]]")
+        reasons = self._pick("", "", ', "reasons": set()', ', "reasons": [input.s]')
+        texts.append(f'decision := {{"allow": allow, "obligations": {listed}{reasons}}}')
+        return "\n\n".join(texts) + "\n"
+
+    def _duty(self) -> str:
+        value, body = self._valued()
+        name = self._pick('"log"', '"step_up"', '"step_up"', "input.s")
+        return f'{{"id": {name}, "what": {value}}} if {{ {body} }}'
+
     def _new(self) -> str:
         self._fresh += 1
         return f"v{self._fresh}"

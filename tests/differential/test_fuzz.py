@@ -13,6 +13,7 @@ def test_no_answer_is_wrong_on_small_domains(opa: Path) -> None:
     figures = run(11, 150, opa)
     assert figures.faults == []
     assert figures.pairs == 150
+    assert figures.by_duty > 3
     assert figures.answers[REFUTED] > 60
     assert figures.answers[PROVED] > 60
     assert figures.answers[UNKNOWN] < 0.1 * 300

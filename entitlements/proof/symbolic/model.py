@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
+from entitlements.model import same_json
 from entitlements.proof.migration import ABSENT
 from entitlements.proof.symbolic.smt import Query, read_value
 from entitlements.proof.symbolic.terms import BOOL, CALCULATED, INT, TEXT, Term
@@ -130,7 +131,7 @@ class Assignment:
                 members |= self._opened(leaf)
             return members
         found = [self.document(element) for guard, element in leaf.elements if self.of(guard)]
-        return found if isinstance(leaf, Array) else sorted(found, key=repr)
+        return found if isinstance(leaf, Array) else sorted(_distinct(found), key=repr)
 
     def _plain(self, value: Any) -> Any:
         """A number in the form that JSON has for it."""
@@ -146,6 +147,14 @@ class Assignment:
         known = leaf.rest.known if leaf.rest is not None else {}
         found = {name: self.document(value) for name, value in known.items()}
         return {name: document for name, document in found.items() if document is not ABSENT}
+
+
+def _distinct(documents: Sequence[Any]) -> list[Any]:
+    found: list[Any] = []
+    for document in documents:
+        if not any(same_json(document, other) for other in found):
+            found.append(document)
+    return found
 
 
 def _junction(op: str, values: Iterable[Any]) -> Any:

@@ -247,7 +247,7 @@ class _Search:
             return "a candidate was found, but no permitted tokens for it"
         if self._prover.confirmed(point, widening=self._widening, duty=self._duty):
             return ""
-        if candidate.exact and candidate.assignment and not self._duty and not self._approximate:
+        if candidate.exact and candidate.assignment and not self._approximate:
             raise self._prover.mismatch(self._question, candidate.assignment)
         return f"a candidate was found that OPA does not confirm, {self._why_approximate()}"
 

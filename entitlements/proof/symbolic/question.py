@@ -61,6 +61,8 @@ class Walked:
     fired: Mapping[Place, Term] = field(repr=False)
     value: Value = field(repr=False)
     obliges: bool = False
+    duties: Sequence[tuple[Term, Value]] = field(default=(), repr=False)
+    """The obligations of the decision, each under its condition."""
     rules: Sequence[tuple[tuple[str, ...], Place, Value]] = field(default=(), repr=False)
     """Rules with their places and values, those first that others are made of."""
 
@@ -250,8 +252,8 @@ def _walk(
         if decision.doubtful.op != "const":
             errors = {**errors, (limits.place, "the decision may be malformed"): decision.doubtful}
         obliges = bool(decision.obligations) or decision.doubtful is not FALSE
-        rules = executor.rules(document)
-        walked.append(Walked(decision.allow, errors, limits, executor.fired, value, obliges, rules))
+        told = obliges, decision.obligations, executor.rules(document)
+        walked.append(Walked(decision.allow, errors, limits, executor.fired, value, *told))
         read.append(decision)
     # What hangs on lists that were cut short is noticed on the side that comes after.
     duties = [one.obligations for one in read]

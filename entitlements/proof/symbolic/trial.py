@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -10,8 +11,8 @@ from entitlements.engine import BatchEngine
 from entitlements.errors import NotFollowed
 from entitlements.model import Verdict, same_json
 from entitlements.proof.symbolic.model import Assignment, Chance, NotKnown
-from entitlements.proof.symbolic.question import Question
-from entitlements.proof.symbolic.terms import INT, REAL, TEXT, Term, subterms
+from entitlements.proof.symbolic.question import Question, Walked
+from entitlements.proof.symbolic.terms import FALSE, INT, REAL, TEXT, Term, subterms
 
 _TRIALS = 64
 
@@ -35,7 +36,8 @@ def mismatch_of(
     """The fault, on the first side that OPA decides differently."""
     for side in (0, 1):
         (verdict,) = engines[side].decide([assignment.document(question.sides.document(side))])
-        if _allows(verdict) != assignment.of(question.walked[side].allowed):
+        walked = question.walked[side]
+        if _allows(verdict) != assignment.of(walked.allowed) or not _same_duties(walked, assignment, verdict):
             return mismatch(what, question, side, engines[side], assignment)
     return mismatch(what, question, 1, engines[1], assignment)
 
@@ -67,29 +69,52 @@ def _sorted(document: Any) -> Any:
 
 
 def try_against_opa(question: Question, engines: tuple[BatchEngine, BatchEngine]) -> None:
-    """Raises ModelMismatch where OPA decides an input differently."""
+    """Raises ModelMismatch where OPA decides an input differently, or where its decision holds other obligations."""
     terms = [question.walked[side].allowed for side in (0, 1)]
     everything = [*terms, *question.inputs.facts, question.sides.related]
+    everything += [there for walked in question.walked for there, _ in walked.duties]
     chance = _chance(everything)
     sizes = {term.args[0]: term.args[2] for term in subterms(everything) if term.op == "choice"}
     assignments = [chance.assignment(sizes, question.decide_text) for _ in range(_TRIALS)]
-    for side in (1,) if question.same_policy and terms[0] is terms[1] else (0, 1):
-        walked = question.walked[side]
-        tried: list[tuple[Assignment, Any, set[bool]]] = []
-        for assignment in assignments:
-            try:
-                # Where something fails, OPA gives no decision, or does not come to evaluate it.
-                expected = {assignment.of(walked.allowed)} | ({assignment.of(walked.allow)} if walked.errors else set())
-                document = assignment.document(question.sides.document(side))
-                if assignment.exact:
-                    tried.append((assignment, document, expected))
-            except NotKnown:
-                continue
-        verdicts = engines[side].decide([document for _, document, _ in tried])
-        for (assignment, _, expected), verdict in zip(tried, verdicts, strict=True):
-            if _allows(verdict) not in expected:
-                what = "an input drawn at random is decided differently"
-                raise mismatch(what, question, side, engines[side], assignment)
+    same_decisions = question.same_policy and terms[0] is terms[1] and question.lost == (FALSE, FALSE)
+    for side in (1,) if same_decisions else (0, 1):
+        _try_side(question, side, engines[side], assignments)
+
+
+def _try_side(question: Question, side: int, engine: BatchEngine, assignments: Sequence[Assignment]) -> None:
+    walked = question.walked[side]
+    tried: list[tuple[Assignment, Any, set[bool]]] = []
+    for assignment in assignments:
+        try:
+            # Where something fails, OPA gives no decision, or does not come to evaluate it.
+            expected = {assignment.of(walked.allowed)} | ({assignment.of(walked.allow)} if walked.errors else set())
+            document = assignment.document(question.sides.document(side))
+            if assignment.exact:
+                tried.append((assignment, document, expected))
+        except NotKnown:
+            continue
+    verdicts = engine.decide([document for _, document, _ in tried])
+    for (assignment, _, expected), verdict in zip(tried, verdicts, strict=True):
+        if _allows(verdict) not in expected:
+            raise mismatch("an input drawn at random is decided differently", question, side, engine, assignment)
+        if not _same_duties(walked, assignment, verdict):
+            raise mismatch("an input drawn at random has other obligations", question, side, engine, assignment)
+
+
+def _same_duties(walked: Walked, assignment: Assignment, verdict: Verdict | None) -> bool:
+    """Whether an allow holds the obligations that were found, as a set; true where it cannot be told what it holds."""
+    try:
+        if verdict is None or not verdict.allow or not assignment.of(walked.allowed):
+            return True
+        found = [_sorted(assignment.document(duty)) for there, duty in walked.duties if assignment.of(there)]
+    except NotKnown:
+        return True
+    if not assignment.exact:
+        return True
+    given = [_sorted(duty) for duty in verdict.obligations]
+    return all(any(same_json(one, other) for other in given) for one in found) and all(
+        any(same_json(one, other) for other in found) for one in given
+    )
 
 
 def _allows(verdict: Verdict | None) -> bool:

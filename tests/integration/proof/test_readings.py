@@ -77,3 +77,49 @@ def test_a_difference_names_the_innermost_rule_and_its_line(opa: Path, tmp_path:
     with BatchEngine(opa, tmp_path, contract.decision_path) as engine, pytest.raises(ModelMismatch) as raised:
         try_against_opa(question, (engine, engine))
     assert "`data.shop.authz.known` at `shop/authz/authz.rego:7` has another value" in raised.value.message
+
+
+DUTY = """package shop.authz
+
+decision := {{"allow": true, "obligations": duties}}
+
+duties contains {{"id": "step_up", "level": {level}}} if {{
+	input.subject.claims.name == "{name}"
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("walked", "decided"),
+    [
+        ({"level": 2, "name": "a"}, {"level": 1, "name": "a"}),
+        ({"level": 2, "name": "a"}, {"level": 2, "name": "b"}),
+        ({"level": 2, "name": "nobody"}, {"level": 2, "name": "a"}),
+        ({"level": 2, "name": "a"}, {"level": 2, "name": "nobody"}),
+    ],
+)
+def test_obligations_that_differ_from_those_of_opa_fail_the_trial(
+    walked: dict[str, Any], decided: dict[str, Any], opa: Path, tmp_path: Path
+) -> None:
+    contract = with_claims(name=must({"enum": ["a", "b"]}))
+    path = "shop/authz/decision"
+    policy = Policy(build_plan(opa, {"shop/authz/authz.rego": DUTY.format(**walked).encode()}, path))
+    question = ask_question((contract, contract), (policy, policy), BuiltinCalls(opa), request_of=1)
+    (tmp_path / "shop/authz").mkdir(parents=True)
+    (tmp_path / "shop/authz/authz.rego").write_text(DUTY.format(**decided))
+    with BatchEngine(opa, tmp_path, path) as engine, pytest.raises(ModelMismatch) as raised:
+        try_against_opa(question, (engine, engine))
+    assert "other obligations" in raised.value.message
+    assert "`data.shop.authz.duties`" in raised.value.message
+
+
+def test_obligations_as_opa_gives_them_pass_the_trial(opa: Path, tmp_path: Path) -> None:
+    contract = with_claims(name=must({"enum": ["a", "b"]}))
+    path = "shop/authz/decision"
+    text = DUTY.format(level=2, name="a")
+    policy = Policy(build_plan(opa, {"shop/authz/authz.rego": text.encode()}, path))
+    question = ask_question((contract, contract), (policy, policy), BuiltinCalls(opa), request_of=1)
+    (tmp_path / "shop/authz").mkdir(parents=True)
+    (tmp_path / "shop/authz/authz.rego").write_text(text)
+    with BatchEngine(opa, tmp_path, path) as engine:
+        try_against_opa(question, (engine, engine))
