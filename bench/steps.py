@@ -15,7 +15,8 @@ from entitlements.contract import Admitted, admit, load_catalog, policy_input, r
 from entitlements.decision_log import DecisionRecord, open_log
 from entitlements.engine import find_opa
 from entitlements.model import AccessRequest
-from entitlements.pdp import Pair, Pairs, PolicyDecisionPoint
+from entitlements.pair import Pair, Pairs
+from entitlements.pdp import PolicyDecisionPoint
 from entitlements.token import FileKeys, TokenVerifier
 from entitlements.web.schemas import AUTHORIZE
 

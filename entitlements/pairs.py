@@ -7,6 +7,8 @@ folders hold now. Whatever cannot be taken up leaves the last pairs serving, and
 from __future__ import annotations
 
 import datetime
+import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,11 +24,14 @@ from entitlements.engine.policy_folder import policy_fingerprint
 from entitlements.errors import Fault, StartupFault
 from entitlements.folder import Fingerprint, Limits
 from entitlements.model import TokenProfile
-from entitlements.pdp import Pair, Pairs
+from entitlements.pair import Pair, Pairs
 from entitlements.release import Release, make_release, verify_release
 from entitlements.token import TokenVerifier
 
 Verifiers = Callable[[Sequence[TokenProfile]], TokenVerifier]
+# For how long a revision that no pair has may be that of a lock on its way; after that it is refused at once.
+_ON_ITS_WAY_SECONDS = 5.0
+_LOOK_AGAIN_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -116,14 +121,48 @@ def fingerprint(where: Folders) -> Fingerprint:
 
 
 class ServedPairs:
-    """The pairs that decide now. verifiers: makes the verifier of a catalog's tokens; locked: what is demanded."""
+    """The pairs that decide now. verifiers: makes the verifier of a catalog's tokens; locked: what is demanded;
 
-    def __init__(self, offer: Offer, verifiers: Verifiers, *, locked: bool, any_revision: bool = False) -> None:
+    clock: a monotonic one.
+    """
+
+    def __init__(
+        self,
+        offer: Offer,
+        verifiers: Verifiers,
+        *,
+        locked: bool,
+        any_revision: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._verifiers = verifiers
         self._locked = locked
         self._any = any_revision
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._strange = "", 0.0
         self.offer = offer
         self.now = self._pairs(offer)
+
+    def awaited(self, revision: str, until: float, look: Callable[[], None]) -> Pairs:
+        """The pairs, once one of them has a revision that an engine elsewhere serves already, or at the time `until`.
+
+        Two that read one folder take up a lock one after the other. look: has the folder looked at now. A revision that
+        stays unknown for seconds is a third one, for which nobody waits any more.
+        """
+        if self._strange[0] != revision:
+            self._strange = revision, self._clock()
+        until = min(until, self._strange[1] + _ON_ITS_WAY_SECONDS)
+        with self._changed:
+            while self.now.of(revision) is None and self._clock() < until:
+                look()
+                self._changed.wait(_LOOK_AGAIN_SECONDS)
+        return self.now
+
+    def _serve(self, pairs: Pairs, offer: Offer) -> None:
+        with self._changed:
+            self.now, self.offer = pairs, offer
+            self._changed.notify_all()
 
     def change(self, offer: Offer, activate: Callable[[bytes, str], None]) -> None:
         """Decide by another offer from now on. activate: has the engine load a bundle of a revision, or raises.
@@ -133,18 +172,17 @@ class ServedPairs:
         """
         before, old = self.now, self.offer
         if offer.release.revision == old.release.revision:
-            self.now, self.offer = Pairs(before.current, self._previous(offer)), offer
+            self._serve(Pairs(before.current, self._previous(offer)), offer)
             return
         after = self._pairs(offer)
-        self.now = Pairs(after.current, before.current)
-        self.offer = offer
+        self._serve(Pairs(after.current, before.current), offer)
         try:
             activate(offer.release.loaded(), offer.release.revision)
         except BaseException:
-            self.now, self.offer = before, old
+            self._serve(before, old)
             raise
         if after.previous is not None:
-            self.now = after
+            self._serve(after, offer)
 
     def _pairs(self, offer: Offer) -> Pairs:
         return Pairs(self._pair(offer.catalog, offer.release), self._previous(offer))

@@ -26,7 +26,7 @@ from entitlements.decision_log import MASKED, DecisionLog, DecisionRecord, Maski
 from entitlements.engine import PolicyEngine
 from entitlements.errors import EngineUnavailable, RequestInvalid, TokenRejected
 from entitlements.model import AccessRequest, Decision, Principal, VerifiedClaims
-from entitlements.token import TokenVerifier
+from entitlements.pair import Pair, Pairs
 
 CONTRACT_VIOLATED = "contract_violated"
 # How often the engine may change over to other policies during one decision.
@@ -42,33 +42,6 @@ class Answered:
 
     decision: Decision
     ignored: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Contracts and policies that were proved together: one release.
-
-    catalog: its contracts; verifier: of tokens for them; revision: of its policies in an answer of the engine, empty
-    where any is served (unlocked); engine_version: of the OPA that it was proved with, empty where any will do.
-    """
-
-    catalog: Catalog
-    verifier: TokenVerifier
-    revision: str = ""
-    engine_version: str = ""
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """The pairs that a service decides by: the locked one, and the one before it while an OPA changes over."""
-
-    current: Pair
-    previous: Pair | None = None
-
-    def of(self, revision: str) -> Pair | None:
-        """The pair whose policies have this revision."""
-        known = [self.current, *([self.previous] if self.previous is not None else [])]
-        return next((pair for pair in known if pair.revision in ("", revision)), None)
 
 
 class _OtherRevision(Exception):
@@ -113,9 +86,10 @@ class _Outcome:
 class PolicyDecisionPoint:
     """Decides access requests.
 
-    pairs: by which it decides now; budget: seconds one decision may take in all; clock: seconds since the epoch, for
-    token times; masking: how records name subject and client where the contract marks them as pii;
-    default_audience: the pinned audience of callers that name none, empty for none.
+    pairs: by which it decides now; awaited: the pairs as soon as one of them has a revision, or at a monotonic time;
+    budget: seconds one decision may take in all; clock: seconds since the epoch, for token times; masking: how records
+    name subject and client where the contract marks them as pii; default_audience: the pinned audience of callers that
+    name none, empty for none.
     """
 
     def __init__(
@@ -128,8 +102,10 @@ class PolicyDecisionPoint:
         clock: Callable[[], float] = time.time,
         masking: Masking | None = None,
         default_audience: str = "",
+        awaited: Callable[[str, float], Pairs] | None = None,
     ) -> None:
         self._pairs = pairs
+        self._awaited = awaited or (lambda _revision, _until: pairs())
         self._answered = ""
         self._engine = engine
         self._log = log
@@ -166,25 +142,38 @@ class PolicyDecisionPoint:
 
         Raises EngineUnavailable `policy_not_locked` where that is neither pair.
         """
-        pairs = asked.pairs
-        pair = pairs.of(self._answered) or pairs.current
+        pair = asked.pairs.of(self._answered) or asked.pairs.current
         for _ in range(_CHANGES):
             try:
                 outcome = self._by(pair, asked)
             except _OtherRevision as other:
-                found = pairs.of(other.revision)
-                if found is None:
-                    break
-                pair = found
+                asked, pair = self._other_pair(asked, other.revision)
                 continue
             except RequestInvalid:
                 if (decided := self._by_another(pair, asked)) is None:
                     raise
                 return decided
+            except TokenRejected:
+                if not asked.pairs.differ_in_tokens or (decided := self._by_another(pair, asked)) is None:
+                    raise
+                return decided
             if outcome.by_engine:
                 return outcome
             return self._by_another(pair, asked) or outcome
-        raise EngineUnavailable("policy_not_locked", "the engine serves policies that are not the locked ones")
+        raise _not_locked()
+
+    def _other_pair(self, asked: _Asked, revision: str) -> tuple[_Asked, Pair]:
+        """The pair of a revision that the engine changed over to. Raises EngineUnavailable `policy_not_locked`.
+
+        An engine elsewhere may be faster than this service with a new lock: half of the time that is left is waited.
+        """
+        if (found := asked.pairs.of(revision)) is not None:
+            return asked, found
+        now = time.monotonic()
+        pairs = self._awaited(revision, now + (asked.deadline - now) / 2)
+        if (found := pairs.of(revision)) is None:
+            raise _not_locked()
+        return replace(asked, pairs=pairs, audience=self._audience(asked.request, pairs.current)), found
 
     def _by_another(self, refusing: Pair, asked: _Asked) -> _Outcome | None:
         """What the engine decides by the other pair, if it serves that; by the one that refuses it was not asked."""
@@ -260,6 +249,10 @@ class PolicyDecisionPoint:
 
     def _keep(self, record: DecisionRecord, started: float) -> None:
         self._log.append(replace(record, duration_ms=round((time.monotonic() - started) * 1000, 3)))
+
+
+def _not_locked() -> EngineUnavailable:
+    return EngineUnavailable("policy_not_locked", "the engine serves policies that are not the locked ones")
 
 
 def _admit(catalog: Catalog, claims: VerifiedClaims) -> tuple[Contract, Admitted | Refused]:

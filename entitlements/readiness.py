@@ -15,8 +15,8 @@ from entitlements.contract import Catalog
 from entitlements.decision_log import MASKED, JsonLinesLog, Masking
 from entitlements.engine import PolicyEngine
 from entitlements.model import JSON, PartHealth, Problem, not_ready
+from entitlements.pair import Pair
 from entitlements.pairs import Offer, ServedPairs
-from entitlements.pdp import Pair
 from entitlements.token import KeySource
 
 # The parts that every decision needs; keys are needed by the audiences of their issuer.

@@ -79,6 +79,7 @@ def build(settings: Settings) -> Service:
         budget=settings.budget,
         masking=masking,
         default_audience=settings.default_audience,
+        awaited=lambda revision, until: served.awaited(revision, until, watcher.wake),
     )
 
     def readiness() -> Readiness:

@@ -19,7 +19,7 @@ _POLL_SECONDS = 0.5
 # How long a turn may take, the build of a large folder on a busy machine included.
 _LATE_SECONDS = 10.0
 # What passes by itself: it is tried again without an edit.
-_PASSING = frozenset({"policy_not_locked", "opa_failed", "opa_not_started"})
+_PASSING = frozenset({"opa_failed", "opa_not_started"})
 Built = TypeVar("Built")
 
 
@@ -48,6 +48,7 @@ class PolicyWatcher(Generic[Built]):
         self._problems: tuple[Problem, ...] = ()
         self._tries_again = False
         self._stopping = threading.Event()
+        self._woken = threading.Event()
         self._thread = threading.Thread(target=self._run, name="policy-watcher", daemon=True)
 
     def start(self) -> None:
@@ -58,6 +59,11 @@ class PolicyWatcher(Generic[Built]):
     def stop(self) -> None:
         """Look no more. A turn that is under way is not waited for."""
         self._stopping.set()
+        self._woken.set()
+
+    def wake(self) -> None:
+        """Take the next turn now."""
+        self._woken.set()
 
     def look(self) -> None:
         """One turn: build and activate if a file changed, or if what failed may pass by itself. Raises nothing."""
@@ -78,8 +84,11 @@ class PolicyWatcher(Generic[Built]):
         return PartHealth(not self._problems, self._problems)
 
     def _run(self) -> None:
-        while not self._stopping.wait(_POLL_SECONDS):
-            self.look()
+        while not self._stopping.is_set():
+            self._woken.wait(_POLL_SECONDS)
+            self._woken.clear()
+            if not self._stopping.is_set():
+                self.look()
 
     def _outcome(self) -> tuple[tuple[Problem, ...], bool]:
         """What is wrong with the files, or nothing, and whether it may pass by itself."""

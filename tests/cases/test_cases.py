@@ -23,7 +23,8 @@ from entitlements.contract import Catalog, load_catalog
 from entitlements.decision_log import Masking, MaskKey, open_log
 from entitlements.engine import PolicyEngine, policy_digest
 from entitlements.model import JSON, PartHealth, Verdict
-from entitlements.pdp import Pair, Pairs, PolicyDecisionPoint
+from entitlements.pair import Pair, Pairs
+from entitlements.pdp import PolicyDecisionPoint
 from entitlements.token import FileKeys, TokenVerifier, access_token_claims, generate_key, mint
 from entitlements.web import create_app
 

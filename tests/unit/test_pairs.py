@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,10 +29,11 @@ def offer() -> Offer:
 
 @pytest.fixture
 def served(offer: Offer, issuer: Issuer) -> ServedPairs:
-    def verifiers(profiles: Sequence[TokenProfile]) -> TokenVerifier:
-        return TokenVerifier(profiles, {"https://login.example.com": FileKeys(issuer.jwks)})
+    return ServedPairs(offer, lambda profiles: verifier(issuer, profiles), locked=True)
 
-    return ServedPairs(offer, verifiers, locked=True)
+
+def verifier(issuer: Issuer, profiles: Sequence[TokenProfile]) -> TokenVerifier:
+    return TokenVerifier(profiles, {"https://login.example.com": FileKeys(issuer.jwks)})
 
 
 def other(offer: Offer) -> Offer:
@@ -70,3 +72,40 @@ def test_what_the_engine_does_not_load_changes_nothing(served: ServedPairs, offe
         served.change(other(offer), refuse)
     assert served.now is before
     assert served.offer is offer
+
+
+class Clock:
+    """A monotonic clock that goes on by a tenth of a second at each look, as nobody waits in these tests."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        self.now += 0.1
+        return self.now
+
+
+def test_a_revision_of_a_lock_on_its_way_is_waited_for(offer: Offer, served: ServedPairs) -> None:
+    """An OPA that reads the same folder may serve the next release before its lock is taken up here."""
+    next_one = other(offer)
+
+    def look() -> None:
+        served.change(next_one, lambda _bundle, _revision: None)
+
+    pairs = served.awaited(next_one.release.revision, time.monotonic() + 60, look)
+    assert pairs.current.revision == next_one.release.revision
+    assert pairs.previous is not None
+    assert pairs.previous.revision == offer.release.revision
+
+
+def test_a_third_revision_is_waited_for_at_first_and_then_never_again(offer: Offer, issuer: Issuer) -> None:
+    clock, looks = Clock(), []
+    served = ServedPairs(offer, lambda profiles: verifier(issuer, profiles), locked=True, clock=clock)
+    for until in (clock.now + 1, clock.now + 1000):
+        assert served.awaited("sha256:third", until, lambda: looks.append(1)).of("sha256:third") is None
+    assert looks, "a lock may be on its way"
+    looks.clear()
+    served.awaited("sha256:third", clock.now + 1000, lambda: looks.append(1))
+    assert looks == []
+    served.awaited("sha256:fourth", clock.now + 1, lambda: looks.append(1))
+    assert looks

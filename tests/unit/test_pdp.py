@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from demo.cases import CLERK, PAYMENT, PAYMENTS_SCOPES
 from demo.service import Issuer
 from entitlements.contract import Catalog, load_catalog
 from entitlements.decision_log import DecisionRecord, Masking, MaskKey
@@ -24,7 +25,8 @@ from entitlements.errors import (
     TokenRejected,
 )
 from entitlements.model import JSON, AccessRequest, Action, PartHealth, Resource, Verdict
-from entitlements.pdp import Pair, Pairs, PolicyDecisionPoint
+from entitlements.pair import Pair, Pairs
+from entitlements.pdp import PolicyDecisionPoint
 from entitlements.token import FileKeys, TokenVerifier
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -392,6 +394,35 @@ def test_a_contract_that_refuses_does_not_speak_for_the_other_pair(
     else:
         assert (decision.contract.version, decision.policy_revision) == ("1.0.0", None)
         assert decision.reasons == ("contract_violated",)
+
+
+@pytest.mark.parametrize("served", [NEW, OLD])
+def test_a_pair_that_does_not_know_the_audience_does_not_refuse_for_the_other_one(
+    changing: World, issuer: Issuer, served: str
+) -> None:
+    """The engine answered by one pair last, and a token comes that only the other one pins the audience of."""
+    payments = "https://payments.example.com"
+    token = orders_token(issuer, claims=CLERK, scopes=PAYMENTS_SCOPES, changes={"aud": payments})
+    asked = request_of(token, audience=payments, resource=Resource("payment", "1", PAYMENT))
+    changing.verdict = answer_of(OLD)
+    changing.pdp.decide(request_of(orders_token(issuer)))
+    changing.verdict = answer_of(served)
+    if served == OLD:
+        with pytest.raises(TokenRejected) as refused:
+            changing.pdp.decide(asked)
+        assert refused.value.code == "audience_mismatch"
+    else:
+        decision = changing.pdp.decide(asked).decision
+        assert (decision.allow, decision.policy_revision) == (True, NEW)
+        assert decision.contract is not None
+        assert decision.contract.name == "payments"
+
+
+def test_a_token_that_no_pair_accepts_is_refused_without_asking_the_engine(changing: World) -> None:
+    with pytest.raises(TokenRejected):
+        changing.pdp.decide(request_of("junk"))
+    assert changing.asked == []
+    assert [record.effect for record in changing.records] == ["reject"]
 
 
 def test_an_engine_that_changes_over_during_a_decision_gives_no_mixed_pair(changing: World, token: str) -> None:

@@ -72,7 +72,6 @@ def test_an_edit_during_a_build_is_activated_by_the_next_look(world: World) -> N
     [
         (StartupFault("policy_invalid", "no good", [Fault("x", "wrong", "a.rego", 7)]), "a.rego:7: wrong", False),
         (StartupFault("bundle_refused", "no good"), "no good", False),
-        (StartupFault("policy_not_locked", "not locked"), "not locked", True),
         (StartupFault("opa_failed", "failed"), "failed", True),
         (PermissionError(13, "Permission denied"), "Permission denied", True),
         (OSError("odd"), "cannot be read", True),

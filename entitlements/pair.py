@@ -1,0 +1,40 @@
+"""What was proved together decides together: the contracts of a release with its policies, and whose turn it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from entitlements.contract import Catalog
+from entitlements.token import TokenVerifier
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Contracts and policies that were proved together: one release.
+
+    catalog: its contracts; verifier: of tokens for them; revision: of its policies in an answer of the engine, empty
+    where any is served (unlocked); engine_version: of the OPA that it was proved with, empty where any will do.
+    """
+
+    catalog: Catalog
+    verifier: TokenVerifier
+    revision: str = ""
+    engine_version: str = ""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The pairs that a service decides by: the locked one, and the one before it while an OPA changes over."""
+
+    current: Pair
+    previous: Pair | None = None
+
+    @property
+    def differ_in_tokens(self) -> bool:
+        """Whether a token that one pair refuses may be good for the other."""
+        return self.previous is not None and self.previous.catalog.profiles != self.current.catalog.profiles
+
+    def of(self, revision: str) -> Pair | None:
+        """The pair whose policies have this revision."""
+        known = [self.current, *([self.previous] if self.previous is not None else [])]
+        return next((pair for pair in known if pair.revision in ("", revision)), None)
