@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from entitlements.change_report import HOLDS, NO, NO_ANSWER, Finding, Report, asked_for_by, report_json
 from entitlements.contract import (
     ALWAYS_DECLARED,
     APPROVALS_NAME,
@@ -17,124 +18,35 @@ from entitlements.contract import (
     ContractFile,
     changes,
     link_faults_of_step,
+    load_gate_settings,
     misplaced,
     of_step,
     renamed,
     stale,
 )
-from entitlements.contract.change_rules import BREAKING, REVIEW
 from entitlements.contract.registered import seen_as
-from entitlements.engine import Read, read_policies
+from entitlements.engine import Read, edits_of, read_policies
 from entitlements.errors import ContractsInvalid, Fault
-from entitlements.model import JSON
-from entitlements.proof import DEFAULT_EFFORT, REFUTED, Access, Answer, Effort, Side, compare_access
+from entitlements.proof import DEFAULT_EFFORT, Access, Answer, Effort, Side, compare_access
 
-HOLDS, NO, NO_ANSWER = 0, 3, 4
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One change judged: what it means, where it stands, whom it touches and which rules read the claim."""
-
-    change: Change
-    message: str
-    file: str
-    line: int
-    consumers: tuple[str, ...]
-    readers: tuple[str, ...]
-    fingerprint: str
-    approved: bool
-
-    @property
-    def compatibility(self) -> str:
-        """`breaking`, `warning` or `compatible`."""
-        return RULES[self.change.rule].compatibility
-
-    @property
-    def access(self) -> str:
-        """`review`, `asked` or `none`."""
-        return RULES[self.change.rule].access
-
-    @property
-    def gates(self) -> bool:
-        """Whether the gate stays shut until the finding is approved."""
-        return self.compatibility == BREAKING or self.access == REVIEW
-
-    def as_json(self) -> dict[str, JSON]:
-        """The finding as its documented JSON object."""
-        return {
-            "id": self.change.rule,
-            "compatibility": self.compatibility,
-            "access": self.access,
-            "path": self.change.path,
-            "message": self.message,
-            "file": self.file,
-            "line": self.line,
-            "consumers": [*self.consumers],
-            "readers": [*self.readers],
-            "fingerprint": self.fingerprint,
-            "approved": self.approved,
-        }
-
-
-@dataclass(frozen=True)
-class Report:
-    """Everything that was found out about one step. problems: approvals that cannot stand; approvals: of this step."""
-
-    old: ContractFile
-    new: ContractFile
-    access: Access
-    findings: tuple[Finding, ...]
-    problems: tuple[Fault, ...]
-    approvals: tuple[Approval, ...] = ()
-    warnings: tuple[Fault, ...] = ()
-
-    @property
-    def answers(self) -> dict[str, Answer]:
-        """The answers in both directions, by name."""
-        return {"no_new_access": self.access.no_new_access, "no_lost_access": self.access.no_lost_access}
-
-    @property
-    def asked_for(self) -> set[str]:
-        """The fingerprints of all that an approval of this step can be about."""
-        return _asked_for(self.findings, self.access)
-
-    @property
-    def exit_code(self) -> int:
-        """0 holds, 3 something fails the gate, 4 no answer."""
-        if self.problems or any(finding.gates and not finding.approved for finding in self.findings):
-            return NO
-        answer = self.access.no_new_access
-        if answer.passes:
-            return HOLDS
-        return NO if answer.answer == REFUTED else NO_ANSWER
-
-    def as_json(self) -> dict[str, JSON]:
-        """The report as its documented JSON document."""
-        sides: dict[str, JSON] = {
-            name: {"contract": one.contract.name, "version": one.contract.version, "digest": one.contract.ref.digest}
-            for name, one in (("old", self.old), ("new", self.new))
-        }
-        return {
-            **sides,
-            "policies": {"old": self.access.policies[0], "new": self.access.policies[1]},
-            "access": {name: answer.as_json() for name, answer in self.answers.items()},
-            "findings": [finding.as_json() for finding in self.findings],
-            "failures": [failure.as_json() for failure in self.access.failures],
-            "warnings": [str(warning) for warning in self.warnings],
-            "problems": [str(problem) for problem in self.problems],
-            "passes": self.exit_code == HOLDS,
-        }
+__all__ = ["HOLDS", "NO", "NO_ANSWER", "Finding", "Report", "Step", "check_step", "refuse_links", "report_json"]
+_APPROVED_DAYS = 90
+"""For how long the approval lasts that is offered, where the project allows it."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """What is to be compared: two contract files, and the policies and decision rule of each side."""
+    """What is to be compared: two contract files, and the policies and decision rule of each side.
+
+    base, approve: see Report.
+    """
 
     old: ContractFile
     new: ContractFile
     policies: tuple[Path, Path]
     decisions: tuple[str, str]
+    base: str = ""
+    approve: tuple[str, ...] | None = ()
 
     @classmethod
     def of(cls, old: ContractFile, new: ContractFile, policies: tuple[Path, Path]) -> Step:
@@ -176,12 +88,25 @@ def check_step(
         no_new_access=_accepted(access.no_new_access, accepted),
         no_lost_access=_accepted(access.no_lost_access, accepted),
     )
-    asked_for = _asked_for(findings, access)
+    asked_for = asked_for_by(findings, access)
     file = contracts / new.name / APPROVALS_NAME
     problems = stale(file, valid, asked_for, today)
     problems += misplaced(file, [one for one in approvals if one not in valid], today)
     warnings = (*never_there(reads, step.policies[1]), *_vacuous(access, step.policies))
-    return Report(step.old, step.new, access, findings, tuple(problems), valid, warnings)
+    return Report(
+        step.old,
+        step.new,
+        access,
+        findings,
+        tuple(problems),
+        valid,
+        warnings,
+        policies=step.policies[1],
+        edits=edits_of(*step.policies),
+        until=today + datetime.timedelta(days=min(_APPROVED_DAYS, load_gate_settings(contracts).max_days)),
+        base=step.base or step.old.file,
+        approve=step.approve,
+    )
 
 
 def _vacuous(access: Access, policies: tuple[Path, Path]) -> Iterator[Fault]:
@@ -189,14 +114,6 @@ def _vacuous(access: Access, policies: tuple[Path, Path]) -> Iterator[Fault]:
     for one in access.no_new_access.never_allows:
         folder = policies[0 if one.side == "before" else 1]
         yield Fault("never_allows", str(one), str(folder / one.file) if one.file else str(folder), one.line)
-
-
-def _asked_for(findings: Sequence[Finding], access: Access) -> set[str]:
-    found = {finding.fingerprint for finding in findings}
-    for answer in (access.no_new_access, access.no_lost_access):
-        found |= {witness.fingerprint for witness in answer.witnesses}
-        found |= {answer.fingerprint} if answer.fingerprint else set()
-    return found
 
 
 def never_there(reads: Sequence[Read], policies: Path) -> tuple[Fault, ...]:
@@ -272,9 +189,3 @@ def _message(change: Change) -> str:
 
 def _shown(value: Any) -> str:
     return "nothing" if value is None else str(value).lower() if isinstance(value, bool) else f"`{value}`"
-
-
-def report_json(reports: Sequence[Report]) -> Mapping[str, Any] | list[Any]:
-    """One report as its document, several as a list."""
-    documents = [report.as_json() for report in reports]
-    return documents[0] if len(documents) == 1 else documents

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from entitlements.change_check import Report
+from entitlements.change_check import HOLDS, Report
+from entitlements.cli.check_words import (
+    approve_lines,
+    by_cause,
+    cause_lines,
+    named,
+    sentence,
+    shown,
+    witness_lines,
+)
 from entitlements.cli.render import paint, safe
-from entitlements.proof import Access, Answer, Witness
-from entitlements.proof.answer import OBLIGATION
+from entitlements.proof import Access, Answer
 
 _COLOURS = {"breaking": "red", "warning": "yellow", "compatible": "green"}
 TITLES = {"no_new_access": "nobody gains access", "no_lost_access": "nobody loses access"}
@@ -21,6 +27,9 @@ def text(reports: Sequence[Report]) -> str:
 
 
 def _text(report: Report) -> Iterator[str]:
+    if line := unchanged_line(report):
+        yield line
+        return
     old, new = report.old.contract, report.new.contract
     policies = "" if report.access.policies[0] == report.access.policies[1] else ", with changed policies"
     yield f"{new.name} {old.version} → {new.version}{policies}"
@@ -36,7 +45,24 @@ def _text(report: Report) -> Iterator[str]:
     yield from (f"  {paint('warning', 'yellow')}  {safe(str(warning))}" for warning in report.warnings)
     yield from (f"  {paint('problem', 'red')}  {problem}" for problem in report.problems)
     verdict = {0: paint("passes", "green"), 3: paint("does not pass", "red"), 4: paint("no answer", "red")}
+    if lines := approve_lines(report):
+        yield "  to accept what keeps it from passing, after review, say why and who, and run"
+        yield from (f"    {line}" for line in lines)
     yield f"  {verdict[report.exit_code]}"
+
+
+def unchanged_line(report: Report) -> str:
+    """What was looked at and what ran, where nothing changed and there is nothing else to tell; else empty."""
+    told = (report.findings, report.problems, report.warnings, report.access.failures, [*_approvals(report)])
+    if not report.unchanged or report.exit_code != HOLDS or any(told):
+        return ""
+    name, version = report.new.contract.name, report.new.contract.version
+    asked = ", ".join(f"{TITLES[one]}: {answer.answer}" for one, answer in report.answers.items())
+    how = f"{report.access.no_new_access.method}, {report.access.no_new_access.coverage}"
+    return (
+        f"{name} {report.old.contract.version} → {version}: unchanged, {report.new.file} and the policies in "
+        f"`{report.policies}` are as in {report.base}; {asked} ({how}); passes"
+    )
 
 
 def access_lines(access: Access) -> Iterator[str]:
@@ -50,17 +76,12 @@ def access_lines(access: Access) -> Iterator[str]:
         if answer.never_allows:
             sides = " and ".join(one.side for one in answer.never_allows)
             yield f"      vacuous: no permitted token is ever allowed {sides} the change, under any request"
-        for witness in answer.witnesses:
-            yield from witness_lines(witness)
+        for group in by_cause(answer.witnesses):
+            yield from cause_lines(group)
     for failure in access.failures:
         word = paint("fails", "yellow")
         yield f"  {word}  {failure.place}  {failure.what} for a permitted token: no decision is made"
         yield f"      for example {shown(failure.example)}"
-
-
-def shown(value: Any) -> str:
-    """A document on one line, safe to print."""
-    return _json(value)
 
 
 def safe_line(line: str) -> str:
@@ -82,41 +103,18 @@ def _approvals(report: Report) -> Iterator[str]:
             yield safe(f"  approval  {given.fingerprint} covers {what}; {terms}")
 
 
-def witness_lines(witness: Witness) -> Iterator[str]:
-    """One witness for a person."""
-    document = witness.as_json()
-    request: Any = document["request"]
-    state = "approved" if witness.approved else witness.fingerprint
-    yield f"      witness  {', '.join(witness.changed) or 'the policy'} changes  [{state}]"
-    yield f"        before  {_json(document['claims_before'])} scopes {_json(document['scopes_before'])}"
-    yield f"        after   {_json(document['claims_after'])} scopes {_json(document['scopes_after'])}"
-    resource = request["resource"]
-    yield f"        request {request['action']} {resource['type']} {_json(resource['properties'])}"
-    if witness.kind == OBLIGATION:
-        yield f"        allowed with {_json(document['obligations_before'])} → {_json(document['obligations_after'])}"
-    else:
-        before, after = _decided(witness.allows_before, witness.reasons_before), not witness.allows_before
-        yield f"        decided {before} → {_decided(after, witness.reasons_after)}"
-    yield f"        {witness.rule}"
-
-
-def _decided(allows: bool, reasons: Sequence[str]) -> str:
-    return "allowed" if allows else ", ".join(reasons) or "denied"
-
-
-def _json(value: Any) -> str:
-    return safe(json.dumps(value, ensure_ascii=False, sort_keys=True))
-
-
 def markdown(reports: Sequence[Report]) -> str:
     """A comment on a pull request."""
     return "\n".join(line for report in reports for line in _markdown(report))
 
 
 def _markdown(report: Report) -> Iterator[str]:
+    unchanged = unchanged_line(report)
     old, new = report.old.contract, report.new.contract
     state = {0: "passes", 3: "does not pass", 4: "no answer"}[report.exit_code]
     yield f"### Contract `{new.name}` {old.version} → {new.version}: {state}\n"
+    if unchanged:
+        yield f"{unchanged}\n"
     yield "| Question | Answer | Covered |\n|---|---|---|"
     for name, answer in (
         ("no_new_access", report.access.no_new_access),
@@ -132,9 +130,14 @@ def _markdown(report: Report) -> Iterator[str]:
         yield f"| {cell(finding.message)} | {finding.compatibility} | {place} | {consumers} | {mark} |"
     for problem in report.problems:
         yield f"\n- {cell(str(problem))}"
-    for answer in report.answers.values():
-        for witness in answer.witnesses:
-            yield "\n```\n" + "\n".join(line.strip() for line in witness_lines(witness)) + "\n```"
+    for name, answer in report.answers.items():
+        if answer.witnesses:
+            yield f"\n#### {TITLES[name]}: {answer.answer}"
+        for group in by_cause(answer.witnesses):
+            yield "".join(f"\n- {sentence(one)} [{named(one)}]" for one in group)
+            yield "\n```\n" + "\n".join(line.strip() for line in witness_lines(group[0])) + "\n```"
+    if lines := approve_lines(report):
+        yield "\nTo accept what keeps it from passing, after review:\n\n```sh\n" + "\n".join(lines) + "\n```"
     yield ""
 
 
@@ -153,4 +156,4 @@ def failure_of(answer: Answer) -> str:
 def told_of(answer: Answer) -> str:
     """An answer and why, with its witnesses."""
     head = f"{answer.answer}: {answer.reason or answer.coverage}"
-    return "\n".join([head, *(line for witness in answer.witnesses for line in witness_lines(witness))])
+    return "\n".join([head, *(line for group in by_cause(answer.witnesses) for line in cause_lines(group))])

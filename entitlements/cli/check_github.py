@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from entitlements.change_check import Report
-from entitlements.cli.check_results import ERROR, WARNING, faults_of, relative, results
+from entitlements.cli.check_formats import unchanged_line
+from entitlements.cli.check_results import ERROR, WARNING, Result, faults_of, relative, results
 from entitlements.errors import EntitlementsError
 
 _COMMANDS = {ERROR: "error", WARNING: "warning"}
 
 
 def github(reports: Sequence[Report]) -> str:
-    """The annotations of some reports."""
-    return "\n".join(
-        _annotation(_COMMANDS.get(one.level, "notice"), one.rule, one.file, one.line, one.message)
-        for one in results(reports)
-    )
+    """The annotations of some reports; what is unchanged is told as a notice."""
+    lines = [_annotation("notice", "unchanged", "", 0, line) for one in reports if (line := unchanged_line(one))]
+    return "\n".join([*lines, *(line for one in reports for line in _of_report(one))])
+
+
+def _of_report(report: Report) -> Iterator[str]:
+    """One annotation for each finding, and one for all witnesses of a cause: GitHub shows ten errors of a step."""
+    groups: dict[tuple[object, ...], list[Result]] = {}
+    for number, one in enumerate(results([report])):
+        key = (number,) if one.cause is None else (one.rule, one.level, one.cause)
+        groups.setdefault(key, []).append(one)
+    for first, *others in groups.values():
+        more = [f"of the same cause, {len(others)} more:", *(one.message for one in others)] if others else []
+        message = "\n".join([first.message, *more])
+        yield _annotation(_COMMANDS.get(first.level, "notice"), first.rule, first.file, first.line, message)
 
 
 def github_error(error: EntitlementsError) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
 from entitlements.change_check import Report
 from entitlements.cli import render
+from entitlements.cli.check_words import LEFT_OPEN
 from entitlements.cli.contract_check import checked, steps
 from entitlements.contract import Approval, load_gate_settings, read_lock, write_approval
 from entitlements.deployment.base import find_base
@@ -51,8 +52,9 @@ class _Sought:
 @click.option("--by", required=True, help="Who accepts it.")
 @click.option("--expires", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The last day that it counts.")
 @click.option("--against", metavar="git:REF", help="As given to the `check` or `lock` that asks for it.")
+@click.option("--policies", type=_FOLDER, help="As given to the `check` that asks for it.")
 @click.option("--policies-old", type=_FOLDER, help="As given to the `check` or `lock` that asks for it.")
-def approve(
+def approve(  # noqa: PLR0913, PLR0917 - click hands over each option
     fingerprint: str,
     name: str,
     old: str,
@@ -61,6 +63,7 @@ def approve(
     by: str,
     expires: datetime.datetime,
     against: str | None,
+    policies: Path | None,
     policies_old: Path | None,
 ) -> None:
     """Accept one finding or one witness of one version step, by the fingerprint that `check` or `lock` prints.
@@ -70,6 +73,8 @@ def approve(
     where it matches nothing any more.
     """
     settings = render.settings()
+    settings = settings if policies is None else replace(settings, policies=policies)
+    _refuse_left_open({"--reason": reason, "--by": by})
     now = datetime.datetime.now(datetime.UTC)
     if not (settings.contracts / name).is_dir():
         raise click.UsageError(f"there is no contract `{name}`")
@@ -80,6 +85,13 @@ def approve(
     except (StartupFault, EngineUnavailable, ProofFailed) as fault:
         render.fail(fault)
     click.echo(f"wrote {path}")
+
+
+def _refuse_left_open(words: Mapping[str, str]) -> None:
+    """Raise where the line that `check` prints was pasted as it is."""
+    for option, text in words.items():
+        if text.strip() == LEFT_OPEN:
+            raise click.UsageError(f"{option} is left open in the line that was pasted, fill it in")
 
 
 def _refuse_day(settings: Settings, expires: datetime.date, today: datetime.date) -> None:

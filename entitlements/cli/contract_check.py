@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -178,6 +179,25 @@ def steps(
     decision: str | None,
 ) -> Iterator[Step]:
     """What is to be compared: two versions that are named, or every contract's newest with the one before it."""
+    given = {"--against": against, "--policies-old": policies[0], "--policies": policies[1]}
+    approve = tuple(part for name, value in given.items() if value is not None for part in (name, str(value)))
+    for step in _steps(settings, stack, named, against, policies, decision):
+        files = [
+            settings.contracts / one.contract.name / f"{one.contract.version}.yaml" for one in (step.old, step.new)
+        ]
+        known = decision is None and all(map(Path.exists, files)) and step.new.file == str(files[1])
+        base = (against or step.old.file) + (f" and {policies[0]}" if policies[0] else "")
+        yield replace(step, base=base, approve=approve if known else None)
+
+
+def _steps(
+    settings: Settings,
+    stack: ExitStack,
+    named: tuple[str | None, str | None],
+    against: str | None,
+    policies: tuple[Path | None, Path | None],
+    decision: str | None,
+) -> Iterator[Step]:
     after = policies[1] or settings.policies
     if named[0] and not named[1]:
         raise click.UsageError("name both OLD and NEW, or neither")

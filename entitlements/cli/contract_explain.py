@@ -10,6 +10,7 @@ import click
 
 from entitlements.change_check import Finding, Report, Step
 from entitlements.cli import check_formats, render
+from entitlements.cli.check_words import witness_lines
 from entitlements.cli.contract_check import checked, steps
 from entitlements.contract import RULES
 from entitlements.engine import BatchEngine
@@ -69,7 +70,7 @@ def _explained(report: Report, step: Step, fingerprint: str, settings: Settings)
     for answer in report.answers.values():
         for witness in answer.witnesses:
             if witness.fingerprint == fingerprint:
-                yield from check_formats.witness_lines(witness)
+                yield from witness_lines(witness)
                 yield from _walked(witness, step, settings)
                 return
         if answer.fingerprint == fingerprint:

@@ -6,6 +6,7 @@ import datetime
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -66,7 +67,8 @@ def lock(
             wanted = Wanted(
                 settings.contracts, settings.policies, executable, now, dict(map(_pair, pins)), beside, policies_old
             )
-            planned = next_lock(wanted, base)
+            given = (("--against", against), ("--policies-old", policies_old))
+            planned = _with_lines(next_lock(wanted, base), given)
             _stop_where_it_fails(planned, dry_run=dry_run)
             refuse_unservable(planned.state, now.date())
             if planned.state.release is not None:
@@ -79,6 +81,12 @@ def lock(
     before = planned.base.lock if planned.base.state is not None else None
     if warning := second_audience_warning(before, planned.state.lock):
         click.echo(warning, err=True)
+
+
+def _with_lines(planned: NextLock, given: Sequence[tuple[str, object]]) -> NextLock:
+    """The plan whose reports know what `contract approve` has to be told to come upon the same checks."""
+    approve = tuple(part for name, value in given if value is not None for part in (name, str(value)))
+    return replace(planned, reports=tuple(replace(one, approve=approve) for one in planned.reports))
 
 
 def _stop_where_it_fails(planned: NextLock, *, dry_run: bool) -> None:

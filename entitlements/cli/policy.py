@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from entitlements.cli import check_formats, render
+from entitlements.cli.check_words import shown
 from entitlements.contract import Contract, ContractFile, load_file, versions
 from entitlements.errors import EntitlementsError
 from entitlements.proof import HOLDS, PROVED, REFUTED, Access, Effort, Side, compare_access
@@ -187,7 +188,7 @@ def proved_lines(invariant: Invariant, contract: Contract, proved: Proved) -> li
     if proved.reason:
         lines.append(f"    {proved.reason}")
     if proved.given is not None:
-        lines.append(f"    for example with the input {check_formats.shown(proved.given)}")
+        lines.append(f"    for example with the input {shown(proved.given)}")
     return lines
 
 

@@ -6,6 +6,7 @@ from entitlements.engine.executable import OPA_VERSION, find_opa
 from entitlements.engine.opa_elsewhere import OpaElsewhere
 from entitlements.engine.opa_process import OpaProcess
 from entitlements.engine.opa_server import OpaServer
+from entitlements.engine.policy_edits import Edit, edits_of
 from entitlements.engine.policy_files import CONSTANT_PATH, check_policies
 from entitlements.engine.policy_folder import LOCKDOWN, digest_of, invariant_files, policy_digest, policy_files
 from entitlements.engine.policy_module import Read, RuleLines
@@ -19,6 +20,7 @@ __all__ = [
     "LOCKDOWN_REVISION",
     "OPA_VERSION",
     "BatchEngine",
+    "Edit",
     "OpaElsewhere",
     "OpaProcess",
     "OpaServer",
@@ -28,6 +30,7 @@ __all__ = [
     "RuleLines",
     "check_policies",
     "digest_of",
+    "edits_of",
     "find_opa",
     "invariant_files",
     "policy_digest",

@@ -10,6 +10,7 @@ from typing import Any
 import rfc8785
 
 from entitlements.model import JSON
+from entitlements.proof.attribution import FirstRule
 from entitlements.proof.point import Point, Token
 
 PROVED, WITHIN_BOUNDS, REFUTED, UNKNOWN = "proved", "proved_within_bounds", "refuted", "unknown"
@@ -23,10 +24,10 @@ HOLDS = frozenset({PROVED})
 class Witness:
     """Tokens of one principal and a request that show a widening (or a narrowing), confirmed by the real engine.
 
-    rule: `file:line` of the rules that granted, or that no longer denied; changed: the claims that differ;
-    allows_before: whether the request was allowed before, and is not after (a narrowing); grants: file and line of the
-    rules that hold only where access is allowed; kind: `access`, or `obligation` where both are allowed and the
-    obligations differ.
+    rule: the rules that turn it, with file and line, in words; first: those whose value differs first; changed: the
+    claims that differ; allows_before: whether the request was allowed before, and is not after (a narrowing);
+    grants: file and line of the rules that hold only where access is allowed; kind: `access`, or `obligation` where
+    both are allowed and the obligations differ.
     """
 
     point: Point
@@ -41,6 +42,7 @@ class Witness:
     kind: str = ACCESS
     obligations_before: tuple[Mapping[str, JSON], ...] = ()
     obligations_after: tuple[Mapping[str, JSON], ...] = ()
+    first: tuple[FirstRule, ...] = ()
 
     def as_json(self) -> dict[str, JSON]:
         """The witness as its documented JSON object."""
@@ -63,6 +65,7 @@ class Witness:
             },
             "changed": [*self.changed],
             "rule": self.rule,
+            "differs_first": [one.as_json() for one in self.first],
             "kind": self.kind,
             "obligations_before": [dict(one) for one in self.obligations_before],
             "obligations_after": [dict(one) for one in self.obligations_after],

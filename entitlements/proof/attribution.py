@@ -38,12 +38,45 @@ class Evaluated:
 @dataclass(frozen=True)
 class Attribution:
     """here, there: the rules that came to their end on that side alone and whose value differs; first: those of all
-    rules whose value differs that hang on no other of them.
+    rules whose value differs that hang on no other of them; first_of: the side whose rules these are.
     """
 
     here: tuple[RuleLines, ...]
     there: tuple[RuleLines, ...]
     first: tuple[RuleLines, ...]
+    first_of: Evaluated
+
+
+@dataclass(frozen=True, slots=True)
+class FirstRule:
+    """A rule whose value differs first. rule: its path, as `data.shop.authz.allow`; side: `after` where it stands in
+    the new policies, `before` where only the old ones have it; file, line, last: where, relative to their folder.
+    """
+
+    rule: str
+    file: str
+    line: int
+    last: int
+    side: str
+
+    def as_json(self) -> dict[str, JSON]:
+        """The rule as its documented JSON object."""
+        return {"rule": self.rule, "file": self.file, "line": self.line, "side": self.side}
+
+
+def standing(found: Attribution, after: Evaluated) -> tuple[FirstRule, ...]:
+    """The rules whose value differs first, as they stand in the new policies, where they do."""
+    return tuple(_standing(rule, found.first_of, after) for rule in found.first)
+
+
+def _standing(rule: RuleLines, side: Evaluated, after: Evaluated) -> FirstRule:
+    name = f"data.{'.'.join(rule.path)}"
+    if side is not after:
+        same = [one for one in after.reading.rules if after.stated(one) == side.stated(rule)]
+        if not same:
+            return FirstRule(name, rule.file, rule.first, rule.last, "before")
+        rule = same[0]
+    return FirstRule(name, rule.file, rule.first, rule.last, "after")
 
 
 def attribute(here: Evaluated, there: Evaluated) -> Attribution:
@@ -56,7 +89,7 @@ def attribute(here: Evaluated, there: Evaluated) -> Attribution:
     alone = [tuple(_alone(sides[one], ended[one], sides[1 - one], ended[1 - one], differing)) for one in (0, 1)]
     if not any(alone):
         alone[0] = tuple(rule for rule in ended[0] if rule.path in differing) or tuple(ended[0][:_MOST])
-    return Attribution(alone[0], alone[1], _first(sides, ended, differing))
+    return Attribution(alone[0], alone[1], *_first(sides, ended, differing))
 
 
 def _differing(sides: Sequence[Evaluated], rules: Sequence[RuleLines]) -> frozenset[Path]:
@@ -75,13 +108,13 @@ def _alone(
 
 def _first(
     sides: Sequence[Evaluated], ended: Sequence[Sequence[RuleLines]], differing: frozenset[Path]
-) -> tuple[RuleLines, ...]:
-    """Of the rules whose value differs those that hang on no other of them, on the side that comes first."""
+) -> tuple[tuple[RuleLines, ...], Evaluated]:
+    """Of the rules whose value differs those that hang on no other of them, on the side that comes first; and it."""
     uses = _uses([rule for side in sides for rule in side.reading.rules])
-    for rules in ended:
+    for side, rules in zip(sides, ended, strict=True):
         if found := [r for r in rules if r.path in differing and not uses[r.path] & differing - {r.path}]:
-            return tuple(found)
-    return ()
+            return tuple(found), side
+    return (), sides[0]
 
 
 def _uses(rules: Sequence[RuleLines]) -> Mapping[Path, frozenset[Path]]:

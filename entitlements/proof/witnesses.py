@@ -10,7 +10,7 @@ from entitlements.contract import Contract
 from entitlements.engine import BatchEngine, PolicyReading, RuleLines
 from entitlements.model import same_json
 from entitlements.proof.answer import ACCESS, OBLIGATION, Witness, fingerprint
-from entitlements.proof.attribution import Evaluated, attribute
+from entitlements.proof.attribution import Evaluated, FirstRule, attribute, standing
 from entitlements.proof.decisions import Decisions, request_permitted
 from entitlements.proof.kinds import Difference, differences
 from entitlements.proof.kinds import meaning as kind_meaning
@@ -116,11 +116,12 @@ class Witnesses:
         verdicts = self._decisions.verdicts(point)
         ran = [("demands it on one side alone", self._ran_alone(point))] if self._duty else [*self._ran_turned(point)]
         turned = [f"{word} {rule.file} {rule.name}" for word, rules in ran for rule in rules]
+        told, first = self._attributed(point)
         return Witness(
             point,
             not self._widening,
             point.changed,
-            self._attributed(point),
+            told,
             verdicts[0].reasons if verdicts[0] else ("evaluation_failed",),
             verdicts[1].reasons if verdicts[1] else ("evaluation_failed",),
             self._fingerprint(point, turned),
@@ -128,6 +129,7 @@ class Witnesses:
             kind=OBLIGATION if self._duty else ACCESS,
             obligations_before=verdicts[0].obligations if verdicts[0] else (),
             obligations_after=verdicts[1].obligations if verdicts[1] else (),
+            first=first,
         )
 
     def _fingerprint(self, point: Point, turned: Sequence[str]) -> str:
@@ -149,19 +151,24 @@ class Witnesses:
             meaning |= {"kind": OBLIGATION, "obligations": sorted({str(duty["id"]) for duty in lost})}
         return fingerprint(meaning)
 
-    def _attributed(self, point: Point) -> str:
-        """The rules that came to an end on one side alone and whose value differs, and the first whose value does."""
+    def _attributed(self, point: Point) -> tuple[str, tuple[FirstRule, ...]]:
+        """The rules that came to an end on one side alone and whose value differs, in words, and those that do first.
+
+        Where access is lost, a rule that ended only after denies now, and one that ended only before no longer grants.
+        """
         has = 0 if self._duty is self._widening else 1
         sides = [
             Evaluated(self._engines[one], self._readings[one], self._decisions.input(point, one)) for one in (0, 1)
         ]
         found = attribute(sides[has], sides[1 - has])
-        words = ("demands it on one side alone", "") if self._duty else ("grants", "no longer denies")
+        turns = ("grants", "no longer denies") if self._widening else ("no longer grants", "now denies")
+        words = ("demands it on one side alone", "") if self._duty else turns
         parts = [(words[0], found.here), *([] if self._duty else [(words[1], found.there)])]
         named = {rule for _, rules in parts for rule in rules}
         if not named <= {*found.first}:
             parts.insert(0, ("differs first", found.first))
-        return "; ".join(f"{word}: {', '.join(map(_place, rules))}" for word, rules in parts if rules)
+        told = "; ".join(f"{word}: {', '.join(map(_place, rules))}" for word, rules in parts if rules)
+        return told, standing(found, sides[1])
 
     def _ran_alone(self, point: Point) -> list[RuleLines]:
         """The rules that ran only on the side whose obligation the other has not. Only of what makes a kind of witness:

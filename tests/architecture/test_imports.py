@@ -23,7 +23,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pair": BASE | CAPABILITIES,
     "pdp": BASE | CAPABILITIES | {"pair"},
     "proof": BASE | {"folder", "contract", "engine"},
-    "change_check": BASE | {"contract", "engine", "proof"},
+    "change_report": BASE | {"contract", "engine", "proof"},
+    "change_check": BASE | {"contract", "engine", "proof", "change_report"},
     "proof_record": BASE | {"folder", "strict_json", "change_check", "proof"},
     "claim_usage": BASE | {"contract", "engine"},
     "deployment": BASE

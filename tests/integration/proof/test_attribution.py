@@ -106,4 +106,4 @@ def test_a_policy_that_moved_down_in_its_file_names_only_what_changed(compare: C
 def test_lost_access_names_the_denial_that_comes(compare: Compare) -> None:
     policy = HEAD + 'allow if not denied\n\ndenied if input.subject.claims.role == "guest"\n'
     found = rules(compare(policy, roles=("user", "user, guest")), widening=False)
-    assert found == {"differs first: 7 denied; grants: 5 allow; no longer denies: 7 denied"}
+    assert found == {"differs first: 7 denied; no longer grants: 5 allow; now denies: 7 denied"}
