@@ -32,7 +32,7 @@ from entitlements.contract.lock import load_all
 from entitlements.contract.lock_plan import changed_since_published
 from entitlements.deployment.history import History
 from entitlements.deployment.reproving import reprove
-from entitlements.deployment.truth import truth
+from entitlements.deployment.truth import truth, unlockable_faults
 from entitlements.errors import EntitlementsError, StartupFault
 from entitlements.proof import PROVED
 from entitlements.proof.invariants import Invariant, load_invariant, prove_invariant
@@ -189,10 +189,11 @@ class _LockFile(_File):
         lock = read_lock(self.world.contracts)
         faults = changed_since_published(self.world.contracts, lock, load_all(self.world.contracts))
         state, untrue = truth(self.world.contracts, self.world.policies, self.world.today)
-        if faults := [*faults, *untrue]:
+        executable = opa(load_settings(os.environ))
+        if faults := [*faults, *untrue] or [*unlockable_faults(state, self.world.policies, executable)]:
             raise _NotHeld("\n".join(map(str, faults)))
         now = datetime.datetime.now(datetime.UTC)
-        again = reprove(state, History.of(self.world.contracts), opa=opa(load_settings(os.environ)), now=now)
+        again = reprove(state, History.of(self.world.contracts), opa=executable, now=now)
         if told := [
             f"{one.file}: {', '.join(one.different)} differ when proved again" for one in again if one.different
         ]:

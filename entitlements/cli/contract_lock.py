@@ -16,6 +16,7 @@ from entitlements.cli import check_formats, render
 from entitlements.cli.policy import proved_lines
 from entitlements.contract import second_audience_warning
 from entitlements.deployment.activation import activate
+from entitlements.deployment.approved_days import refuse_overlong
 from entitlements.deployment.base import find_base
 from entitlements.deployment.checks import Wanted
 from entitlements.deployment.evidence import refuse_unservable
@@ -71,6 +72,7 @@ def lock(
             planned = _with_lines(next_lock(wanted, base), given)
             _stop_where_it_fails(planned, dry_run=dry_run)
             refuse_unservable(planned.state, now.date())
+            refuse_overlong(planned.state, now.date())
             if planned.state.release is not None:
                 activate(planned.state.release, executable)
             if not dry_run:

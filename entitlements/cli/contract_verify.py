@@ -15,7 +15,7 @@ from entitlements.cli.record_check import find_recorded, refuse_unsound
 from entitlements.deployment.history import History
 from entitlements.deployment.renewing import Renewal, renew
 from entitlements.deployment.reproving import check_recorded, reprove
-from entitlements.deployment.truth import truth
+from entitlements.deployment.truth import truth, unlockable_faults
 from entitlements.errors import EntitlementsError, StartupFault
 from entitlements.proof import REFUTED
 from entitlements.proof_record import differences, make_record
@@ -79,7 +79,7 @@ def verify(
 def _locked(settings: Settings, against: str | None, now: datetime.datetime) -> Iterator[dict[str, Any]]:
     """What is locked, proved again."""
     state, faults = truth(settings.contracts, settings.policies, now.date(), against)
-    if faults:
+    if faults := faults or [*unlockable_faults(state, settings.policies, opa(settings))]:
         raise StartupFault("lock_untrue", "what is locked does not hold", faults)
     for one in reprove(state, History.of(settings.contracts), opa=opa(settings), now=now):
         yield {"record": str(one.file), "same": not one.different, "different": [*one.different]}
@@ -109,7 +109,7 @@ def _tell(told: Sequence[dict[str, Any]], form: str) -> None:
         word = render.paint("same", "green") if one["same"] else render.paint("different", "red")
         click.echo(f"{one['record']}: {word}" + (f": {', '.join(one['different'])}" if one["different"] else ""))
     if not told:
-        click.echo("contracts.lock names no record: nothing was checked on the way to it", err=True)
+        click.echo("contracts.lock names no record: its versions are the first ones", err=True)
 
 
 def _tell_renewed(renewal: Renewal, form: str) -> None:

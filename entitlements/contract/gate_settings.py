@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +42,9 @@ class _GateShape(Schema):
 def load_gate_settings(folder: Path) -> GateSettings:
     """The settings of a contracts folder; the defaults where there is no file. Raises ContractsInvalid."""
     path = folder / GATE_NAME
-    if not path.exists():
+    if not os.path.lexists(path):
         return GateSettings()
-    located = positions.read(read_text(path))
+    located = positions.read(read_text(path, within=folder))
     faults = [Fault("gate_invalid", text, str(path), line) for line, _, text in located.faults]
     if not faults:
         try:

@@ -72,14 +72,16 @@ class Checks:
         before = self._before(pin)
         if before is None:
             refuse_known_audience(self._base, pin.audience)
-        old = self._old(pin, before)
+        same = before is not None and (before.digest, before.policy) == (pin.digest, pin.policy)
+        # What was called a first version beside an older one was never compared with it.
+        skipped = before is not None and same and before.check == FIRST_VERSION and bool(self._older(pin))
+        old = self._old(pin, None if skipped else before)
         if old is None:
             return Checked(replace(pin, check=FIRST_VERSION, approved=False, record=""))
         file, policies = old
         found = Checked(pin)
-        same = before is not None and (before.digest, before.policy) == (pin.digest, pin.policy)
         # What was rolled back to has no record: beside anything new it needs one.
-        if before is None or not (same and before.passes) or before.check == ROLLED_BACK:
+        if before is None or skipped or not (same and before.passes) or before.check == ROLLED_BACK:
             found = self._recorded(pin, self._report(file, self._served[pin.contract, pin.version], policies))
         return self._beside(found, before, file, policies)
 
@@ -132,12 +134,12 @@ class Checks:
         """The version that was locked and its policies; on a first lock the version before, under today's policies."""
         if before is not None:
             return self._contract_before(before), self._policies_before(before)
-        older = [
-            path
-            for path in versions(self._wanted.contracts)[pin.contract]
-            if version_key(path.stem) < version_key(pin.version)
-        ]
+        older = self._older(pin)
         return (load_file(older[-1]), self._wanted.policies) if older else None
+
+    def _older(self, pin: Pin) -> list[Path]:
+        known = versions(self._wanted.contracts)[pin.contract]
+        return [path for path in known if version_key(path.stem) < version_key(pin.version)]
 
     def _contract_before(self, before: Pin) -> ContractFile:
         shown = contract_file(self._wanted.contracts, before.contract, before.version)

@@ -11,6 +11,7 @@ import datetime
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from entitlements.contract import FIRST_VERSION, MEND_MERGE, ROLLED_BACK, Approval, Contract, Lock, Pin, of_step
@@ -22,6 +23,7 @@ from entitlements.deployment.state import (
     record_name,
 )
 from entitlements.engine import digest_of
+from entitlements.engine.policy_folder import is_policy
 from entitlements.errors import ContractsInvalid, Fault, StartupFault
 from entitlements.proof.soundness import ProofSide, concerning
 from entitlements.proof_record import parse_record, soundness_of
@@ -85,6 +87,9 @@ def _content_faults(lock: Lock, release: Release, file: str) -> Iterator[Fault]:
         contracts = contracts_of(release)
     except ContractsInvalid as error:
         yield from error.faults or [Fault(error.code, error.message, file)]
+        return
+    if odd := [name for name in release.content.policies if not is_policy(PurePosixPath(name))]:
+        yield Fault("release_differs", f"the release holds `{odd[0]}`, which is not a policy: {RELOCK}", file)
         return
     policy = digest_of(release.content.policies)
     served = {audience: (one.contract, one.version, one.also) for audience, one in release.content.served.items()}
@@ -275,7 +280,7 @@ class _Approved:
             if one is None:
                 text = f"it rests on the approval of `{mark}`, which is not there: accept it again, or {RELOCK}"
                 yield Fault("approval_missing", text, file, 0, f"{step[0]} to {step[1]}")
-            elif one.expires + self._grace < self._today:
+            elif self._today - one.expires > self._grace:
                 text = f"it rests on the approval of `{mark}`, which expired on {one.expires}: accept it again"
                 yield Fault("approval_expired", text, file, 0, f"{step[0]} to {step[1]}")
             else:
@@ -284,4 +289,4 @@ class _Approved:
     def _note(self, one: Approval, contract: str) -> None:
         self.expires = min(self.expires or one.expires, one.expires)
         if one.expires < self._today:
-            self.lapsed.append(Lapsed(one, contract, (one.expires + self._grace - self._today).days))
+            self.lapsed.append(Lapsed(one, contract, (self._grace - (self._today - one.expires)).days))

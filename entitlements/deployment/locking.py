@@ -6,13 +6,12 @@ Everything that `serve` would refuse is refused before a byte is written, on the
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from entitlements.change_check import HOLDS, Report
-from entitlements.claim_usage import claim_of, declared_by, undeclared
 from entitlements.contract import (
     Contract,
     Lock,
@@ -22,24 +21,22 @@ from entitlements.contract import (
     plan_lock,
 )
 from entitlements.contract.loader import read_text
-from entitlements.contract.registered import right_place
 from entitlements.deployment.base import Base
 from entitlements.deployment.checks import Checks, Wanted, contract_file
 from entitlements.deployment.evidence import examine
+from entitlements.deployment.lockable import proved_invariants, refuse_unlockable
 from entitlements.deployment.state import State
 from entitlements.engine import (
     OPA_VERSION,
-    check_policies,
     digest_of,
     invariant_files,
     policy_digest,
     policy_files,
     policy_roots,
-    read_policies,
 )
-from entitlements.errors import Fault, StartupFault
+from entitlements.errors import StartupFault
 from entitlements.proof import PROVED
-from entitlements.proof.invariants import Invariant, Proved, invariants_in, load_invariant, prove_invariant
+from entitlements.proof.invariants import Invariant, Proved
 from entitlements.release import Content, Release, Served, make_release
 
 
@@ -82,12 +79,11 @@ def next_lock(wanted: Wanted, base: Base) -> NextLock:
         for version in (pin.version, *pin.also)
     }
     contracts = [file.contract for file in served.values()]
-    check_policies(wanted.policies, decision_paths=sorted({one.decision_path for one in contracts}), opa=wanted.opa)
-    _refuse_undeclared(wanted, contracts)
+    refuse_unlockable(wanted.contracts, wanted.policies, contracts, wanted.opa)
     with ExitStack() as stack:
         checks = Checks(wanted, base, served, stack)
         checked = {audience: checks.check(pin) for audience, pin in plan.pins.items()}
-    invariants = tuple(_invariants(wanted, contracts))
+    invariants = tuple(proved_invariants(wanted.policies, contracts, wanted.opa))
     _refuse_edited_meanwhile(wanted, digest, [report for one in checked.values() for report in one.reports])
     pins = {audience: one.pin for audience, one in checked.items()}
     release = make_release(content_of(wanted.contracts, wanted.policies, pins))
@@ -154,26 +150,3 @@ def _refuse_edited_meanwhile(wanted: Wanted, digest: str, reports: Sequence[Repo
     looked_at = {digest, policy_digest(wanted.policies), *(report.access.policies[1] for report in reports)}
     if len(looked_at) > 1:
         raise StartupFault("policies_changed", "the policies were edited while they were checked, lock again")
-
-
-def _refuse_undeclared(wanted: Wanted, contracts: Sequence[Contract]) -> None:
-    reading = read_policies(wanted.opa, wanted.policies)
-    faults = [
-        Fault(
-            "claim_undeclared",
-            f"the claim `{claim_of(read)}` is declared by no contract that is served{right_place(claim_of(read))}",
-            str(wanted.policies / read.file),
-            read.line,
-        )
-        for read in undeclared(reading, [*contracts, *declared_by(wanted.contracts)])
-    ]
-    if faults:
-        raise StartupFault("policy_invalid", "the policies read claims that no token can hold", faults)
-
-
-def _invariants(wanted: Wanted, contracts: Sequence[Contract]) -> Iterator[tuple[Invariant, Contract, Proved]]:
-    for path in invariants_in(wanted.policies):
-        invariant = load_invariant(path, wanted.policies)
-        for contract in filter(invariant.is_about, contracts):
-            for proved in prove_invariant(invariant, contract, wanted.policies, opa=wanted.opa):
-                yield invariant, contract, proved

@@ -88,6 +88,8 @@ def contracts_of(release: Release) -> dict[tuple[str, str], Contract]:
             contract = parse_contract(content.decode(), Path(name))
         except UnicodeDecodeError:
             raise ContractsInvalid("release_invalid", f"the release holds `{name}`, which is not valid UTF-8") from None
+        if name != f"{contract.name}/{contract.version}.yaml":
+            raise ContractsInvalid("release_invalid", f"the release holds another contract under `{name}`")
         found[contract.name, contract.version] = contract
     return found
 

@@ -11,12 +11,24 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from entitlements.contract import FIRST_VERSION, ROLLED_BACK, Lock, Pin, base_unreadable, parse_lock
+from entitlements.contract import (
+    FIRST_VERSION,
+    ROLLED_BACK,
+    Lock,
+    Pin,
+    base_unreadable,
+    parse_lock,
+    version_key,
+    versions,
+)
+from entitlements.deployment.approved_days import overlong_faults
 from entitlements.deployment.evidence import examine, record_of, side_of
 from entitlements.deployment.history import SHALLOW, History
+from entitlements.deployment.lockable import proved_invariants, refuse_unlockable
 from entitlements.deployment.locking import content_of
-from entitlements.deployment.state import State, lock_file, read_state
-from entitlements.errors import ContractsInvalid, Fault
+from entitlements.deployment.state import State, contracts_of, lock_file, read_state
+from entitlements.errors import ContractsInvalid, Fault, StartupFault
+from entitlements.proof import PROVED
 from entitlements.release import Content, make_release
 
 APPROVE_ROLLBACK_DAYS = 7
@@ -36,7 +48,44 @@ def truth(
         faults += rebuilt_faults(state, content_of(contracts, policies, state.lock.pins))
         faults += continuity_faults(state, History.of(contracts), (against or "").removeprefix("git:") or None)
         faults += rollback_faults(state, today)
+        faults += skipped_faults(state)
+        faults += overlong_faults(state, today)
     return state, faults
+
+
+def unlockable_faults(state: State, policies: Path, opa: Path) -> Iterator[Fault]:
+    """What `contract lock` would refuse of what is locked, whatever it is compared with: a forger does not run it.
+
+    state: a lock that holds together and whose release the files make. Nothing after a rollback, whose policies are
+    not those of the folder.
+    """
+    if state.release is None or state.lock.rollback is not None:
+        return
+    contracts = [*contracts_of(state.release).values()]
+    try:
+        refuse_unlockable(state.folder, policies, contracts, opa)
+        for invariant, contract, proved in proved_invariants(policies, contracts, opa):
+            if proved.answer != PROVED:
+                text = (
+                    f"the invariant `{proved.code}` is `{proved.answer}` under {contract.name}@{contract.version}: "
+                    "run `entitlements policy prove`"
+                )
+                yield Fault("invariant_not_proved", text, str(invariant.file))
+    except StartupFault as fault:
+        yield from fault.faults or [Fault(fault.code, fault.message)]
+
+
+def skipped_faults(state: State) -> Iterator[Fault]:
+    """A pin that the lock calls the first version, beside an older version that it was never compared with."""
+    known = versions(state.folder)
+    for pin in state.lock.pins.values():
+        older = [one.stem for one in known.get(pin.contract, ()) if version_key(one.stem) < version_key(pin.version)]
+        if pin.check == FIRST_VERSION and older:
+            text = (
+                f"the lock calls {pin.contract}@{pin.version} the first version, and {older[-1]} is older: "
+                "run `entitlements contract lock`"
+            )
+            yield Fault("not_first_version", text, lock_file(state.folder), 0, pin.audience)
 
 
 def rebuilt_faults(state: State, content: Content) -> Iterator[Fault]:

@@ -7,15 +7,18 @@ What is read must be exactly what would be written, so that no two readers can u
 
 from __future__ import annotations
 
+import re
 import struct
+import unicodedata
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from entitlements.errors import StartupFault
 
 MAX_ARCHIVE = 256 * 1024 * 1024
 _BLOCK = 512
 _STORED = 65535
+_SIZE = re.compile(rb"([0-7]{11})\0")
 # RFC 1952 section 2.3: deflate, no flags, no time, no extra flags, unknown system.
 _GZIP_HEAD = bytes((0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255))
 
@@ -25,6 +28,7 @@ def write_archive(members: Mapping[str, bytes]) -> bytes:
 
     Raises StartupFault `release_invalid` for a name that the format cannot hold.
     """
+    _refuse_twins(members)
     order = sorted(members, key=lambda name: (name != ".manifest", name.encode()))
     blocks = [_entry(name, members[name]) for name in order]
     return _gzip(b"".join(blocks) + bytes(2 * _BLOCK))
@@ -40,6 +44,15 @@ def read_archive(content: bytes) -> dict[str, bytes]:
     if written != content:
         raise _invalid("is not an archive as a release has it")
     return members
+
+
+def _refuse_twins(names: Iterable[str]) -> None:
+    """Some file systems take names for one that differ in case or in how Unicode composes a letter. Raises."""
+    seen: dict[str, str] = {}
+    for name in names:
+        twin = seen.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        if twin != name:
+            raise _invalid(f"would hold `{twin}` and `{name}`, which are one name to some file systems: rename one")
 
 
 def _entry(name: str, content: bytes) -> bytes:
@@ -69,7 +82,7 @@ def _entry(name: str, content: bytes) -> bytes:
 def _split(name: str) -> tuple[bytes, bytes]:
     """The name as ustar's prefix and name fields. Raises StartupFault."""
     raw = name.encode()
-    if not name or "\0" in name or raw.startswith(b"/") or raw.endswith(b"/"):
+    if not name.isprintable() or "\\" in name or any(part in ("", ".", "..") for part in name.split("/")):
         raise _invalid("would hold a name that no archive can hold")
     if len(raw) <= 100:
         return b"", raw
@@ -94,7 +107,8 @@ def _gunzip(content: bytes) -> bytes:
     if len(content) > MAX_ARCHIVE:
         raise ValueError
     reader = zlib.decompressobj(wbits=31)
-    unpacked = reader.decompress(content, MAX_ARCHIVE)
+    # What is stored is never larger unpacked.
+    unpacked = reader.decompress(content, len(content) + 1)
     if not reader.eof or reader.unused_data:
         raise ValueError
     return unpacked
@@ -105,7 +119,9 @@ def _members(tar: bytes) -> dict[str, bytes]:
     place = 0
     while head := tar[place : place + _BLOCK].rstrip(b"\0"):
         head = head.ljust(_BLOCK, b"\0")
-        size = int(head[124:135], 8)
+        if not (octal := _SIZE.fullmatch(head[124:136])):
+            raise ValueError
+        size = int(octal[1], 8)
         prefix, name = head[345:500].rstrip(b"\0"), head[:100].rstrip(b"\0")
         full = (prefix + b"/" + name if prefix else name).decode()
         found[full] = tar[place + _BLOCK : place + _BLOCK + size]

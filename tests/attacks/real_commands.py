@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from demo.service import Issuer, free_address
 from tests.locked_project import LockedProject
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +34,12 @@ class AttackedProject(LockedProject):
 
     def run(self, *arguments: str) -> Any:
         return self.command("contract", *arguments)
+
+    def serve(self, issuer: Issuer) -> Ended:
+        """Start the service, which has to refuse to."""
+        keys = f"https://login.example.com={issuer.jwks}"
+        self.environment |= {"ENTITLEMENTS_KEYS": keys, "ENTITLEMENTS_LISTEN": free_address()}
+        return self.command("serve")
 
     def command(self, *arguments: str, seconds: float = _SECONDS) -> Ended:
         """Run `entitlements` to its end, which has to come, without a traceback."""
