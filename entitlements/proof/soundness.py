@@ -6,6 +6,7 @@ mend names what it concerned, as a predicate on contracts and policies that errs
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from entitlements.proof.decision_shape import may_oblige
 _WITH = re.compile(rb"\bwith\b")
 _NUMBER = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _PRINTED = re.compile(rb"sprintf|marshal|template|encode_sign|sign_req|\$[\"`]")
+_LIKE_A_NUMBER = re.compile(r"[-+.0-9]")
+_INDEX = re.compile(rb"[\"`][-+.0-9]")
 _CALCULATED = re.compile(rb"[*/%]|\b(mul|div|rem|round|ceil|floor|abs|sum|product|to_number|plus|minus|time)\b")
 
 
@@ -73,6 +76,30 @@ def _tells_spellings(side: ProofSide) -> bool:
     )
 
 
+def _converts_keys_of_documents(side: ProofSide) -> bool:
+    """Whether a base document has a member named like a number, or a list while policies hold such a string."""
+    files = side.files or {}
+    indexed = any(_INDEX.search(content) for name, content in files.items() if name.endswith(".rego"))
+    return any(_may_convert(name, content, indexed) for name, content in files.items() if not name.endswith(".rego"))
+
+
+def _may_convert(name: str, content: bytes, indexed: bool) -> bool:
+    try:
+        document = json.loads(content) if name.endswith(".json") else None
+    except ValueError:
+        document = None
+    return document is None or _named_like_a_number(document, indexed)
+
+
+def _named_like_a_number(document: object, indexed: bool) -> bool:
+    if isinstance(document, list):
+        return (bool(document) and indexed) or any(_named_like_a_number(one, indexed) for one in document)
+    if not isinstance(document, dict):
+        return False
+    names = any(_LIKE_A_NUMBER.match(name) for name in document)
+    return names or any(_named_like_a_number(one, indexed) for one in document.values())
+
+
 def _holds_another_spelling(content: bytes) -> bool:
     return any(number_spelled(written.decode()) is None for written in _NUMBER.findall(content))
 
@@ -98,6 +125,12 @@ HISTORY: tuple[Mend, ...] = (
         "a built-in that tells spellings of one number apart (`json.marshal` of `1.0` and of `1e0`) was taken to give "
         "the same for both",
         _either(_tells_spellings),
+    ),
+    Mend(
+        6,
+        "a rule that OPA's index leaves out where a number is the key of a base document "
+        "(`reasons contains r if data.m[n]`) was taken to be evaluated",
+        _either(_converts_keys_of_documents),
     ),
 )
 """Every false proof that was mended, oldest first. Proofs before the first are of soundness 1."""

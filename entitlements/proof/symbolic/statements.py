@@ -19,6 +19,7 @@ from entitlements.proof.symbolic.plan import (
     Statement,
 )
 from entitlements.proof.symbolic.references import SURELY, converted_member, reference_locals
+from entitlements.proof.symbolic.rule_index import asked_of_collections
 from entitlements.proof.symbolic.terms import FALSE, TRUE, Term, both, either, negation
 from entitlements.proof.symbolic.value import (
     ARRAY,
@@ -72,6 +73,7 @@ class Statements:
         self._data = data
         self._iterating = iterating(functions)
         self._of_rules: dict[str, frozenset[int]] = {}
+        self._of_index: dict[str, frozenset[int]] = {}
         self._references: dict[str, Mapping[int, str]] = {}
 
     def _value(self, frame: Frame, operand: Operand) -> Value:
@@ -185,6 +187,7 @@ class Statements:
         found = self._algebra.member(source, key)
         if reference := self._reference(frame, statement.operands["source"]):
             known = reference == SURELY and frame.locals.get(frame.function.parameters[1]) is self._data
+            known = known and statement.operands["target"] not in self._indexed(frame.function)
             converted = converted_member(self.limits.place, source, key, live, known=known)
             found = merged([(TRUE, found), (TRUE, converted)])
         elif self._is_of_rule(frame, statement.operands["source"]):
@@ -198,6 +201,11 @@ class Statements:
         if name not in self._references:
             self._references[name] = reference_locals(frame.function)
         return self._references[name].get(source.index, "") if isinstance(source, Local) else ""
+
+    def _indexed(self, function: Function) -> frozenset[int]:
+        if function.name not in self._of_index:
+            self._of_index[function.name] = asked_of_collections(function)
+        return self._of_index[function.name]
 
     def _is_of_rule(self, frame: Frame, source: Operand) -> bool:
         """Whether a local holds what a reference into a rule has come to that goes through base documents by key."""

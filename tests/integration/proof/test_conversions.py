@@ -5,13 +5,18 @@ Each widening that a proof would hide if it read the key as it is, with a near m
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from entitlements.contract import Contract
+from entitlements.engine import BatchEngine
 from entitlements.engine.plan_build import build_plan
+from entitlements.model import Resource
 from entitlements.proof import PROVED, REFUTED, UNKNOWN, Effort, Side, compare_access
+from entitlements.proof.point import Point, Token, policy_input_of
 from entitlements.proof.symbolic.question import Policy
 from tests.integration.proof.test_traps import TEXT, Case, access, cases, held, must, with_claims
 
@@ -20,6 +25,7 @@ ONE, BOTH = {"enum": [1]}, {"enum": [1, 2]}
 LOW, HIGH = {"type": "number", "minimum": 0, "maximum": 1}, {"type": "number", "minimum": 0, "maximum": 2}
 SMALL, LARGE = {"type": "integer", "minimum": -40, "maximum": 0}, {"type": "integer", "minimum": -40, "maximum": 40}
 KEY = "input.subject.claims.key"
+NAME = "input.subject.claims.name"
 ANYBODY = 'input.subject.claims.name != "nobody"'
 M = '{"m": {"1.5": true, "2": true, "30": true, "1e-05": true, "-7": true}, "xs": [false, true]}'
 GONE = '{"m": {"0.5": true, "1": true}}'
@@ -69,6 +75,61 @@ def test_a_conversion_that_is_not_followed_is_never_called_proved(case: Case, op
     assert found.no_new_access.answer == REFUTED
     assert found.no_lost_access.answer == UNKNOWN
     assert "authz.rego:" in found.no_lost_access.reason
+
+
+INDEXED = {
+    "a set": ('found contains "x" if data.tables.m[KEY]', '"x" in found'),
+    "a set of two": ('found contains "x" if data.tables.m[KEY]\n\nfound contains "y" if NAME == "y"', '"x" in found'),
+    "an object": ("found[NAME] := 1 if data.tables.m[KEY]", "found[NAME]"),
+    "two values": ('found := "x" if data.tables.m[KEY]\n\nfound := "y" if NAME == "y"', 'found == "x"'),
+    "an else": ('found := "x" if { data.tables.m[KEY] } else := "y" if { NAME == "y" }', 'found == "x"'),
+    "a function": (
+        'found(k) := "x" if data.tables.m[k]\n\nfound("0") := "y"\n\nasked if found(KEY) == "x"',
+        "asked",
+    ),
+    "a variable": ('found contains "x" if { k := KEY; data.tables.m[k] }', '"x" in found'),
+    "a constant before": ('found contains "x" if data.tables.n[1][NAME]', '"x" in found'),
+    "a constant index before": ('found contains "x" if data.tables.xs["1"][NAME]', '"x" in found'),
+    "behind a loop": ('found contains r if { some r in ["x"]; data.tables.m[KEY] }', '"x" in found'),
+}
+"""Rules that OPA's index may leave out for a number as a key of a base document, and how they are asked."""
+RARE = 'NAME == "zebra-17"; input.resource.properties.state == "open"; KEY == 2'
+
+
+@pytest.mark.parametrize("name", INDEXED)
+@pytest.mark.parametrize("negated", [False, True])
+def test_a_rule_that_the_index_of_opa_leaves_out_is_never_proved_to_hold(
+    name: str, negated: bool, opa: Path, tmp_path: Path
+) -> None:
+    rules, asked = INDEXED[name]
+    document = {"m": {"2": True}, "n": {"1": {"zebra-17": True}}, "xs": [0, {"zebra-17": True}]}
+    one = with_claims(key=must(BOTH), name=must(TEXT))
+
+    def policy(condition: str) -> str:
+        return f"allow if {{ {RARE}; {condition} }}\n\n{rules}".replace("KEY", KEY).replace("NAME", NAME)
+
+    ways = [policy(asked), policy(f"not {asked}")]
+    before, after = ways[::-1] if negated else ways
+    found = access(Case("index", "", one, one, before, after, json.dumps(document)), tmp_path, opa)
+    token = {"role": "user", "key": 2, "name": "zebra-17"}
+    allowed = [decides(opa, tmp_path / side, one, token) for side in ("before", "after")]
+    # Whichever OPA allows: the other side must not be proved to be as wide.
+    assert sorted(allowed) == [False, True]
+    widens = found.no_new_access if allowed[1] else found.no_lost_access
+    assert widens.answer in (REFUTED, UNKNOWN), widens
+
+
+def decides(opa: Path, folder: Path, one: Contract, claims: dict[str, Any]) -> bool:
+    token = Token("u_1", frozenset(), claims, "client")
+    point = Point(token, token, "read", Resource("item", "1", {"state": "open"}), {}, {})
+    with BatchEngine(opa, folder, one.decision_path) as engine:
+        (verdict,) = engine.decide([policy_input_of(one, token, point)])
+    return verdict is not None and verdict.allow
+
+
+def test_a_rule_of_one_value_is_followed_through_the_index(opa: Path, tmp_path: Path) -> None:
+    rule = "allow if { ANYBODY; ok }\n\nok if data.tables.m[KEY]\n\nok if KEY == 7"
+    held(one("one value", REFUTED, (HALF, HALVES), rule), tmp_path, opa)
 
 
 @pytest.mark.parametrize("key", ["1.5", "2"])
