@@ -90,8 +90,7 @@ def read_file(path: Path, limit: int, *, within: Path | None = None, code: str) 
 def fingerprint(root: Path, wanted: Wanted, *, depth: int = _MAX_DEPTH) -> Fingerprint:
     """What differs once the wanted files of a folder do, or the reasons why one cannot be read. Never raises."""
     walk = _Walk(root, wanted, CEILING, depth)
-    listing: list[tuple[str, object]] = [*walk.listing().items()]
-    return (*listing, *walk.faults)
+    return (*walk.listing().items(), *walk.faults)
 
 
 def displayed(path: str | Path) -> str:
@@ -261,8 +260,7 @@ def _content(path: Path, within: str | None, limit: int) -> tuple[bytes, _Versio
 
 def _refuse_special(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a special file")
-        raise _Refused(f"is {kind}, not a regular file")
+        raise _Refused(f"is {_KINDS.get(stat.S_IFMT(status.st_mode), 'a special file')}, not a regular file")
 
 
 def _refuse_outside(path: Path, within: str, opened: os.stat_result) -> None:
@@ -280,7 +278,10 @@ def _inside(real: str, root: str) -> bool:
 
 def _target(path: Path) -> str:
     """Where a link says that it leads, or where a name leads to by a link above it."""
-    return displayed(path.readlink() if path.is_symlink() else os.path.realpath(path))
+    try:
+        return displayed(path.readlink() if path.is_symlink() else os.path.realpath(path))
+    except OSError:
+        return displayed(path)
 
 
 def _identity(status: os.stat_result) -> _Identity:
