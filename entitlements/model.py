@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+MAX_TOKEN_BYTES = 16 * 1024
+"""What a token may measure: 200 group ids, the most that Entra puts into one, make 11.6 kB."""
+
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
 
@@ -34,6 +37,54 @@ class ContractRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """What the claims of an access token must satisfy, where the header does not tell it from other tokens.
+
+    test: `all_of` or `any_of` the parts; `present`, `one_of` the values, or `prefix` (the one value) of the claim,
+    which is a string for the last two; `audience_is_not_client`.
+    """
+
+    test: str
+    claim: str = ""
+    values: tuple[str, ...] = ()
+    parts: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRules:
+    """How an access token of one kind of authorization server is told apart, and where things stand in it.
+
+    The defaults are those of RFC 9068.
+
+    header_types: permitted `typ` of the header in lower case, without `application/`; empty string: no `typ`;
+    marker: what only an access token satisfies, None where the header alone decides;
+    never: claims that no access token of this server has; scopes: names and forms (`string` or `list`) of claims with
+    granted scopes; client: claims that name the client, all that are there have to agree;
+    registered: claims that have to be there, beside what stands for the audience;
+    audience_clients: the clients whose tokens are for the audience, where the server issues no `aud`;
+    audience_is: what the audience is although nobody should use it as one: `client`, `account`, `issuer`, `userinfo`;
+    unused: claims of the server that mean nothing to policies and are not reported as undeclared.
+    """
+
+    name: str = "rfc9068"
+    header_types: tuple[str, ...] = ("at+jwt",)
+    marker: Condition | None = None
+    never: tuple[str, ...] = ("nonce", "at_hash", "c_hash", "s_hash", "events", "token_introspection")
+    scopes: tuple[tuple[str, str], ...] = (("scope", "string"),)
+    client: tuple[str, ...] = ("client_id",)
+    registered: tuple[str, ...] = ("iss", "exp", "sub", "client_id", "iat", "jti")
+    audience_clients: tuple[str, ...] = ()
+    audience_is: str = ""
+    unused: tuple[str, ...] = ()
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Every claim that these rules read or know of."""
+        named = {name for name, _ in self.scopes} | {*self.client, *self.registered, *self.unused}
+        return frozenset(named | {"iss", "aud", "exp", "iat", "nbf", "jti", "sub"})
+
+
+@dataclass(frozen=True, slots=True)
 class TokenProfile:
     """What a contract version demands of a token before its claims are looked at.
 
@@ -45,6 +96,7 @@ class TokenProfile:
     audience: str
     algorithms: tuple[str, ...]
     max_lifetime: int
+    rules: TokenRules = TokenRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +104,8 @@ class VerifiedClaims:
     """Claims of a token whose signature, type, issuer, audience and times hold. Only the token room makes these.
 
     values: the whole payload, as parsed; audience: the pinned audience that was matched; algorithm: the JWS
-    algorithm of the signature; expires_at: `exp` in seconds since the epoch; lifetime: `exp - iat` in seconds.
+    algorithm of the signature; expires_at: `exp` in seconds since the epoch; lifetime: `exp - iat` in seconds, from now
+    on where there is no `iat`; header_type: `typ` of the header as in `TokenRules`.
     """
 
     values: Mapping[str, JSON]
@@ -61,6 +114,7 @@ class VerifiedClaims:
     algorithm: str
     expires_at: float
     lifetime: float
+    header_type: str = "at+jwt"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ from entitlements.contract import (
     policy_input,
     request_faults,
 )
-from entitlements.decision_log import MASKED, DecisionLog, DecisionRecord, Masking
+from entitlements.decision_log import DecisionLog, DecisionRecord, Masking
+from entitlements.decision_record import with_contract, with_decision
 from entitlements.engine import PolicyEngine
 from entitlements.errors import EngineUnavailable, RequestInvalid, TokenRejected
 from entitlements.model import AccessRequest, Decision, Principal, VerifiedClaims
@@ -132,9 +133,8 @@ class PolicyDecisionPoint:
             self._keep(replace(record, effect="reject", refusal=refusal.code), started)
             raise TokenRejected(refusal.code, refusal.message, decision_id=record.decision_id) from None
         contract = outcome.contract
-        record = _with_contract(record, contract, outcome.claims)
-        record = self._masking.identify(record, outcome.claims, _sensitivities(contract))
-        self._keep(_with_decision(record, outcome.decision, outcome.ignored), started)
+        record = with_contract(record, contract, outcome.claims, self._masking)
+        self._keep(with_decision(record, outcome.decision, outcome.ignored), started)
         return Answered(outcome.decision, outcome.ignored)
 
     def _decide_by(self, asked: _Asked) -> _Outcome:
@@ -266,28 +266,3 @@ def _admit(catalog: Catalog, claims: VerifiedClaims) -> tuple[Contract, Admitted
     if first is None:
         raise TokenRejected("audience_mismatch", "no contract is pinned for the audience")
     return first
-
-
-def _with_contract(record: DecisionRecord, contract: Contract, claims: VerifiedClaims) -> DecisionRecord:
-    return replace(
-        record,
-        audience=claims.audience,
-        contract=f"{contract.ref.name}@{contract.ref.version}",
-        contract_digest=contract.ref.digest,
-    )
-
-
-def _sensitivities(contract: Contract) -> dict[str, str]:
-    return {name: contract.claims[name].sensitivity for name in MASKED if name in contract.claims}
-
-
-def _with_decision(record: DecisionRecord, decision: Decision, ignored: tuple[str, ...]) -> DecisionRecord:
-    return replace(
-        record,
-        effect="allow" if decision.allow else "deny",
-        reasons=decision.reasons,
-        policy_revision=decision.policy_revision or "",
-        obligations=tuple(str(obligation.get("id", "")) for obligation in decision.obligations),
-        violations=tuple(f"{violation.code}:{violation.claim}" for violation in decision.violations),
-        ignored=ignored,
-    )

@@ -83,7 +83,7 @@ def _read(samples: IO[bytes]) -> tuple[list[Mapping[str, JSON]], list[Mapping[st
             continue
         seen = inspect(text.decode("latin-1"))
         if seen.header is None or seen.payload is None:
-            raise click.UsageError(f"line {number}: {seen.refusal.message if seen.refusal else 'no token'}")
+            raise click.UsageError(f"line {number}: {seen.refusals[0].message if seen.refusals else 'not a token'}")
         headers.append(seen.header)
         claims.append(seen.payload)
     if not claims:

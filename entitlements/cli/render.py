@@ -11,6 +11,7 @@ from typing import IO, Any, NoReturn
 import click
 
 from entitlements.errors import DecisionUnavailable, EntitlementsError, NotFollowed, ProofFailed, StartupFault
+from entitlements.model import MAX_TOKEN_BYTES
 from entitlements.settings import Settings, load_settings
 
 FAILED, USAGE, NO, NO_ANSWER = 1, 2, 3, 4
@@ -25,7 +26,7 @@ token_option = click.option(
 
 def read_token(file: IO[bytes]) -> str:
     """The token in a file, without what is around it. Octets of no token stay what they are: no token."""
-    return file.read(16_384).decode("latin-1").strip()
+    return file.read(2 * MAX_TOKEN_BYTES).decode("latin-1").strip()
 
 
 def read_settings() -> Settings:

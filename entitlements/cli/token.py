@@ -16,7 +16,8 @@ from entitlements.cli import render
 from entitlements.cli.authorize import parse_members
 from entitlements.contract import ALWAYS_DECLARED, Catalog, Contract, Refused, admit, load_catalog
 from entitlements.errors import KeysUnavailable, StartupFault, TokenRejected
-from entitlements.model import JSON, VerifiedClaims, Violation
+from entitlements.model import JSON, TokenRules, VerifiedClaims, Violation
+from entitlements.profiles import client_of, header_type, shaped
 from entitlements.token import Refusal, TokenVerifier, access_token_claims, from_jwk, generate_key, inspect, mint
 from entitlements.wiring import KeyRing
 
@@ -75,7 +76,7 @@ def keygen(algorithm: str, out: Path, public_folder: Path | None) -> None:
 @click.option("--scope", "scopes", multiple=True, help="A scope; may be given several times.")
 @click.option("--claim", "claims", multiple=True, callback=parse_members, help="`name=value`; a JSON value counts.")
 @click.option("--lifetime", type=int, default=600, show_default=True, help="Seconds until the token expires.")
-@click.option("--typ", default="at+jwt", show_default=True, help="The header's `typ`.")
+@click.option("--typ", default=None, help="The header's `typ`. [default: that of the contract's profile]")
 def mint_command(
     key_file: IO[str],
     name: str,
@@ -84,7 +85,7 @@ def mint_command(
     scopes: Sequence[str],
     claims: Mapping[str, JSON],
     lifetime: int,
-    typ: str,
+    typ: str | None,
 ) -> None:
     """Mint a development access token on standard output. It may break the contract on purpose."""
     contract = find_contract(_catalog(), name)
@@ -102,7 +103,8 @@ def mint_command(
         claims=claims,
         scopes=scopes,
     )
-    click.echo(mint(key, payload, typ=typ))
+    kind, shape = shaped(contract.profile.rules, payload)
+    click.echo(mint(key, shape, typ=kind if typ is None else typ))
 
 
 def _catalog() -> Catalog:
@@ -132,17 +134,18 @@ def inspect_command(token_file: IO[bytes], name: str | None, form: str) -> None:
     Values of claims marked pii or secret are not shown. Exit code 3: it would not be accepted.
     """
     text = render.read_token(token_file)
-    seen = inspect(text)
+    catalog = _catalog()
+    wanted = find_contract(catalog, name) if name else None
+    seen = inspect(text, lambda payload: _rules(wanted or _contract_of(catalog, payload)))
     if seen.header is None or seen.payload is None:
-        message = seen.refusal.message if seen.refusal else "the token cannot be read"
+        message = seen.refusals[0].message if seen.refusals else "the token cannot be read"
         click.echo(f"{render.paint('unreadable', 'red')}  {message}", err=True)
         sys.exit(render.NO)
-    catalog = _catalog()
-    contract = find_contract(catalog, name) if name else _contract_of(catalog, seen.payload)
-    signature, refusal = _signature_state(catalog, text)
-    if seen.refusal and not refusal:
-        refusal = _told(seen.refusal)
-    violations = _violations(contract, seen.payload) if contract else ()
+    contract = wanted or _contract_of(catalog, seen.payload)
+    signature, first = _signature_state(catalog, text)
+    refusals = [*dict.fromkeys([*([first] if first else []), *map(_told, seen.refusals)])]
+    refusal = refusals[0] if refusals else ""
+    violations = _violations(contract, seen.header, seen.payload) if contract else ()
     accepted = signature == "holds" and not refusal and contract is not None and not violations
     if form == "json":
         render.as_json(
@@ -150,6 +153,7 @@ def inspect_command(token_file: IO[bytes], name: str | None, form: str) -> None:
                 "accepted": accepted,
                 "signature": signature,
                 "refusal": refusal or None,
+                "refusals": refusals,
                 "contract": f"{contract.name}@{contract.version}" if contract else None,
                 "header": seen.header,
                 "claims": {
@@ -161,8 +165,8 @@ def inspect_command(token_file: IO[bytes], name: str | None, form: str) -> None:
         )
     else:
         click.echo(f"signature   {signature}")
-        if refusal:
-            click.echo(f"{render.paint('refused', 'red')}     {refusal}")
+        for told in refusals:
+            click.echo(f"{render.paint('refused', 'red')}     {told}")
         click.echo(f"contract    {f'{contract.name}@{contract.version}' if contract else 'none for its audience'}")
         click.echo(f"header      {render.safe(json.dumps(seen.header))}\n")
         click.echo(render.table(["claim", "value", "contract"], _rows(contract, seen.payload)))
@@ -174,11 +178,19 @@ def inspect_command(token_file: IO[bytes], name: str | None, form: str) -> None:
     sys.exit(0 if accepted else render.NO)
 
 
+def _rules(contract: Contract | None) -> TokenRules:
+    return contract.profile.rules if contract else TokenRules()
+
+
 def _contract_of(catalog: Catalog, payload: Mapping[str, JSON]) -> Contract | None:
     audience = payload.get("aud")
     for name in audience if isinstance(audience, list) else [audience]:
         if isinstance(name, str) and catalog.candidates(name):
             return catalog.candidates(name)[0]
+    for contract in catalog.contracts:
+        rules = contract.profile.rules
+        if payload.get("iss") == contract.profile.issuer and client_of(rules, payload) in rules.audience_clients:
+            return contract
     return None
 
 
@@ -207,28 +219,35 @@ def _signature_state(catalog: Catalog, text: str) -> tuple[str, str]:
     return "holds", ""
 
 
-def _violations(contract: Contract, payload: Mapping[str, JSON]) -> tuple[Violation, ...]:
+def _violations(contract: Contract, header: Mapping[str, JSON], payload: Mapping[str, JSON]) -> tuple[Violation, ...]:
     """What of the claims breaks the contract, as far as it can be told of unverified claims."""
     profile = contract.profile
+    kind = header_type(header)
     claims = VerifiedClaims(
-        {"sub": "", "client_id": "", **payload}, profile.issuer, profile.audience, profile.algorithms[0], 0, 0
+        payload, profile.issuer, profile.audience, profile.algorithms[0], 0, 0, "" if kind is None else kind
     )
     admission = admit(contract, claims)
-    return admission.violations if isinstance(admission, Refused) else ()
+    found = admission.violations if isinstance(admission, Refused) else ()
+    # Told one by one as what the token is refused for.
+    return tuple(one for one in found if one.code != "profile_mismatch")
 
 
 def _hidden(contract: Contract | None, claim: str) -> bool:
     """Whether a claim's value must not be shown; of an unknown contract nothing is known to be harmless."""
     if contract is None:
         return claim not in ALWAYS_DECLARED
-    return claim in contract.claims and contract.claims[claim].sensitivity in ("pii", "secret")
+    name = "client_id" if claim in contract.profile.rules.client else claim
+    return any(
+        one in contract.claims and contract.claims[one].sensitivity in ("pii", "secret") for one in (name, claim)
+    )
 
 
 def _note(contract: Contract | None, claim: str) -> str:
     """What the contract says of a claim in an access token."""
     spec = contract.claims.get(claim) if contract else None
     if spec is None:
-        return "registered" if claim in ALWAYS_DECLARED else "undeclared"
+        known = ALWAYS_DECLARED | _rules(contract).known if contract else ALWAYS_DECLARED
+        return "registered" if claim in known else "undeclared"
     if "access_token" not in spec.tokens:
         return f"undeclared here, belongs to {', '.join(spec.tokens)}, {spec.sensitivity}"
     return f"declared, {spec.sensitivity}"

@@ -13,7 +13,14 @@ from entitlements.contract.audience import asked_audience, check_default, second
 from entitlements.contract.catalog import Catalog, load_catalog
 from entitlements.contract.change_rules import RULES, Change, ChangeRule
 from entitlements.contract.changes import changes
-from entitlements.contract.conformance import Admitted, Refused, admit, conforms, request_faults
+from entitlements.contract.conformance import (
+    Admitted,
+    Refused,
+    admit,
+    conforms,
+    named_as_registered,
+    request_faults,
+)
 from entitlements.contract.document import (
     ALWAYS_DECLARED,
     REGISTERED,
@@ -98,6 +105,7 @@ __all__ = [
     "load_gate_settings",
     "lock_text",
     "misplaced",
+    "named_as_registered",
     "of_step",
     "pairs",
     "parse_contract",

@@ -54,6 +54,8 @@ def _profile(old: Contract, new: Contract) -> Iterator[Change]:
     old_kind, new_kind = (_part(c.canonical, "tokens", "access_token", "profile") for c in (old, new))
     if old_kind != new_kind:
         yield Change("token_profile_changed", f"{place}.profile", "", old_kind, new_kind)
+    else:
+        yield from _rules(place, old, new)
     yield from _members(
         "algorithm_removed", f"{place}.algorithms", {*before.algorithms} - {*after.algorithms}, "", gone=True
     )
@@ -67,6 +69,14 @@ def _profile(old: Contract, new: Contract) -> Iterator[Change]:
         rule = "undeclared_tightened" if new.reject_undeclared else "undeclared_relaxed"
         words = {True: "reject", False: "ignore"}
         yield Change(rule, "undeclared_claims", "", words[old.reject_undeclared], words[new.reject_undeclared])
+
+
+def _rules(place: str, old: Contract, new: Contract) -> Iterator[Change]:
+    """Rules of one profile that differ: said by hand, or beside its name."""
+    before, after = (_part(contract.canonical, "tokens", "access_token").get("rules", {}) for contract in (old, new))
+    for member in sorted({*before, *after}):
+        if before.get(member) != after.get(member):
+            yield Change("token_profile_changed", f"{place}.{member}", "", before.get(member), after.get(member))
 
 
 def _part(document: Any, *keys: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,10 +12,14 @@ import jsonschema_rs
 
 from entitlements.contract.document import ALWAYS_DECLARED, REGISTERED, Contract, ObjectSpec
 from entitlements.contract.schema_subset import compile_validator
-from entitlements.model import JSON, Action, Principal, Resource, VerifiedClaims, Violation
+from entitlements.model import JSON, Action, Principal, Resource, TokenRules, VerifiedClaims, Violation
+from entitlements.profiles import client_of, misfit, scopes_of, subject_of
 
-_SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")
-# A token of 8 KiB can break a contract in thousands of places, and an answer is bounded too.
+_SCOPE_FORMS = {
+    "string": "is not a list of scopes separated by single blanks",
+    "list": "is not an array of scopes",
+}
+# A token of 16 KiB can break a contract in thousands of places, and an answer is bounded too.
 MAX_VIOLATIONS = 100
 _NO_OBJECT = ObjectSpec({}, ())
 _WORDS = {
@@ -69,17 +72,19 @@ def admit(contract: Contract, claims: VerifiedClaims) -> Admitted | Refused:
         violations.append(Violation("algorithm_not_permitted", "alg", "is not an algorithm of this version"))
     if claims.lifetime > profile.max_lifetime:
         violations.append(Violation("lifetime_too_long", "exp", "is later than this version permits"))
-    values = claims.values
-    scope_text = values.get("scope", "")
-    scopes: tuple[str, ...] = ()
-    if "scope" in values and not (isinstance(scope_text, str) and _SCOPES.fullmatch(scope_text)):
-        violations.append(Violation("scope_malformed", "scope", "is no list of scopes separated by single blanks"))
-    elif isinstance(scope_text, str):
-        scopes = tuple(sorted(set(scope_text.split(" ")) - {""}))
+    values = named_as_registered(profile.rules, claims.values)
+    if misfit(profile.rules, claims.header_type, claims.values) is not None:
+        violations.append(Violation("profile_mismatch", "typ", "is not an access token by the profile of this version"))
+    scopes = scopes_of(profile.rules, claims.values)
+    if scopes is None:
+        name = next(name for name, _ in profile.rules.scopes if name in claims.values)
+        violations.append(Violation("scope_malformed", name, _SCOPE_FORMS[dict(profile.rules.scopes)[name]]))
+        scopes = ()
     granted = tuple(scope for scope in scopes if scope in contract.scopes)
     held = _held(contract, frozenset(granted))
     present = {name: value for name, value in values.items() if name in held}
-    undeclared = [name for name in values if name not in held and name not in ALWAYS_DECLARED]
+    known = ALWAYS_DECLARED | (frozenset() if profile.rules.name == "rfc9068" else profile.rules.known)
+    undeclared = [name for name in values if name not in held and name not in known]
     foreign = [scope for scope in scopes if scope not in contract.scopes]
     if contract.reject_undeclared:
         violations += [
@@ -97,12 +102,18 @@ def admit(contract: Contract, claims: VerifiedClaims) -> Admitted | Refused:
     if violations:
         return Refused(tuple(violations[:MAX_VIOLATIONS]))
     principal = Principal(
-        id=str(values["sub"]),
-        client_id=str(values["client_id"]),
+        id=subject_of(profile.rules, claims.values),
+        client_id=client_of(profile.rules, claims.values),
         claims={name: value for name, value in present.items() if name not in REGISTERED},
         scopes=granted,
     )
     return Admitted(principal, tuple(_shown(name) for name in [*undeclared, *foreign][:32]))
+
+
+def named_as_registered(rules: TokenRules, values: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    """The claims, with subject and client also under their registered names (RFC 9068 section 2.2)."""
+    named = {"sub": subject_of(rules, values), "client_id": client_of(rules, values)}
+    return {**values, **{name: value for name, value in named.items() if value}}
 
 
 def request_faults(

@@ -8,6 +8,7 @@ from entitlements.contract.document import ALWAYS_DECLARED, Contract
 from entitlements.contract.links import CODE, link_faults, link_faults_of_step
 from entitlements.contract.steps import ContractFile
 from entitlements.errors import Fault
+from entitlements.profiles import DOCUMENTED_ONLY
 
 
 def lint_links(file: ContractFile, older: ContractFile | None = None) -> list[Fault]:
@@ -24,6 +25,13 @@ def lint(contract: Contract) -> tuple[Fault, ...]:
 
 
 def _warnings(contract: Contract) -> Iterator[tuple[str, str, str]]:
+    profile = contract.profile
+    place = "tokens.access_token"
+    if profile.rules.name in DOCUMENTED_ONLY:
+        text = f"the profile `{profile.rules.name}` is made from the server's documentation, not tried with the server"
+        yield "profile_not_tried", f"{place}.profile", text
+    if profile.max_lifetime > 86400:
+        yield "lifetime_long", f"{place}.max_lifetime", "a token that leaks is of use for more than a day"
     relied_on = {name for consumer in contract.consumers for name in consumer.relies_on}
     for name, claim in contract.claims.items():
         place = f"claims.{name}"

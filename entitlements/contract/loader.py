@@ -21,6 +21,7 @@ from entitlements.contract.document import (
     RequestSpec,
     ScopeSpec,
 )
+from entitlements.contract.token_rules import canonical_rules, rule_faults, token_rules
 from entitlements.errors import ContractsInvalid, Fault, FolderUnreadable
 from entitlements.folder import CEILING, displayed, read_file, read_folder
 from entitlements.model import JSON, TokenProfile
@@ -119,6 +120,7 @@ def _across(document: Mapping[str, Any], path: Path | None) -> Iterator[tuple[Pl
         yield ("claims",), "a contract needs one claim or more"
     if not document["tokens"]["access_token"]["algorithms"]:
         yield ("tokens", "access_token", "algorithms"), "one algorithm or more is needed"
+    yield from rule_faults(document)
     yield from _schemas(document)
     yield from _names(document)
     yield from _consumers(document)
@@ -207,7 +209,11 @@ def _freeze(document: Mapping[str, Any]) -> Contract:
         version=document["version"],
         description=document["description"],
         profile=TokenProfile(
-            document["issuer"], document["audience"], tuple(sorted(access["algorithms"])), access["max_lifetime"]
+            document["issuer"],
+            document["audience"],
+            tuple(sorted(access["algorithms"])),
+            access["max_lifetime"],
+            token_rules(access),
         ),
         decision_path="/".join([*document["policy"]["package"].split("."), document["policy"]["rule"]]),
         reject_undeclared=document["undeclared_claims"] == "reject",
@@ -250,7 +256,14 @@ def _canonical(
         "issuer": document["issuer"],
         "audience": document["audience"],
         "policy": dict(document["policy"]),
-        "tokens": {"access_token": {**access, "algorithms": sorted(access["algorithms"])}},
+        "tokens": {
+            "access_token": {
+                "profile": access["profile"],
+                "algorithms": sorted(access["algorithms"]),
+                "max_lifetime": access["max_lifetime"],
+                **canonical_rules(token_rules(access)),
+            }
+        },
         "undeclared_claims": document["undeclared_claims"],
         "claims": {
             name: {

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from entitlements.profiles import AUDIENCE_IS, GENERIC, PROFILES
+
 # Asymmetric ones only (RFC 8725 section 3.2).
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 TOKEN_KINDS = ("access_token", "id_token", "userinfo", "introspection", "wrapper_token")
@@ -18,6 +20,11 @@ VERSION = r"\A(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\Z"
 _NAME = validate.Regexp(r"\A[a-z][a-z0-9_-]{0,62}\Z", error="must be lower-case letters, digits, `-` and `_`")
 # Namespaced names such as `https://example.com/roles` are names like any other (RFC 7519 section 4.2).
 _CLAIM = validate.Regexp(r"\A[^\x00-\x20\x7f\[\]]{1,128}\Z", error="must be a plain name")
+_TYPE = validate.Regexp(
+    r"\A(?!application/)[A-Za-z0-9][A-Za-z0-9!#$&^_.+/-]{0,63}\Z", error="must be a media type or `none`"
+)
+# Thirty days, which Auth0 permits; `contract lint` warns of more than one.
+MAX_LIFETIME = 30 * 86400
 _IDENTIFIER = r"[a-zA-Z_][a-zA-Z0-9_]*"
 _SCOPE = validate.Regexp(r"\A[\x21\x23-\x5b\x5d-\x7e]{1,128}\Z", error="must be a scope token (RFC 6749 section 3.3)")
 
@@ -85,12 +92,34 @@ class PolicyShape(_Strict):
     rule = fields.String(required=True, validate=validate.Regexp(rf"\A{_IDENTIFIER}\Z"))
 
 
+class ScopeClaimShape(_Strict):
+    """A claim with the granted scopes."""
+
+    claim = fields.String(required=True, validate=_CLAIM)
+    form = fields.String(required=True, validate=validate.OneOf(["string", "list"]))
+
+
+class AudienceShape(_Strict):
+    """What stands for the audience where the server issues no `aud`."""
+
+    claim = fields.String(required=True, validate=_CLAIM)
+    values = _names(_CLAIM, required=True)
+
+
 class AccessTokenShape(_Strict):
     """What an access token must be before its claims are looked at."""
 
-    profile = fields.String(required=True, validate=validate.Equal("rfc9068"))
+    profile = fields.String(required=True, validate=validate.OneOf([*PROFILES, GENERIC]))
     algorithms = _names(validate.OneOf(ALGORITHMS), required=True)
-    max_lifetime = _Integer(required=True, validate=validate.Range(1, 86400))
+    max_lifetime = _Integer(required=True, validate=validate.Range(1, MAX_LIFETIME))
+    header_types = _names(_TYPE, load_default=None)
+    marker = fields.Raw(load_default=None)
+    never = _names(_CLAIM, load_default=None)
+    scope = fields.List(fields.Nested(ScopeClaimShape), load_default=None)
+    client = _names(_CLAIM, load_default=None)
+    registered = _names(_CLAIM, load_default=None)
+    audience = fields.Nested(AudienceShape, load_default=None)
+    audience_is = fields.String(load_default="", validate=validate.OneOf(AUDIENCE_IS))
 
 
 class TokensShape(_Strict):

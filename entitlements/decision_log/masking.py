@@ -54,8 +54,8 @@ class Masking:
 
     def _value(self, claims: VerifiedClaims, name: str, sensitivity: str) -> str:
         """The value as it is, masked where it is pii; nothing where it is secret or of a word not known here."""
-        value = str(claims.values[name])
-        if sensitivity in ("public", "internal"):
+        value = str(claims.values.get(name, ""))
+        if not value or sensitivity in ("public", "internal"):
             return value
         return self._key.mask(value, issuer=claims.issuer, claim=name) if sensitivity == "pii" else ""
 

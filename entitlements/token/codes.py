@@ -14,7 +14,7 @@ class Refusal(StrEnum):
     """The code of every TokenRejected that this room raises."""
 
     TOKEN_MALFORMED = "token_malformed"  # noqa: S105 - not three canonical base64url parts of strict JSON objects
-    TOKEN_TOO_LARGE = "token_too_large"  # noqa: S105 - longer than 8192 bytes
+    TOKEN_TOO_LARGE = "token_too_large"  # noqa: S105 - longer than 16 KiB
     ALGORITHM_NOT_PERMITTED = "algorithm_not_permitted"  # `alg` is not one that the contract lists
     TYPE_NOT_ACCESS_TOKEN = "type_not_access_token"  # noqa: S105 - `typ` or the claims say another kind of token
     HEADER_NOT_PERMITTED = "header_not_permitted"  # a header member that could move trust, or a malformed `kid`

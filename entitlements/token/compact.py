@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 
 from entitlements import strict_json
 from entitlements.errors import JSONRefused
-from entitlements.model import JSON
+from entitlements.model import JSON, MAX_TOKEN_BYTES
 from entitlements.token.codes import Refusal, refuse
 
-MAX_TOKEN_BYTES = 8192
 HEADER_DEPTH = 4
 PAYLOAD_DEPTH = 16
 _THREE_PARTS = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)

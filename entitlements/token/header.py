@@ -11,27 +11,33 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from entitlements.model import JSON
+from entitlements.profiles import header_type
 from entitlements.token.codes import Refusal, refuse
 
-# Keys and addresses of keys (RFC 8725 section 3.10), extensions that change what is signed (RFC 7515 section 4.1.11,
-# RFC 7797 section 7), and what belongs to encryption or nesting (RFC 7516, RFC 7519 section 5.2).
-NOT_PERMITTED = ("jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256", "url", "crit", "b64", "zip", "enc", "cty")
-ACCESS_TOKEN_TYPES = frozenset({"at+jwt", "application/at+jwt"})
+# A key and addresses of keys (RFC 8725 section 3.10), extensions that change what is signed (RFC 7515 section 4.1.11,
+# RFC 7797 section 7), and what belongs to encryption or nesting (RFC 7516, RFC 7519 section 5.2). Certificates and
+# their thumbprints (`x5c`, `x5t`, `x5t#S256`) move no trust as long as nobody reads them, and Entra and ADFS send them.
+NOT_PERMITTED = ("jwk", "jku", "x5u", "url", "crit", "b64", "zip", "enc", "cty")
 KEY_ID = re.compile(r"[\x20-\x7e]{1,256}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedHeader:
-    """The two things a header may decide: which algorithm and which key. `kid` is None where the header has none."""
+    """What a header may decide: which algorithm, which key, and whether it is an access token.
+
+    kid: None where the header has none; type: as `profiles.header_type` spells it.
+    """
 
     algorithm: str
     kid: str | None
+    type: str
 
 
-def check_header(header: Mapping[str, JSON], algorithms: Collection[str]) -> CheckedHeader:
+def check_header(header: Mapping[str, JSON], algorithms: Collection[str], types: Collection[str]) -> CheckedHeader:
     """Check every header member that means anything.
 
-    algorithms: the permitted `alg` names, compared octet by octet (RFC 8725 section 3.1).
+    algorithms: the permitted `alg` names, compared octet by octet (RFC 8725 section 3.1); types: the permitted `typ`,
+    see `TokenRules.header_types`.
     Raises TokenRejected algorithm_not_permitted, type_not_access_token or header_not_permitted.
     """
     algorithm = header.get("alg")
@@ -40,15 +46,10 @@ def check_header(header: Mapping[str, JSON], algorithms: Collection[str]) -> Che
     for name in NOT_PERMITTED:
         if name in header:
             raise refuse(Refusal.HEADER_NOT_PERMITTED, f"the header member `{name}` is not permitted")
-    _check_type(header.get("typ"))
-    return CheckedHeader(algorithm, _key_id(header))
-
-
-def _check_type(value: JSON) -> None:
-    # "The resource server MUST verify that the `typ` header value is `at+jwt` or `application/at+jwt`" (RFC 9068
-    # section 4). Lower-casing is safe only for ASCII: `K` has a Unicode twin that str.lower maps onto it.
-    if not isinstance(value, str) or not value.isascii() or value.lower() not in ACCESS_TOKEN_TYPES:
+    kind = header_type(header)
+    if kind is None or kind not in types:
         raise refuse(Refusal.TYPE_NOT_ACCESS_TOKEN, "the header's `typ` is not that of an access token")
+    return CheckedHeader(algorithm, _key_id(header), kind)
 
 
 def _key_id(header: Mapping[str, JSON]) -> str | None:

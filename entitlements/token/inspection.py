@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from entitlements.errors import TokenRejected
-from entitlements.model import JSON
+from entitlements.model import JSON, TokenRules
+from entitlements.profiles import header_type, misfits
 from entitlements.token import compact
-from entitlements.token.claims import check_kind, check_registered
+from entitlements.token.claims import check_bound, check_times
+from entitlements.token.codes import Refusal, refuse
 from entitlements.token.header import check_header
 from entitlements.token.signature import SUPPORTED_ALGORITHMS
 
@@ -17,26 +19,31 @@ from entitlements.token.signature import SUPPORTED_ALGORITHMS
 class InspectedToken:
     """What a token says of itself. NOTHING here is verified: whoever sent the token wrote it.
 
-    header, payload: the parts, None where one cannot be read; refusal: the first reason to refuse the token that can be
-    told without keys, contract and clock, or None.
+    header, payload: the parts, None where one cannot be read; refusals: the reasons to refuse the token that can be
+    told without keys and clock.
     """
 
     header: Mapping[str, JSON] | None = field(repr=False)
     payload: Mapping[str, JSON] | None = field(repr=False)
-    refusal: TokenRejected | None
+    refusals: tuple[TokenRejected, ...]
 
 
-def inspect(token: str) -> InspectedToken:
-    """Decode a token WITHOUT verification. Never raises for any text."""
+def inspect(
+    token: str, rules_of: Callable[[Mapping[str, JSON]], TokenRules] = lambda _: TokenRules()
+) -> InspectedToken:
+    """Decode a token WITHOUT verification. Never raises for any text.
+
+    rules_of: the rules of the contract that its claims are for.
+    """
     try:
         header_part, payload_part, _ = compact.split(token)
     except TokenRejected as refusal:
-        return InspectedToken(None, None, refusal)
+        return InspectedToken(None, None, (refusal,))
     header, header_refusal = _read(header_part, "header", compact.HEADER_DEPTH)
     payload, payload_refusal = _read(payload_part, "payload", compact.PAYLOAD_DEPTH)
     if header is None or payload is None:
-        return InspectedToken(header, payload, header_refusal or payload_refusal)
-    return InspectedToken(header, payload, _judge(token, header, payload))
+        return InspectedToken(header, payload, tuple(filter(None, (header_refusal, payload_refusal))))
+    return InspectedToken(header, payload, tuple(_judge(token, rules_of(payload), header, payload)))
 
 
 def _read(part: str, name: str, depth: int) -> tuple[dict[str, JSON] | None, TokenRejected | None]:
@@ -46,12 +53,22 @@ def _read(part: str, name: str, depth: int) -> tuple[dict[str, JSON] | None, Tok
         return None, refusal
 
 
-def _judge(token: str, header: Mapping[str, JSON], payload: Mapping[str, JSON]) -> TokenRejected | None:
-    try:
-        compact.parse(token)
-        check_header(header, SUPPORTED_ALGORITHMS)
-        check_kind(payload)
-        check_registered(payload)
-    except TokenRejected as refusal:
-        return refusal
-    return None
+def _judge(
+    token: str, rules: TokenRules, header: Mapping[str, JSON], payload: Mapping[str, JSON]
+) -> Iterator[TokenRejected]:
+    kind = header_type(header)
+    checks = (
+        lambda: compact.parse(token),
+        # What is wrong with the type is told with the claims.
+        lambda: check_header(header, SUPPORTED_ALGORITHMS, () if kind is None else (kind,)),
+        lambda: check_times(payload),
+        lambda: check_bound(payload),
+    )
+    for found in misfits(rules, kind, payload):
+        yield refuse(Refusal(found.code), found.text)
+    for check in checks:
+        try:
+            check()
+        except TokenRejected as refusal:
+            if refusal.code != Refusal.TYPE_NOT_ACCESS_TOKEN and "`exp` is missing" not in refusal.message:
+                yield refusal

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from entitlements.errors import Fault, StartupFault, TokenRejected
-from entitlements.model import JSON, TokenProfile, VerifiedClaims
+from entitlements.model import JSON, MAX_TOKEN_BYTES, TokenProfile, VerifiedClaims
+from entitlements.profiles import for_audience
 from entitlements.token import compact
 from entitlements.token.cache import RememberedToken, TokenCache, cache_name
-from entitlements.token.claims import Times, check_kind, check_registered, pinned_audiences
+from entitlements.token.claims import Times, audiences, check_kind, check_times
 from entitlements.token.codes import Refusal, refuse
 from entitlements.token.header import CheckedHeader, check_header
 from entitlements.token.key_source import KeySource
@@ -50,6 +51,11 @@ class TokenVerifier:
         self._keys = {issuer: keys[issuer] for issuer in self._pins}
         self._algorithms = {issuer: _algorithms(_of_issuer(pins)) for issuer, pins in self._pins.items()}
         self._all_algorithms = _algorithms(profiles)
+        self._rules = {
+            issuer: tuple(dict.fromkeys(profile.rules for profile in _of_issuer(pins)))
+            for issuer, pins in self._pins.items()
+        }
+        self._types = frozenset(kind for profile in profiles for kind in profile.rules.header_types)
         self._leeway = leeway
         self._cache = TokenCache(cache_entries)
         self._monotonic = monotonic
@@ -79,14 +85,13 @@ class TokenVerifier:
         """
         _check_size(token)
         genuine = self._genuine(token, now)
-        pins = self._pins[genuine.issuer]
         refusal = _mismatch()
         held = []
-        for audience in pinned_audiences(genuine.claims, pins):
+        for audience, profiles in sorted(self._pins[genuine.issuer].items()):
             try:
-                _check_profiles(pins[audience], genuine.header.algorithm, genuine.lifetime)
+                _check_profiles(profiles, genuine)
             except TokenRejected as error:
-                refusal = error
+                refusal = error if error.code != Refusal.AUDIENCE_MISMATCH else refusal
             else:
                 held.append(audience)
         if not held:
@@ -102,9 +107,9 @@ class TokenVerifier:
     def _verify(self, token: str, now: float, audience: str) -> RememberedToken:
         genuine = self._genuine(token, now)
         pins = self._pins[genuine.issuer]
-        if audience not in pinned_audiences(genuine.claims, pins):
+        if audience not in pins:
             raise _mismatch()
-        _check_profiles(pins[audience], genuine.header.algorithm, genuine.lifetime)
+        _check_profiles(pins[audience], genuine)
         verified = VerifiedClaims(
             values=MappingProxyType(dict(genuine.claims)),
             issuer=genuine.issuer,
@@ -112,23 +117,37 @@ class TokenVerifier:
             algorithm=genuine.header.algorithm,
             expires_at=genuine.times.expires_at,
             lifetime=genuine.lifetime,
+            header_type=genuine.header.type,
         )
         return RememberedToken(verified, genuine.times, genuine.header.kid, genuine.key, genuine.generation)
 
     def _genuine(self, token: str, now: float) -> _Genuine:
-        """The token as its issuer signed it, an access token within its times, for whichever audience."""
+        """The token as its issuer signed it, within its times, for whichever audience."""
         parts = compact.parse(token)
-        header = check_header(parts.header, self._all_algorithms)
+        header = check_header(parts.header, self._all_algorithms, self._types)
         issuer = self._pinned_issuer(parts.payload, header)
         # Read before the key is looked for: a change in between makes what is remembered too old, never too new.
         generation = self._keys[issuer].generation
         key = self._key(issuer, header)
         if not signature_holds(key, parts.signing_input, parts.signature):
             raise refuse(Refusal.SIGNATURE_INVALID, "the signature does not hold")
-        check_kind(parts.payload)
-        times = check_registered(parts.payload)
+        self._check_kind(issuer, header, parts.payload)
+        times = check_times(parts.payload)
         times.check(now, self._leeway)
-        return _Genuine(parts.payload, header, issuer, key, generation, times)
+        lifetime = times.expires_at - (times.issued_at or now)
+        return _Genuine(parts.payload, header, issuer, key, generation, times, audiences(parts.payload), lifetime)
+
+    def _check_kind(self, issuer: str, header: CheckedHeader, payload: Mapping[str, JSON]) -> None:
+        """Refuse what is no access token by any rules of the issuer. Raises the first refusal."""
+        refusals = []
+        for rules in self._rules[issuer]:
+            try:
+                check_kind(rules, header.type, payload)
+            except TokenRejected as refusal:
+                refusals.append(refusal)
+            else:
+                return
+        raise refusals[0]
 
     def _pinned_issuer(self, unverified: Mapping[str, JSON], header: CheckedHeader) -> str:
         """The issuer that the token claims: it only chooses whose keys are asked (RFC 8725 section 3.8)."""
@@ -149,7 +168,10 @@ class TokenVerifier:
 
 @dataclass(frozen=True, slots=True)
 class _Genuine:
-    """Claims whose signature, kind and times hold; what they are for is not looked at yet."""
+    """Claims whose signature and times hold; what they are for is not looked at yet.
+
+    lifetime: `exp - iat` in seconds, from now on where there is no `iat`.
+    """
 
     claims: Mapping[str, JSON] = field(repr=False)
     header: CheckedHeader
@@ -157,27 +179,39 @@ class _Genuine:
     key: VerificationKey
     generation: int
     times: Times
-
-    @property
-    def lifetime(self) -> float:
-        """`exp - iat` in seconds."""
-        return self.times.expires_at - self.times.issued_at
+    audiences: tuple[str, ...]
+    lifetime: float
 
 
 def _check_size(token: str) -> None:
-    if len(token) > compact.MAX_TOKEN_BYTES:
-        raise refuse(Refusal.TOKEN_TOO_LARGE, f"the token is longer than {compact.MAX_TOKEN_BYTES} bytes")
+    if len(token) > MAX_TOKEN_BYTES:
+        raise refuse(Refusal.TOKEN_TOO_LARGE, f"the token is longer than {MAX_TOKEN_BYTES} bytes")
 
 
 def _mismatch() -> TokenRejected:
     return refuse(Refusal.AUDIENCE_MISMATCH, "the token is not for the audience that asks")
 
 
-def _check_profiles(profiles: Sequence[TokenProfile], algorithm: str, lifetime: float) -> None:
-    """Refuse what no pinned version permits; which version a token fits is judged with its claims."""
-    if algorithm not in _algorithms(profiles):
+def _check_profiles(profiles: Sequence[TokenProfile], genuine: _Genuine) -> None:
+    """Refuse what no pinned version permits; which version a token fits is judged with its claims.
+
+    Raises TokenRejected; the kind of the token by each version's rules comes first, then whom it is for.
+    """
+    fitting, refusals = [], []
+    for profile in profiles:
+        try:
+            check_kind(profile.rules, genuine.header.type, genuine.claims)
+        except TokenRejected as refusal:
+            refusals.append(refusal)
+        else:
+            fitting.append(profile)
+    if not fitting:
+        raise refusals[0]
+    if not any(for_audience(profile, genuine.claims, genuine.audiences) for profile in fitting):
+        raise _mismatch()
+    if genuine.header.algorithm not in _algorithms(fitting):
         raise refuse(Refusal.ALGORITHM_NOT_PERMITTED, "no contract of the audience permits the header's `alg`")
-    if not lifetime <= max(profile.max_lifetime for profile in profiles):
+    if not genuine.lifetime <= max(profile.max_lifetime for profile in fitting):
         raise refuse(Refusal.LIFETIME_TOO_LONG, "the token lives longer than the contract permits")
 
 

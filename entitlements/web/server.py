@@ -19,11 +19,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from entitlements.model import MAX_TOKEN_BYTES
+
 _LOG = logging.getLogger("entitlements")
 _SINGLE = ("authorization", "content-length", "content-type", "content-encoding", "x-request-id")
 _LENGTH = re.compile(r"[0-9]{1,9}")
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
-_HEADER_BYTES = 16 * 1024
+# A token and what else comes with it.
+HEADER_BYTES = MAX_TOKEN_BYTES + 8 * 1024
 _BODY_SECONDS = 5.0
 _WAIT_SECONDS = 1.0
 _WAITING_PER_THREAD = 32
@@ -181,7 +184,7 @@ def _check_spelling(scope: Scope) -> None:
 def _checked_headers(scope: Scope) -> dict[str, str]:
     """The headers as one map, refused where a name that must be single is not, or where framing is unclear."""
     items: list[tuple[bytes, bytes]] = scope["headers"]
-    if sum(len(name) + len(value) for name, value in items) > _HEADER_BYTES:
+    if sum(len(name) + len(value) for name, value in items) > HEADER_BYTES:
         raise Refused(431, "headers_too_large", "the headers are too large")
     headers: dict[str, str] = {}
     for name, value in ((name.decode("ascii"), value) for name, value in items):

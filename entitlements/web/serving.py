@@ -18,14 +18,14 @@ from entitlements.settings import Settings, load_settings
 from entitlements.web.app import create_app
 from entitlements.web.authorize import MAX_BODY
 from entitlements.web.metrics import Metrics
-from entitlements.web.server import Door
+from entitlements.web.server import HEADER_BYTES, Door
 from entitlements.wiring import Service, build
 
 # From the serving process to its worker; the command line sets both anew at every start.
 _PARENT = "_ENTITLEMENTS_SERVING_PARENT"
 _UNLOCKED = "_ENTITLEMENTS_SERVING_UNLOCKED"
 # More than the door lets pass, so that the door's own 431 is what most callers get.
-_BUFFER_BYTES = 24 * 1024
+_BUFFER_BYTES = HEADER_BYTES + 8 * 1024
 
 
 class Application(Door):

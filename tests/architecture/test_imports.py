@@ -8,20 +8,22 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "entitlements"
-BASE = {"model", "errors", "files", "git"}
+BASE = {"model", "errors", "files", "git", "profiles"}
 CAPABILITIES = {"token", "contract", "engine", "decision_log", "release"}
 MAY_IMPORT: dict[str, set[str]] = {
     "model": set(),
     "errors": set(),
     "files": set(),
     "git": set(),
+    "profiles": {"model"},
     "strict_json": BASE,
     "folder": BASE,
     "positions": BASE,
     "settings": BASE | {"folder"},
     **{room: BASE | {"strict_json", "folder", "positions"} for room in CAPABILITIES},
     "pair": BASE | CAPABILITIES,
-    "pdp": BASE | CAPABILITIES | {"pair"},
+    "decision_record": BASE | {"contract", "decision_log"},
+    "pdp": BASE | CAPABILITIES | {"pair", "decision_record"},
     "proof": BASE | {"folder", "contract", "engine"},
     "change_report": BASE | {"contract", "engine", "proof"},
     "change_check": BASE | {"contract", "engine", "proof", "change_report"},

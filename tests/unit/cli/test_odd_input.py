@@ -89,7 +89,7 @@ def test_token_that_is_too_large_is_a_refusal(world: World) -> None:
     for command in (READ, ("token", "inspect")):
         result = world.run(*command, sent=b"a" * 100_000)
         assert result.exit_code == 3
-        assert "longer than 8192 bytes" in result.output
+        assert "longer than 16384 bytes" in result.output
 
 
 @pytest.mark.parametrize("option", ["--subject", "--client-id", "--scope", "--typ", "--contract"])

@@ -25,7 +25,8 @@ def contract_of(**changes: Any) -> Contract:
 
 def verified(contract: Contract, claims: Mapping[str, Any], **changes: Any) -> VerifiedClaims:
     profile = contract.profile
-    values = {"sub": "u_1", "client_id": "web", "scope": "orders:read orders:write", **claims}
+    registered = {"iss": profile.issuer, "aud": profile.audience, "exp": 1, "iat": 0, "jti": "j"}
+    values = {**registered, "sub": "u_1", "client_id": "web", "scope": "orders:read orders:write", **claims}
     facts = {
         "issuer": profile.issuer,
         "audience": profile.audience,
@@ -120,7 +121,7 @@ SCOPES: dict[str, tuple[Any, tuple[str, ...] | None]] = {
     "null": (None, None),
     "boolean": (True, None),
     "number": (1, None),
-    "empty": ("", None),
+    "empty": ("", ()),
     "blank": (" ", None),
     "two blanks": ("orders:read  orders:write", None),
     "blank before": (" orders:read", None),

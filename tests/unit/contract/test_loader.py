@@ -118,7 +118,7 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "claim with a bracket": ("claims/a[0]", {"schema": {"type": "string"}}, "claims.a[0]"),
     "nbf declared": ("claims/nbf", {"schema": {"type": "integer"}}, "claims.nbf"),
     "tombstone of a built-in claim": ("removed", ["sub"], "removed[0]"),
-    "lifetime beyond a day": (f"{ACCESS}/max_lifetime", 86401, "tokens.access_token.max_lifetime"),
+    "lifetime beyond thirty days": (f"{ACCESS}/max_lifetime", 30 * 86400 + 1, "tokens.access_token.max_lifetime"),
     "lifetime with a fraction": (f"{ACCESS}/max_lifetime", 0.5, "tokens.access_token.max_lifetime"),
     "algorithm twice": (f"{ACCESS}/algorithms", ["ES256", "ES256"], "tokens.access_token.algorithms"),
     "issuer with a query": ("issuer", "https://login.example.com?x", "issuer"),

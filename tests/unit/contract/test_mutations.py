@@ -37,6 +37,7 @@ def fixtures(tmp_path_factory: pytest.TempPathFactory) -> list[Fixture]:
     patch = contract(edited(lambda d: d["consumers"].append({"name": "more", "kind": "first-party"}), "1.0.1"), folder)
     ignoring = contract(edited(put("undeclared_claims", "ignore")), folder)
     retyped = replace(base, canonical=_with_profile(base.canonical))
+    told = contract(edited(put("tokens.access_token.audience_is", "client")), folder)
     always = frozenset(ALWAYS)
     return [
         *found,
@@ -45,6 +46,7 @@ def fixtures(tmp_path_factory: pytest.TempPathFactory) -> list[Fixture]:
         (base, patch, always, frozenset()),
         (ignoring, base, others, frozenset({"undeclared_tightened"})),
         (base, retyped, others, frozenset({"token_profile_changed"})),
+        (base, told, others, frozenset({"token_profile_changed"})),
     ]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from entitlements.model import TokenProfile
+from entitlements.model import MAX_TOKEN_BYTES, TokenProfile
 from entitlements.token import KeySet, SigningKey, VerificationKey, generate_key, parse_key_set
 from entitlements.token.compact import decode, encode
 
@@ -255,7 +255,7 @@ _TEXTS: Mapping[str, Callable[[str], str]] = {
     "spare bits in the signature": lambda token: ".".join([*token.split(".")[:2], _next_letter(token.split(".")[2])]),
     "spare bits in the header": _spare_bits_in_header,
     "claims swapped": _swapped_claims,
-    "8193 bytes": lambda token: token + "A" * (8193 - len(token)),
-    "8192 bytes": lambda token: "." * 8192,
+    "one byte too many": lambda token: token + "A" * (MAX_TOKEN_BYTES + 1 - len(token)),
+    "as many bytes as permitted": lambda token: "." * MAX_TOKEN_BYTES,
     "200,000 dots": lambda token: "." * 200_000,
 }

@@ -1,0 +1,36 @@
+"""What of contract, claims and decision stands in the record of a decision."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from entitlements.contract import Contract, named_as_registered
+from entitlements.decision_log import MASKED, DecisionRecord, Masking
+from entitlements.model import Decision, VerifiedClaims
+
+
+def with_contract(
+    record: DecisionRecord, contract: Contract, claims: VerifiedClaims, masking: Masking
+) -> DecisionRecord:
+    """The record with the contract that admitted or refused the claims, with subject and client as it permits."""
+    named = replace(claims, values=named_as_registered(contract.profile.rules, claims.values))
+    sensitivities = {name: contract.claims[name].sensitivity for name in MASKED if name in contract.claims}
+    return replace(
+        masking.identify(record, named, sensitivities),
+        audience=claims.audience,
+        contract=f"{contract.ref.name}@{contract.ref.version}",
+        contract_digest=contract.ref.digest,
+    )
+
+
+def with_decision(record: DecisionRecord, decision: Decision, ignored: tuple[str, ...]) -> DecisionRecord:
+    """The record with the answer; ignored: names of claims that were stripped."""
+    return replace(
+        record,
+        effect="allow" if decision.allow else "deny",
+        reasons=decision.reasons,
+        policy_revision=decision.policy_revision or "",
+        obligations=tuple(str(obligation.get("id", "")) for obligation in decision.obligations),
+        violations=tuple(f"{violation.code}:{violation.claim}" for violation in decision.violations),
+        ignored=ignored,
+    )

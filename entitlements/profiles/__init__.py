@@ -1,0 +1,30 @@
+"""Token profiles: how access tokens of real authorization servers are told apart, as data and as one judge of it."""
+
+from entitlements.profiles.judging import (
+    Misfit,
+    client_of,
+    for_audience,
+    header_type,
+    misfit,
+    misfits,
+    scopes_of,
+    subject_of,
+)
+from entitlements.profiles.servers import AUDIENCE_IS, DOCUMENTED_ONLY, GENERIC, PROFILES
+from entitlements.profiles.shaping import shaped
+
+__all__ = [
+    "AUDIENCE_IS",
+    "DOCUMENTED_ONLY",
+    "GENERIC",
+    "PROFILES",
+    "Misfit",
+    "client_of",
+    "for_audience",
+    "header_type",
+    "misfit",
+    "misfits",
+    "scopes_of",
+    "shaped",
+    "subject_of",
+]
