@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from entitlements.web.server import Door
+from entitlements.web.server import HEADER_BYTES, Door
 
 Headers = list[tuple[str, str]]
 
@@ -248,7 +248,7 @@ def test_a_body_that_does_not_come_whole_is_refused(
 
 
 def test_headers_beyond_the_limit_are_refused(door: Door, application: Application) -> None:
-    assert through(door, make_scope(("x-a", "a" * 16_384)), Exchange())[0] == 431
+    assert through(door, make_scope(("x-a", "a" * HEADER_BYTES)), Exchange())[0] == 431
     assert application.environs == []
 
 
