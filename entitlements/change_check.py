@@ -22,6 +22,7 @@ from entitlements.contract import (
     misplaced,
     of_step,
     renamed,
+    rollback_asks,
     stale,
 )
 from entitlements.contract.registered import seen_as
@@ -74,7 +75,8 @@ def check_step(
     old, new = step.old.contract, step.new.contract
     refuse_links(step.old, step.new)
     valid = of_step(approvals, old.version, new.version)
-    accepted = {one.fingerprint for one in valid if one.expires >= today}
+    last = load_gate_settings(contracts).last_day(today)
+    accepted = {one.fingerprint for one in valid if today <= one.expires <= last}
     reads = read_policies(opa, step.policies[1]).reads
     findings = tuple(_finding(change, step, reads, accepted) for change in changes(old, new))
     access = compare_access(
@@ -88,7 +90,8 @@ def check_step(
         no_new_access=_accepted(access.no_new_access, accepted),
         no_lost_access=_accepted(access.no_lost_access, accepted),
     )
-    asked_for = asked_for_by(findings, access)
+    # An approval of a rollback is one of a step that changes nothing.
+    asked_for = asked_for_by(findings, access) | rollback_asks(contracts)
     file = contracts / new.name / APPROVALS_NAME
     problems = stale(file, valid, asked_for, today)
     problems += misplaced(file, [one for one in approvals if one not in valid], today)

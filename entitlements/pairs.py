@@ -9,13 +9,13 @@ from __future__ import annotations
 import datetime
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from entitlements import folder as folders
-from entitlements.contract import Catalog, Lock, load_catalog, load_gate_settings
+from entitlements.contract import Catalog, Lock, load_catalog
 from entitlements.deployment.evidence import Evidence, examine
 from entitlements.deployment.locking import content_of, invariants_digest
 from entitlements.deployment.state import State, contracts_of, is_deployed, lock_file, read_state
@@ -32,6 +32,8 @@ Verifiers = Callable[[Sequence[TokenProfile]], TokenVerifier]
 # For how long a revision that no pair has may be that of a lock on its way; after that it is refused at once.
 _ON_ITS_WAY_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 0.05
+# From when on it is told how long an approval still counts.
+_TOLD_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def locked_offer(where: Folders, today: datetime.date) -> Offer:
     """What contracts.lock and its release offer. Raises StartupFault with every reason why it may not be served."""
     load_catalog(where.contracts)
     state = read_state(where.contracts)
-    evidence = examine(state, today, grace_days=load_gate_settings(where.contracts).grace_days)
+    evidence = examine(state, today, grace=True)
     faults = [*evidence.faults, *_version_faults(state)]
     if faults or state.release is None:
         raise StartupFault("release_refused", "what is locked cannot be served", faults)
@@ -163,6 +165,16 @@ class ServedPairs:
         with self._changed:
             self.now, self.offer = pairs, offer
             self._changed.notify_all()
+
+    def days_left(self, today: datetime.date) -> Mapping[tuple[str, str], int]:
+        """By audience and contract the days that an approval of what serves still counts, from 30 days before.
+
+        0 on its last day, negative once it ran out.
+        """
+        offer = self.offer
+        expires = offer.evidence.expires if offer.evidence is not None else {}
+        left = {audience: (day - today).days for audience, day in expires.items()}
+        return {(name, offer.lock.pins[name].contract): days for name, days in left.items() if days <= _TOLD_DAYS}
 
     def change(self, offer: Offer, activate: Callable[[bytes, str], None]) -> None:
         """Decide by another offer from now on. activate: has the engine load a bundle of a revision, or raises.

@@ -125,9 +125,11 @@ def _expired(offer: Offer, today: datetime.date) -> Sequence[Problem]:
             )
             for one in evidence.lapsed
         ]
-    if evidence.expires is not None and evidence.expires <= today:
-        return [Problem("approval_expired", f"an approval that the release rests on ran out on {evidence.expires}")]
-    return []
+    return [
+        Problem("approval_expired", f"an approval that serving `{audience}` rests on ran out on {day}")
+        for audience, day in evidence.expires.items()
+        if day < today
+    ]
 
 
 def _engine_health(health: PartHealth, served: ServedPairs) -> PartHealth:

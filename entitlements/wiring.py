@@ -36,6 +36,7 @@ class Service:
     readiness: Callable[[], Readiness]
     leaked_keys: Callable[[], Mapping[str, Sequence[str]]]
     log_counts: Callable[[], Mapping[str, int]]
+    days_left: Callable[[], Mapping[tuple[str, str], int]]
     close: Callable[[], None]
 
     @property
@@ -102,7 +103,7 @@ def build(settings: Settings) -> Service:
         keys.close()
         log.close()
 
-    return Service(pdp, served, readiness, leaked_keys, log.counts, close)
+    return Service(pdp, served, readiness, leaked_keys, log.counts, lambda: served.days_left(_today()), close)
 
 
 def preflight(settings: Settings) -> None:

@@ -15,11 +15,10 @@ from entitlements.change_check import Report
 from entitlements.cli import render
 from entitlements.cli.check_words import LEFT_OPEN
 from entitlements.cli.contract_check import checked, steps
-from entitlements.contract import Approval, load_gate_settings, read_lock, write_approval
+from entitlements.contract import Approval, load_gate_settings, rollback_asks, write_approval
 from entitlements.deployment.base import find_base
 from entitlements.deployment.checks import Wanted
 from entitlements.deployment.locking import next_lock
-from entitlements.deployment.truth import rollback_mark
 from entitlements.errors import ContractsInvalid, EngineUnavailable, Fault, ProofFailed, StartupFault
 from entitlements.proof import PROOF
 from entitlements.settings import Settings
@@ -96,7 +95,7 @@ def _refuse_left_open(words: Mapping[str, str]) -> None:
 
 def _refuse_day(settings: Settings, expires: datetime.date, today: datetime.date) -> None:
     """Raise where an approval would end before today, or later than the project allows."""
-    last = today + datetime.timedelta(days=load_gate_settings(settings.contracts).max_days)
+    last = load_gate_settings(settings.contracts).last_day(today)
     if expires < today:
         raise click.UsageError("--expires lies in the past")
     if expires > last:
@@ -105,7 +104,7 @@ def _refuse_day(settings: Settings, expires: datetime.date, today: datetime.date
 
 def _refuse_unasked(fingerprint: str, settings: Settings, sought: _Sought, now: datetime.datetime) -> None:
     """Raise ContractsInvalid `approval_unmatched` where neither a check of the step nor the next lock asks for it."""
-    if fingerprint in _rollback(settings):
+    if fingerprint in rollback_asks(settings.contracts):
         return
     asked: set[str] = set()
     for report in _reports(settings, sought, now):
@@ -120,13 +119,6 @@ def _refuse_unasked(fingerprint: str, settings: Settings, sought: _Sought, now: 
         "give `--against` or `--policies-old` as to the command that printed it"
     )
     raise ContractsInvalid("approval_unmatched", "the approval was not written", [Fault("approval_unmatched", text)])
-
-
-def _rollback(settings: Settings) -> set[str]:
-    """The fingerprint by which a rollback that is locked is accepted."""
-    with contextlib.suppress(ContractsInvalid):
-        return {rollback_mark(read_lock(settings.contracts))} - {""}
-    return set()
 
 
 def _reports(settings: Settings, sought: _Sought, now: datetime.datetime) -> Iterator[Report]:

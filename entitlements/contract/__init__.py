@@ -48,6 +48,8 @@ from entitlements.contract.lock import (
     lock_text,
     parse_lock,
     read_lock,
+    rollback_asks,
+    rollback_mark,
     version_key,
     write_lock,
 )
@@ -116,6 +118,8 @@ __all__ = [
     "renamed",
     "request_faults",
     "retyped",
+    "rollback_asks",
+    "rollback_mark",
     "second_audience_warning",
     "stale",
     "successors",

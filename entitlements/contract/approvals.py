@@ -15,6 +15,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from entitlements import positions
 from entitlements.contract import shape
+from entitlements.contract.gate_settings import load_gate_settings
 from entitlements.contract.loader import read_text
 from entitlements.contract.lock import version_key
 from entitlements.errors import ContractsInvalid, Fault
@@ -105,11 +106,11 @@ def of_step(approvals: Sequence[Approval], old: str, new: str) -> tuple[Approval
 
 
 def stale(path: Path, approvals: Sequence[Approval], asked_for: Collection[str], today: datetime.date) -> list[Fault]:
-    """One fault for each approval of a step that expired or that nothing asks for any more."""
+    """One fault for each approval of a step that expired, counts for too long or that nothing asks for any more."""
     found = []
     for one in approvals:
-        if one.expires < today:
-            found.append(_expired(path, one))
+        if fault := _dated(path, one, today):
+            found.append(fault)
         elif one.fingerprint not in asked_for:
             text = f"the approval of `{one.fingerprint}` matches no finding of this step, take it out"
             found.append(Fault("approval_unmatched", text, str(path), one.line))
@@ -117,22 +118,30 @@ def stale(path: Path, approvals: Sequence[Approval], asked_for: Collection[str],
 
 
 def misplaced(path: Path, approvals: Sequence[Approval], today: datetime.date) -> list[Fault]:
-    """One fault for each approval, of whatever step, that expired or names a version that is not there."""
+    """One fault for each approval, of whatever step, that expired, counts for too long or names an absent version."""
     found = []
     for one in approvals:
         absent = [version for version in (one.old, one.new) if not path.with_name(f"{version}.yaml").exists()]
-        if one.expires < today:
-            found.append(_expired(path, one))
+        if fault := _dated(path, one, today):
+            found.append(fault)
         elif absent:
             text = f"the approval of `{one.fingerprint}` names the version {absent[0]}, which is not there"
             found.append(Fault("approval_unmatched", text, str(path), one.line))
     return found
 
 
-def _expired(path: Path, one: Approval) -> Fault:
-    return Fault(
-        "approval_expired", f"the approval of `{one.fingerprint}` expired on {one.expires}", str(path), one.line
-    )
+def _dated(path: Path, one: Approval, today: datetime.date) -> Fault | None:
+    """A fault where an approval ran out, or was written by hand to count for longer than gate.yaml allows."""
+    last = load_gate_settings(path.parent.parent).last_day(today)
+    if one.expires < today:
+        text = f"the approval of `{one.fingerprint}` expired on {one.expires}"
+        return Fault("approval_expired", text, str(path), one.line)
+    if one.expires > last:
+        text = (
+            f"the approval of `{one.fingerprint}` ends after {last}, the last day that `max_days` of gate.yaml allows"
+        )
+        return Fault("approval_too_long", text, str(path), one.line)
+    return None
 
 
 def write_approval(folder: Path, name: str, approval: Approval) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +24,16 @@ class GateSettings:
     max_days: int = 365
     grace_days: int = 14
 
+    def last_day(self, today: datetime.date) -> datetime.date:
+        """The last day on which an approval may end that is there today."""
+        return today + datetime.timedelta(days=self.max_days)
+
 
 class _ApprovalsShape(Schema):
     class Meta:
         unknown = RAISE
 
-    max_days = fields.Integer(strict=True, validate=validate.Range(1, 3650), load_default=GateSettings().max_days)
+    max_days = fields.Integer(strict=True, validate=validate.Range(1, 36_500), load_default=GateSettings().max_days)
     grace_days = fields.Integer(strict=True, validate=validate.Range(0, 90), load_default=GateSettings().grace_days)
 
 

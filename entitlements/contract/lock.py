@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -139,6 +140,21 @@ def read_lock(folder: Path) -> Lock:
     if not os.path.lexists(path):
         raise _invalid(path, [(1, "", "there is no lock, run `entitlements contract lock`")])
     return parse_lock(read_text(path, within=folder), path)
+
+
+def rollback_mark(lock: Lock) -> str:
+    """The fingerprint by which a rollback is approved; empty where there is none."""
+    if lock.rollback is None:
+        return ""
+    return hashlib.sha256(f"rollback {lock.rollback.undone} to {lock.release}".encode()).hexdigest()[:16]
+
+
+def rollback_asks(folder: Path) -> set[str]:
+    """The fingerprint that a rollback asks an approval for, where the lock of a folder is one; never raises."""
+    try:
+        return {rollback_mark(read_lock(folder))} - {""}
+    except ContractsInvalid:
+        return set()
 
 
 def parse_lock(text: str, path: Path) -> Lock:

@@ -10,18 +10,13 @@ from __future__ import annotations
 import datetime
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from entitlements.contract import FIRST_VERSION, MEND_MERGE, ROLLED_BACK, Approval, Contract, Lock, Pin, of_step
-from entitlements.deployment.state import (
-    State,
-    also_record_name,
-    contracts_of,
-    lock_file,
-    record_name,
-)
+from entitlements.contract import FIRST_VERSION, MEND_MERGE, ROLLED_BACK, Contract, Lock, Pin
+from entitlements.deployment.approved_days import RELOCK, Approved, Lapsed
+from entitlements.deployment.state import State, also_record_name, contracts_of, lock_file, record_name
 from entitlements.engine import digest_of
 from entitlements.engine.policy_folder import is_policy
 from entitlements.errors import ContractsInvalid, Fault, StartupFault
@@ -30,43 +25,33 @@ from entitlements.proof_record import parse_record, soundness_of
 from entitlements.release import Release
 
 RENEW = "prove it again with `entitlements contract verify --renew`"
-RELOCK = "run `entitlements contract lock`"
 MERGED = f"after a merge {MEND_MERGE}; `--against git:REF` names the state that serves"
-
-
-@dataclass(frozen=True, slots=True)
-class Lapsed:
-    """An approval that serving rests on and that ran out; days_left: of the grace, before a start is refused."""
-
-    approval: Approval
-    contract: str
-    days_left: int
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What was found. faults: why it may not be served; lapsed: approvals that ran out and are still within grace;
 
-    expires: the first day on which an approval that serving rests on is over, or None where it rests on none.
+    expires: by audience the last day of the approval that runs out first, of those that serving it rests on.
     """
 
     faults: tuple[Fault, ...]
     lapsed: tuple[Lapsed, ...] = ()
-    expires: datetime.date | None = None
+    expires: Mapping[str, datetime.date] = field(default_factory=dict)
 
 
-def examine(state: State, today: datetime.date, *, grace_days: int = 0) -> Evidence:
+def examine(state: State, today: datetime.date | None, *, grace: bool = False) -> Evidence:
     """Compare everything that a state holds.
 
-    today: the day, in UTC, on which approvals have to be valid; grace_days: for how many days an approval that ran out
-    still lets serve what has served.
+    today: the day, in UTC, on which approvals have to be valid, or None where that is not asked; grace: whether one
+    that ran out still lets serve what has served, for `grace_days` of gate.yaml.
     """
     file = lock_file(state.folder)
     if state.release is None:
         why = f"the release `{state.lock.release or 'of an older format'}` is not in `release/`: {RELOCK}"
         return Evidence((Fault("release_missing", why, file),))
     faults = [*_content_faults(state.lock, state.release, file)]
-    found = _Approved(state, today, grace_days)
+    found = Approved(state, today, grace=grace)
     for pin in state.lock.pins.values() if not faults else ():
         faults += [*_pin_faults(pin, state, found, file)]
     if not faults:
@@ -123,28 +108,36 @@ def _contract_faults(pin: Pin, lock: Lock, contracts: Mapping[tuple[str, str], C
 
 
 def _previous_faults(state: State, file: str) -> Iterator[Fault]:
-    """The release before it has to be the one that the records compare with; an older one is not believed."""
+    """The release before it has to be the one that the records compare with; an older one is not believed.
+
+    After a rollback it is the one that was undone, with which no record compares: that a commit locked it, CI looks up.
+    """
     previous = state.previous
     if state.unnamed:
         text = f"`release/` keeps {state.unnamed[:19]} as the previous release and the lock does not name it: {MERGED}"
         yield Fault("release_differs", text, file)
-    if previous is None or state.lock.rollback is not None:
+    if previous is None:
         return
     policy = digest_of(previous.content.policies)
     contracts = contracts_of(previous)
     known = {audience: _pairs_before(state, pin) for audience, pin in state.lock.pins.items()}
     policies = {one for pairs in known.values() for _, one in pairs}
     for audience, one in previous.content.served.items():
-        pair = contracts[one.contract, one.version].ref.digest, policy
-        served = [contracts[one.contract, version] for version in (one.version, *one.also)]
-        published = state.lock.published.get(one.contract, {})
-        if (
-            (pair not in known[audience] if audience in known else policy not in policies)
-            or any(published.get(contract.version) != contract.ref.digest for contract in served)
-            or any(contract.profile.audience != audience for contract in served)
+        served = [contracts.get((one.contract, version)) for version in (one.version, *one.also)]
+        pair = served[0].ref.digest if served[0] is not None else "", policy
+        unknown = pair not in known[audience] if audience in known else policy not in policies
+        if (unknown and state.lock.rollback is None) or not all(
+            _is_published(each, audience, state.lock) for each in served
         ):
             text = f"the previous release is not the one that this lock was checked against: {MERGED}"
             yield Fault("release_differs", text, file, 0, audience)
+
+
+def _is_published(contract: Contract | None, audience: str, lock: Lock) -> bool:
+    """Whether a contract of an earlier release is there, for its audience and as it was published."""
+    if contract is None or contract.profile.audience != audience:
+        return False
+    return lock.published.get(contract.name, {}).get(contract.version) == contract.ref.digest
 
 
 def _pairs_before(state: State, pin: Pin) -> set[tuple[str, str]]:
@@ -169,7 +162,7 @@ def side_of(record: Mapping[str, Any], side: str) -> tuple[str, str]:
     return str(record[side]["digest"]), str(record[side]["policies"])
 
 
-def _pin_faults(pin: Pin, state: State, approved: _Approved, file: str) -> Iterator[Fault]:
+def _pin_faults(pin: Pin, state: State, approved: Approved, file: str) -> Iterator[Fault]:
     place = f"{pin.contract}@{pin.version}"
     rollback = state.lock.rollback
     if pin.check == ROLLED_BACK or rollback is not None:
@@ -200,9 +193,7 @@ def _first_version_faults(pin: Pin, state: State, file: str) -> Iterator[Fault]:
         yield Fault("not_first_version", text, file, 0, place)
 
 
-def _record_faults(
-    pin: Pin, version: str, named: tuple[str, str], state: State, approved: _Approved
-) -> Iterator[Fault]:
+def _record_faults(pin: Pin, version: str, named: tuple[str, str], state: State, approved: Approved) -> Iterator[Fault]:
     """The record of the check of one served version: it exists and is about this pair and this answer."""
     digest, mark = named
     pinned = version == pin.version
@@ -256,37 +247,3 @@ def _proof_side(record: Mapping[str, Any], side: str, state: State, about: tuple
                 if one.ref.digest == contract:
                     return ProofSide(one, release.content.policies, str(record[side]["decision"]))
     return ProofSide(contracts_of(kept[0])[about], None)
-
-
-class _Approved:
-    """Looks up the approvals that records rest on."""
-
-    def __init__(self, state: State, today: datetime.date, grace_days: int) -> None:
-        self._state = state
-        self._today = today
-        self._grace = datetime.timedelta(days=grace_days)
-        self.lapsed: list[Lapsed] = []
-        self.expires: datetime.date | None = None
-
-    def demand(self, pin: Pin, record: Mapping[str, Any], file: str) -> Iterator[Fault]:
-        """A fault for each finding that the record calls approved and that has no approval now."""
-        step = record["old"]["version"], record["new"]["version"]
-        given = {one.fingerprint: one for one in of_step(self._state.approvals.get(pin.contract, ()), *step)}
-        needed = record["approved"]
-        if record["no_new_access"].get("answer") != "proved" and not needed:
-            yield Fault("approval_missing", f"the check did not prove it and names no approval: {RELOCK}", file)
-        for mark in needed:
-            one = given.get(mark)
-            if one is None:
-                text = f"it rests on the approval of `{mark}`, which is not there: accept it again, or {RELOCK}"
-                yield Fault("approval_missing", text, file, 0, f"{step[0]} to {step[1]}")
-            elif self._today - one.expires > self._grace:
-                text = f"it rests on the approval of `{mark}`, which expired on {one.expires}: accept it again"
-                yield Fault("approval_expired", text, file, 0, f"{step[0]} to {step[1]}")
-            else:
-                self._note(one, pin.contract)
-
-    def _note(self, one: Approval, contract: str) -> None:
-        self.expires = min(self.expires or one.expires, one.expires)
-        if one.expires < self._today:
-            self.lapsed.append(Lapsed(one, contract, (self._grace - (self._today - one.expires)).days))

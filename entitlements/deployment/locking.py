@@ -5,7 +5,6 @@ Everything that `serve` would refuse is refused before a byte is written, on the
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from entitlements.contract import (
     Pin,
     load_approvals,
     load_file,
+    load_gate_settings,
     plan_lock,
 )
 from entitlements.contract.loader import read_text
@@ -100,17 +100,18 @@ def _state(wanted: Wanted, base: Base, lock: Lock, release: Release, records: Ma
     """Lock, release and records as they would be served: nothing changes where nothing differs from the base."""
     before = base.state
     approvals = {pin.contract: load_approvals(wanted.contracts, pin.contract) for pin in lock.pins.values()}
+    gate = load_gate_settings(wanted.contracts)
     kept = before.records if before is not None else {}
     if before is not None and before.release is not None and before.release.revision == release.revision:
         if before.lock.rollback is not None:
-            return replace(before, folder=wanted.contracts, approvals=approvals)
+            return replace(before, folder=wanted.contracts, approvals=approvals, gate=gate)
         same = replace(lock, release=release.revision, previous=before.lock.previous)
-        return State(wanted.contracts, same, before.release, before.previous, {**kept, **records}, approvals)
+        return State(wanted.contracts, same, before.release, before.previous, {**kept, **records}, approvals, gate=gate)
     # Where no contract is left of those that were served, there is nothing to decide by while an OPA changes over.
     shared = {pin.contract for pin in base.lock.pins.values()} & {pin.contract for pin in lock.pins.values()}
     previous = before.release if before is not None and shared else None
     named = replace(lock, release=release.revision, previous=previous.revision if previous is not None else "")
-    return State(wanted.contracts, named, release, previous, {**kept, **records}, approvals)
+    return State(wanted.contracts, named, release, previous, {**kept, **records}, approvals, gate=gate)
 
 
 def content_of(contracts: Path, folder: Path, pins: Mapping[str, Pin]) -> Content:
@@ -136,10 +137,10 @@ def _refuse_unproved_base(base: Base) -> None:
     """A base that does not hold together vouches for nothing: neither carried over nor compared with."""
     if base.state is None or not base.lock.release:
         return
-    # Whether an approval ran out since is asked of what the next lock rests on.
+    # Days are asked of the approvals that the next lock rests on.
     faults = [
         replace(fault, file=fault.file.removeprefix(f"{base.state.folder}/"))
-        for fault in examine(base.state, datetime.date.min).faults
+        for fault in examine(base.state, None).faults
     ]
     if faults:
         raise StartupFault("base_unproved", f"what was locked last ({base.where}) does not hold together", faults)

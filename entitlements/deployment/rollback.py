@@ -46,7 +46,7 @@ def rolled_back(
     }
     trace = Rollback(now.revision, reason, by, today)
     lock = Lock(pins, published, release.revision, now.revision, trace)
-    return State(state.folder, lock, release, now, {}, state.approvals)
+    return State(state.folder, lock, release, now, {}, state.approvals, gate=state.gate)
 
 
 def _find(state: State, history: History | None, wanted: str) -> Release:

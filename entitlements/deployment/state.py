@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from entitlements.contract import (
@@ -12,9 +12,11 @@ from entitlements.contract import (
     LOCK_NAME,
     Approval,
     Contract,
+    GateSettings,
     Lock,
     Pin,
     load_approvals,
+    load_gate_settings,
     parse_contract,
     read_lock,
 )
@@ -35,8 +37,8 @@ class State:
 
     folder: where they were read; release: the one that the lock names; previous: the one before it, where it is kept;
     records: by their path in the folder; approvals: by contract; unnamed: the revision that is kept as the previous
-    release though the lock names it nowhere. An absent part is one that a lock does not need, or a fault that `examine`
-    names.
+    release though the lock names it nowhere; gate: what the project demands of approvals. An absent part is one that a
+    lock does not need, or a fault that `examine` names.
     """
 
     folder: Path
@@ -46,6 +48,7 @@ class State:
     records: Mapping[str, bytes]
     approvals: Mapping[str, tuple[Approval, ...]]
     unnamed: str = ""
+    gate: GateSettings = field(default_factory=GateSettings)
 
 
 def read_state(folder: Path) -> State:
@@ -62,7 +65,8 @@ def read_state(folder: Path) -> State:
                 records[name] = content
     names = {pin.contract for pin in lock.pins.values()}
     approvals = {name: load_approvals(folder, name) for name in sorted(names)}
-    return State(folder, lock, kept.get(lock.release), kept.get(lock.previous), records, approvals, unnamed)
+    gate = load_gate_settings(folder)
+    return State(folder, lock, kept.get(lock.release), kept.get(lock.previous), records, approvals, unnamed, gate)
 
 
 def record_names(pin: Pin) -> tuple[str, ...]:

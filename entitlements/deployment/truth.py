@@ -7,7 +7,6 @@ the line of locks through the history, and proves each record again (`reproving`
 from __future__ import annotations
 
 import datetime
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from entitlements.contract import (
     Pin,
     base_unreadable,
     parse_lock,
+    rollback_mark,
     version_key,
     versions,
 )
@@ -127,19 +127,18 @@ def continuity_faults(state: State, history: History | None, against: str | None
     if state.lock.rollback is not None and not _was_locked(state.lock.release, history):
         text = "no earlier commit locked the release that was rolled back to, so nobody proved or served it before"
         yield Fault("rollback_unfounded", text, lock_file(state.folder))
+    if state.lock.rollback is not None and not _was_locked(state.lock.rollback.undone, history):
+        text = (
+            "no commit locked the release that the rollback undid, which decides while an OPA changes over: "
+            "commit its lock, then roll back"
+        )
+        yield Fault("rollback_unfounded", text, lock_file(state.folder))
 
 
 def _was_locked(revision: str, history: History) -> bool:
     """Whether a commit locked a release by its checks; the commits of rollbacks to it do not count."""
     locks = (_lock_at(history, commit) for commit in history.commits())
     return any(lock is not None and lock.release == revision and lock.rollback is None for lock in locks)
-
-
-def rollback_mark(lock: Lock) -> str:
-    """The fingerprint by which a rollback is approved; empty where there is none."""
-    if lock.rollback is None:
-        return ""
-    return hashlib.sha256(f"rollback {lock.rollback.undone} to {lock.release}".encode()).hexdigest()[:16]
 
 
 def rollback_faults(state: State, today: datetime.date) -> Iterator[Fault]:

@@ -83,6 +83,10 @@ class Metrics:
         """Show what happened to the decision log's file; `counts` is asked whenever the metrics are read."""
         self._registry.register(_LogEvents(counts))
 
+    def watch_approvals(self, days_left: Callable[[], Mapping[tuple[str, str], int]]) -> None:
+        """Show how long approvals still count, by audience and contract; asked whenever the metrics are read."""
+        self._registry.register(_Approvals(days_left))
+
     def watch_readiness(self, readiness: Callable[[], Readiness]) -> None:
         """Show what could be decided and what is wrong; `readiness` is asked whenever the metrics are read."""
         self._registry.register(_Readiness(readiness))
@@ -115,6 +119,21 @@ class _Readiness(Collector):
         for part, code in sorted({(part, problem.code) for part, problem in found.degraded}):
             degraded.add_metric([part, code], 1)
         yield degraded
+
+
+class _Approvals(Collector):
+    def __init__(self, days_left: Callable[[], Mapping[tuple[str, str], int]]) -> None:
+        self._days_left = days_left
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "entitlements_approval_days_left",
+            "Days until an approval that serving rests on runs out, from 30 days before; negative once it did.",
+            labels=["audience", "contract"],
+        )
+        for (audience, contract), days in self._days_left().items():
+            family.add_metric([audience, contract], days)
+        yield family
 
 
 class _LeakedKeys(Collector):

@@ -36,6 +36,7 @@ class Application(Door):
         metrics.watch_keys(service.leaked_keys)
         metrics.watch_log(service.log_counts)
         metrics.watch_readiness(service.readiness)
+        metrics.watch_approvals(service.days_left)
         app = create_app(service.pdp, service.readiness, metrics, operator_token=operator_token)
         super().__init__(app.wsgi_app, count=metrics.turned_away, threads=threads, max_body=MAX_BODY)
         self._service = service

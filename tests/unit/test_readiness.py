@@ -130,7 +130,7 @@ def test_an_edit_that_is_not_locked_and_a_lock_that_is_refused_leave_the_last_on
 def test_an_approval_that_runs_out_while_the_service_runs_is_told(
     offer: Offer, keys: FileKeys, today: datetime.date, told: bool
 ) -> None:
-    served = replace(offer, evidence=Evidence((), (), datetime.date(2026, 6, 1)))
+    served = replace(offer, evidence=Evidence((), (), {AUDIENCE: datetime.date(2026, 5, 31)}))
     found = readiness(served, keys, today=today)
     assert found.ready
     assert (("contracts", "approval_expired") in codes(found)) is told

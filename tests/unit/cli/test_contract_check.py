@@ -318,7 +318,7 @@ def test_an_approval_keeps_its_words_as_they_were_given(project: Project, text: 
         ("0f3c2a91d4b7e685", {"contract": "nothing"}, "there is no contract `nothing`"),
         ("0f3c2a91d4b7e685", {"expires": "2020-01-01"}, "--expires lies in the past"),
         ("0f3c2a91d4b7e685", {"expires": "soon"}, "soon"),
-        ("28eaa8be76780ec1", {"expires": in_days(367)}, "`max_days` in gate.yaml"),
+        ("28eaa8be76780ec1", {"expires": in_days(36_600)}, "`max_days` in gate.yaml"),
         ("0f3c2a91d4b7e685", {}, "nothing asks for `0f3c2a91d4b7e685`"),
         ("28eaa8be76780ec1", {"from": "2.0.0", "to": "2.1.0"}, "nothing asks for `28eaa8be76780ec1`"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from entitlements.contract import ROLLED_BACK, read_lock
 from entitlements.deployment.truth import truth
 from entitlements.errors import StartupFault
+from entitlements.release import make_release, read_release
 from tests.locked_project import AUDIENCE, POLICY, LockedProject, widened
 
 NOW = datetime.datetime.now(datetime.UTC).date()
@@ -175,6 +177,48 @@ def test_a_contract_that_comes_after_a_rollback_is_locked_beside_it(project: Loc
     checks = {pin.contract: pin.check for pin in read_lock(project.contracts).pins.values()}
     assert checks == {"shop": "proved", "desk": "first_version"}
     assert project.refusals() == set()
+
+
+def test_what_was_undone_is_held_against_what_was_published(project: LockedProject) -> None:
+    """It decides while an OPA changes over: a release of other contracts must not pass for it."""
+    before = closed(project)
+    rollback(project, before)
+    assert project.refusals() == set()
+    undone = read_release(project.previous.read_bytes())
+    name, content = next(iter(undone.content.contracts.items()))
+    other = {name: content.replace(b"[user, clerk]", b"[user, clerk, root]")}
+    assert other != undone.content.contracts
+    forged = make_release(replace(undone.content, contracts=other))
+    project.previous.write_bytes(forged.bundle())
+    text = project.lock_file.read_text()
+    project.lock_file.write_text(text.replace(undone.revision, forged.revision))
+    assert read_lock(project.contracts).previous == forged.revision
+    assert project.refusals() == {"release_differs"}
+
+
+def test_a_rollback_of_what_no_commit_locked_fails_ci(project: LockedProject) -> None:
+    project.commit("clerks")
+    before = closed(project)
+    told = rollback(project, before)
+    project.commit("back")
+    assert project.approve(mark_of(told), "1.0.0", "1.0.0", in_days(7)).exit_code == 0
+    assert faults(project) == ["rollback_unfounded"]
+
+
+def test_the_approval_of_a_rollback_matches_in_a_check_of_the_same_version(project: LockedProject) -> None:
+    first = project.commit("clerks")
+    before = closed(project)
+    project.commit("closed")
+    told = rollback(project, before)
+    project.rego.write_text(POLICY)
+    project.commit("back")
+    assert project.approve(mark_of(told), "1.0.0", "1.0.0", in_days(7)).exit_code == 0
+    checked = project.run("check", "--against", f"git:{first}")
+    assert checked.exit_code == 0, checked.output
+    text = project.approvals.read_text()
+    project.approvals.write_text(text.replace(mark_of(told), "0f3c2a91d4b7e685"))
+    checked = project.run("check", "--against", f"git:{first}")
+    assert (checked.exit_code, "matches no finding" in checked.output) == (3, True), checked.output
 
 
 def test_a_rollback_is_refused_where_the_release_does_not_hold_together(project: LockedProject) -> None:
