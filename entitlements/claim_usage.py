@@ -37,6 +37,21 @@ def declared_by(folder: Path) -> list[Contract]:
     ]
 
 
+def declared_once(folder: Path, claim: str) -> str:
+    """What to say of a claim that versions declare of which none is the newest or served; of others nothing.
+
+    Raises ContractsInvalid.
+    """
+    files = [load_file(path).contract for paths in versions(folder).values() for path in paths]
+    older = [f"{one.name}={one.version}" for one in files if claim in declared(one)]
+    if not older or any(claim in declared(one) for one in newest(folder)):
+        return ""
+    return (
+        f": only older versions do ({', '.join(older)}); take the read out, or serve one of them beside the newest "
+        f"with `entitlements contract lock --also {older[-1]}`"
+    )
+
+
 def declared(contract: Contract) -> frozenset[str]:
     """The claims that policy can see under a contract; registered ones are not among them."""
     return frozenset(

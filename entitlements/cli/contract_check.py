@@ -26,6 +26,7 @@ from entitlements.contract import (
     pairs,
     versions,
 )
+from entitlements.engine import check_policies
 from entitlements.errors import ContractsInvalid, EntitlementsError, StartupFault
 from entitlements.proof import DEFAULT_BUDGET, METHOD, PROOF, Effort
 from entitlements.proof_record import make_record, write_record
@@ -105,6 +106,7 @@ def check(  # noqa: PLR0913, PLR0917 - click hands over each option
                 reports.append(checked(step, settings, method, budget))
                 if record is not None:
                     write_evidence(record, reports[-1], step, queries=queries)
+            told = [] if old else _first_versions(settings, reports, against, policies)
         for other, file in writings:
             check_errors.write(file, _FORMATS[other](reports))
     except EntitlementsError as fault:
@@ -113,9 +115,31 @@ def check(  # noqa: PLR0913, PLR0917 - click hands over each option
         check_errors.fail_usage(error, form, writings)
     if reports or form != "text":
         click.echo(_FORMATS[form](reports))
-    if not reports:
-        click.echo("no contract has an earlier version: there is nothing to compare", err=True)
+    for line in told:
+        click.echo(line, err=True)
     sys.exit(max((report.exit_code for report in reports), key=_worse, default=0))
+
+
+def _first_versions(
+    settings: Settings, reports: Sequence[Report], against: str | None, policies: Path | None
+) -> list[str]:
+    """What was looked at and what ran of each contract that there is nothing to compare with, a line each.
+
+    Raises StartupFault where its policies do not compile or have not the rule that decides.
+    """
+    compared = {report.new.contract.name for report in reports}
+    folder = policies or settings.policies
+    found = [load_file(paths[-1]) for name, paths in versions(settings.contracts).items() if name not in compared]
+    rules = sorted({one.contract.decision_path for one in found})
+    if found:
+        check_policies(folder, decision_paths=rules, opa=opa(settings))
+    base = f"{against} does not have the contract" if against else "no earlier version is there"
+    return [
+        f"{one.contract.name} {one.contract.version} is a first version, there is nothing to compare it with: "
+        f"looked at {one.file} and the policies in `{folder}`, {base}; the contract loads, the policies compile "
+        f"and have `data.{one.contract.decision_path.replace('/', '.')}`"
+        for one in found
+    ]
 
 
 def _writing(text: str) -> tuple[str, Path]:

@@ -23,7 +23,8 @@ from entitlements.wiring import opa
 def usage(claim: str | None, strict: bool, form: str) -> None:
     """Show which rules read which claim: rule, file, line and how.
 
-    A claim that a policy reads and no contract declares is an error (exit code 3). A claim that no rule reads and no
+    A claim that a policy reads and no contract declares is an error (exit code 3), and so is one that only older
+    versions declare, unless the lock still serves one of them. A claim that no rule reads and no
     consumer relies on, or a scope that no rule names, is a warning; with --strict an error.
     """
     settings = render.settings()
@@ -32,6 +33,7 @@ def usage(claim: str | None, strict: bool, form: str) -> None:
         amiss = claim_usage.undeclared(reading, claim_usage.declared_by(settings.contracts))
         newest = [load_file(paths[-1]) for paths in versions(settings.contracts).values()]
         declared = {name for one in newest for name in claim_usage.declared(one.contract)}
+        older = {name: claim_usage.declared_once(settings.contracts, name) for name in map(claim_of, amiss)}
         unused = [one for file in newest for one in claim_usage.unused(reading, file)] if claim is None else []
     except StartupFault as fault:
         render.fail(fault)
@@ -41,7 +43,7 @@ def usage(claim: str | None, strict: bool, form: str) -> None:
     rows = [row for row in rows if claim in (None, row[0], "*" if row[0] == "*" else None)]
     undeclared = [
         f"{settings.policies / read.file}:{read.line}: the claim `{claim_of(read)}` is declared by no contract"
-        f"{right_place(claim_of(read))}"
+        f"{right_place(claim_of(read)) or older[claim_of(read)]}"
         for read in amiss
         if claim in (None, claim_of(read))
     ]

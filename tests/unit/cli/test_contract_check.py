@@ -489,7 +489,7 @@ def test_a_helper_may_read_no_more_than_the_contract_of_its_decision_declares(pr
     (project.contracts / "desk/2.1.0.yaml").write_text(text)
     result = project.run("usage")
     assert result.exit_code == 3
-    assert "lib/roles/roles.rego:3: the claim `desk` is declared by no contract" in result.output
+    assert "lib/roles/roles.rego:3: the claim `desk` is declared by no contract\n" in result.output
 
 
 def test_during_a_rollout_a_policy_may_read_what_the_older_version_declares(locked: Project) -> None:
@@ -502,6 +502,33 @@ def test_during_a_rollout_a_policy_may_read_what_the_older_version_declares(lock
     assert locked.run("usage").exit_code == 0
     (locked.contracts / "contracts.lock").unlink()
     assert "the claim `locale` is declared by no contract" in locked.run("usage").output
+
+
+def read_what_only_the_older_version_declares(project: Project) -> None:
+    """Version 2.0.0 no longer has `locale`, which a rule of the policies still reads."""
+    text = (project.contracts / "tickets/1.1.0.yaml").read_text()
+    newer = text.replace("1.1.0", "2.0.0").replace("locale", "language")
+    (project.contracts / "tickets/2.0.0.yaml").write_text(newer)
+    add_rule(project, 'reasons contains "x" if input.subject.claims.locale == "xx"')
+
+
+def test_a_claim_that_only_versions_declare_that_are_not_served_is_an_error_of_usage(project: Project) -> None:
+    for name in ("2.0.0", "2.1.0"):
+        hide(project, name)
+    read_what_only_the_older_version_declares(project)
+    result = project.run("usage")
+    assert result.exit_code == 3
+    assert "the claim `locale` is declared by no contract: only older versions do (tickets=1.1.0)" in result.output
+    assert "`entitlements contract lock --also tickets=1.1.0`" in result.output
+
+
+def test_a_rollout_ends_only_once_no_policy_reads_what_the_older_version_declared(locked: Project) -> None:
+    read_what_only_the_older_version_declares(locked)
+    alone = locked.run("lock", "--dry-run")
+    assert alone.exit_code == 2
+    assert "the claim `locale` is declared by no contract that is served: only older versions do" in alone.output
+    beside = locked.run("lock", "--dry-run", "--also", "tickets=1.1.0")
+    assert "locale` is declared by no contract" not in beside.output
 
 
 def test_a_renamed_claim_is_told_with_the_rules_that_read_its_new_name(project: Project) -> None:
@@ -568,10 +595,10 @@ def hide(project: Project, name: str) -> None:
 
 
 def approve_what_is_there(project: Project) -> None:
-    """The approvals of the history, of steps between versions that are there."""
+    """The approvals of the history, of steps between versions that are there, until a day that a lock accepts."""
     entries = yaml.safe_load((HISTORY / "contracts/tickets/approvals.yaml").read_text())["approvals"]
     there = {file.stem for file in project.contracts.glob("tickets/*.yaml")}
-    kept = [entry for entry in entries if {entry["from"], entry["to"]} <= there]
+    kept = [entry | {"expires": in_days(300)} for entry in entries if {entry["from"], entry["to"]} <= there]
     project.approvals.write_text(yaml.safe_dump({"approvals": kept}))
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.tickets import Project
+from tests.tickets import Project, git
 
 REMOVED = ("tickets@1.1.0", "tickets@2.0.0")
 AUDITOR = ("tickets@2.0.0", "tickets@2.1.0")
@@ -160,3 +161,55 @@ def test_what_is_unchanged_is_one_line_that_names_what_was_looked_at(project: Pr
         assert named in line
     if form != "markdown":
         assert result.output.strip() == line
+
+
+def versions_but(project: Project, *names: str) -> None:
+    """Take all versions of the contract away but these, and the approvals with them."""
+    for file in (project.contracts / "tickets").iterdir():
+        if file.stem not in names:
+            file.unlink()
+
+
+def test_a_first_version_is_one_line_that_names_what_was_looked_at_and_what_ran(project: Project) -> None:
+    versions_but(project, "1.0.0")
+    result = project.run("check")
+    assert (result.exit_code, result.stdout) == (0, "")
+    (line,) = result.stderr.splitlines()
+    for named in ("tickets 1.0.0", "tickets/1.0.0.yaml", f"{project.folder}/policies", "no earlier version is there"):
+        assert named in line
+    assert "compile and have `data.tickets.authz.decision`" in line
+
+
+def test_a_contract_that_the_base_does_not_have_is_told_beside_the_others(project: Project) -> None:
+    versions_but(project, "1.0.0")
+    git(project.folder, "init", "-q")
+    git(project.folder, "add", ".")
+    git(project.folder, "commit", "-qm", "first")
+    (project.contracts / "desk").mkdir()
+    text = (project.contracts / "tickets/1.0.0.yaml").read_text()
+    text = text.replace("contract: tickets", "contract: desk").replace("https://tickets.", "https://desk.")
+    (project.contracts / "desk/1.0.0.yaml").write_text(text)
+    result = project.run("check", "--against", "git:HEAD")
+    assert (result.exit_code, "tickets 1.0.0 → 1.0.0: unchanged" in result.stdout) == (0, True)
+    (line,) = result.stderr.splitlines()
+    assert "desk 1.0.0 is a first version" in line
+    assert "git:HEAD does not have the contract" in line
+
+
+def test_a_first_version_whose_policies_do_not_decide_is_exit_2(project: Project) -> None:
+    versions_but(project, "1.0.0")
+    file = project.contracts / "tickets/1.0.0.yaml"
+    file.write_text(file.read_text().replace("rule: decision", "rule: verdict"))
+    result = project.run("check")
+    assert (result.exit_code, "verdict" in result.output) == (2, True)
+    assert "nothing to compare" not in result.output
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["empty", "absent"])
+def test_where_no_contract_is_found_the_check_is_exit_2(project: Project, there: bool) -> None:
+    shutil.rmtree(project.contracts)
+    if there:
+        project.contracts.mkdir()
+    result = project.run("check")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert str(project.contracts) in result.stderr
