@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -15,7 +17,8 @@ from entitlements import strict_json
 from entitlements.cli import render
 from entitlements.contract import DraftHead, draft, parse_contract
 from entitlements.errors import ContractsInvalid, JSONRefused
-from entitlements.model import JSON
+from entitlements.model import JSON, TokenRules
+from entitlements.profiles import Sample, drafted_rules, is_noise, other_kind, recognised, refused_by
 from entitlements.token import SUPPORTED_ALGORITHMS, inspect
 
 _MOST_SAMPLES = 100_000
@@ -39,13 +42,20 @@ def init(name: str, samples: IO[bytes], issuer: str | None, audience: str | None
     """
     if out is not None and out.exists():
         raise click.UsageError(f"`{out}` exists already")
-    headers, claims = _read(samples)
+    found = _read(samples)
+    claims = [sample.claims for sample in found]
+    headers = [sample.header for sample in found if sample.header is not None]
+    profile = recognised(found)
+    refused = _refused(profile or "rfc9068", found)
+    issuer = issuer or _one(claims, "iss", "--issuer")
     head = DraftHead(
         name,
-        issuer or _one(claims, "iss", "--issuer"),
-        audience or _audience(claims),
+        issuer,
+        audience or _audience(claims, issuer, profile or "rfc9068"),
         tuple(sorted({str(h.get("alg")) for h in headers} & set(SUPPORTED_ALGORITHMS))) or ("ES256",),
         _lifetime(claims),
+        _rules(profile, claims),
+        tuple(_notes(profile, refused)),
     )
     text = draft(head, claims)
     try:
@@ -64,31 +74,56 @@ def init(name: str, samples: IO[bytes], issuer: str | None, audience: str | None
     click.echo(f"wrote {out}: review it, then `entitlements contract lint`", err=True)
 
 
-def _read(samples: IO[bytes]) -> tuple[list[Mapping[str, JSON]], list[Mapping[str, JSON]]]:
-    """The headers (of what was a token) and the claims. No message quotes a line."""
-    headers: list[Mapping[str, JSON]] = []
-    claims: list[Mapping[str, JSON]] = []
+def _refused(profile: str, samples: Sequence[Sample]) -> dict[str, int]:
+    """Why samples are not accepted by the drafted profile, each reason with the number of samples."""
+    return dict(Counter(found.text for sample in samples if (found := refused_by(profile, sample)) is not None))
+
+
+def _rules(profile: str, claims: Sequence[Mapping[str, JSON]]) -> TokenRules:
+    if not profile:
+        return TokenRules()
+    clients = {client for sample in claims for client in drafted_rules(profile, sample).audience_clients}
+    return replace(drafted_rules(profile, claims[0]), audience_clients=tuple(sorted(clients)))
+
+
+def _notes(profile: str, refused: Mapping[str, int]) -> Iterator[str]:
+    if profile and profile != "rfc9068":
+        yield f"tokens of `{profile}`, as it seems; without this profile (as `rfc9068`) they are not accepted"
+    for reason, count in refused.items():
+        click.echo(f"not accepted as they are: {count} of the samples: {reason}", err=True)
+        yield f"{count} of the samples are not accepted as they are: {reason}; see docs/identity-providers.md"
+
+
+def _read(samples: IO[bytes]) -> list[Sample]:
+    """The samples. No message quotes a line."""
+    found: list[Sample] = []
     for number, line in enumerate(samples, 1):
         text = line.strip()
         if not text:
             continue
-        if len(claims) >= _MOST_SAMPLES:
+        if len(found) >= _MOST_SAMPLES:
             raise click.UsageError(f"there are more than {_MOST_SAMPLES} samples")
         if text.startswith(b"{"):
             try:
-                found = strict_json.loads(text, max_depth=16)
+                sample = Sample(None, strict_json.loads(text, max_depth=16))  # type: ignore[arg-type]
             except JSONRefused as refused:
                 raise click.UsageError(f"line {number}: {refused.message}") from None
-            claims.append(found)  # type: ignore[arg-type]
+            found.append(_access_token(number, sample))
             continue
         seen = inspect(text.decode("latin-1"))
         if seen.header is None or seen.payload is None:
             raise click.UsageError(f"line {number}: {seen.refusals[0].message if seen.refusals else 'not a token'}")
-        headers.append(seen.header)
-        claims.append(seen.payload)
-    if not claims:
+        found.append(_access_token(number, Sample(seen.header, seen.payload)))
+    if not found:
         raise click.UsageError("there is no sample: give one token or one JSON object a line")
-    return headers, claims
+    return found
+
+
+def _access_token(number: int, sample: Sample) -> Sample:
+    kind = other_kind(sample)
+    if kind:
+        raise click.UsageError(f"line {number}: this is {kind}, a contract is drafted from access tokens")
+    return sample
 
 
 def _one(claims: Sequence[Mapping[str, JSON]], name: str, option: str) -> str:
@@ -99,15 +134,19 @@ def _one(claims: Sequence[Mapping[str, JSON]], name: str, option: str) -> str:
     return value
 
 
-def _audience(claims: Sequence[Mapping[str, JSON]]) -> str:
-    """The one audience that all samples name."""
+def _audience(claims: Sequence[Mapping[str, JSON]], issuer: str, profile: str) -> str:
+    """The one audience that all samples name, and that no token for another API has."""
     common: set[str] | None = None
     for sample in claims:
         value = sample.get("aud")
         names = {name for name in (value if isinstance(value, list) else [value]) if isinstance(name, str)}
+        names = {name for name in names if not is_noise(name, issuer, sample, profile)}
         common = names if common is None else common & names
     if not common or len(common) != 1:
-        raise click.UsageError("the samples do not agree on one `aud`: name it with --audience")
+        raise click.UsageError(
+            "the samples do not agree on one `aud` of an API (the client, the issuer, `account` and userinfo endpoints "
+            "are none): name it with --audience"
+        )
     return common.pop()
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from entitlements.contract.document import ALWAYS_DECLARED
-from entitlements.model import JSON
+from entitlements.model import JSON, TokenRules
+from entitlements.profiles import scopes_of
 
 _MOST_CHOICES = 8
 _PERSONAL = re.compile(
@@ -37,13 +38,18 @@ Guess = tuple[dict[str, JSON], str]
 
 @dataclass(frozen=True, slots=True)
 class DraftHead:
-    """What a draft says of the tokens as a whole. scopes are seen in the samples."""
+    """What a draft says of the tokens as a whole.
+
+    rules: of their profile; notes: what a person has to look at first.
+    """
 
     name: str
     issuer: str
     audience: str
     algorithms: tuple[str, ...]
     max_lifetime: int
+    rules: TokenRules = field(default_factory=TokenRules)
+    notes: tuple[str, ...] = ()
 
 
 def draft(head: DraftHead, samples: Sequence[Mapping[str, JSON]]) -> str:
@@ -51,13 +57,21 @@ def draft(head: DraftHead, samples: Sequence[Mapping[str, JSON]]) -> str:
 
     samples: the claims of access tokens, one or more. What was guessed is marked `review` in a comment.
     """
-    names = sorted({name for sample in samples for name in sample if name not in ALWAYS_DECLARED})
-    granted = [_scopes(sample) for sample in samples]
+    unclaimed = ALWAYS_DECLARED | (frozenset() if head.rules.name == "rfc9068" else head.rules.known)
+    names = sorted({name for sample in samples for name in sample if name not in unclaimed})
+    granted = [frozenset(scopes_of(head.rules, sample) or ()) for sample in samples]
     released = _released(names, samples, granted)
-    access_token = {"profile": "rfc9068", "algorithms": [*head.algorithms], "max_lifetime": head.max_lifetime}
+    access_token: dict[str, JSON] = {
+        "profile": head.rules.name,
+        "algorithms": [*head.algorithms],
+        "max_lifetime": head.max_lifetime,
+    }
+    if head.rules.audience_clients:
+        access_token["audience"] = {"claim": head.rules.client[0], "values": [*head.rules.audience_clients]}
     lines = [
         f"# A draft from {len(samples)} sample {'token' if len(samples) == 1 else 'tokens'}: review every line.",
         "# Samples show what was issued, not what may be.",
+        *(f"# review: {note}" for note in head.notes),
         f"contract: {head.name}",
         "version: 1.0.0",
         "description: Access tokens as they were seen.",
@@ -75,11 +89,6 @@ def draft(head: DraftHead, samples: Sequence[Mapping[str, JSON]]) -> str:
         lines.append("scopes:")
         lines += [f"  {_flow(scope)}: {{claims: {_flow(claims)}}}" for scope, claims in sorted(released.items())]
     return "\n".join(lines) + "\n"
-
-
-def _scopes(sample: Mapping[str, JSON]) -> frozenset[str]:
-    text = sample.get("scope")
-    return frozenset(text.split(" ")) - {""} if isinstance(text, str) else frozenset()
 
 
 def _released(
@@ -216,7 +225,17 @@ def _object(values: Sequence[dict[str, JSON]], *, hidden: bool) -> Guess:
         if note:
             notes.append(f"{name}: {note}")
     required: list[JSON] = [name for name in names if all(name in value for value in values)]
+    if _are_data(names, values):
+        notes.insert(0, "the member names look like data: each new one would need a new version of the contract")
     return {"type": "object", "properties": properties, "required": required}, "; ".join(notes)
+
+
+def _are_data(names: Sequence[str], values: Sequence[dict[str, JSON]]) -> bool:
+    """Whether an object looks like a map: its members are of one kind, and other ones in other samples."""
+    kinds = {_kind(member) for value in values for member in value.values()}
+    differ = any(value.keys() != values[0].keys() for value in values)
+    odd = any(not _PLAIN.fullmatch(name) or _IDENTIFIER.search(name) for name in names)
+    return len(kinds) == 1 and ((differ and not any({*names} == value.keys() for value in values)) or (odd and differ))
 
 
 def _flow(value: Any) -> str:

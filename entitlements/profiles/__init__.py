@@ -10,6 +10,7 @@ from entitlements.profiles.judging import (
     scopes_of,
     subject_of,
 )
+from entitlements.profiles.recognition import Sample, drafted_rules, is_noise, other_kind, recognised, refused_by
 from entitlements.profiles.servers import AUDIENCE_IS, DOCUMENTED_ONLY, GENERIC, PROFILES
 from entitlements.profiles.shaping import shaped
 
@@ -19,11 +20,17 @@ __all__ = [
     "GENERIC",
     "PROFILES",
     "Misfit",
+    "Sample",
     "client_of",
+    "drafted_rules",
     "for_audience",
     "header_type",
+    "is_noise",
     "misfit",
     "misfits",
+    "other_kind",
+    "recognised",
+    "refused_by",
     "scopes_of",
     "shaped",
     "subject_of",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from entitlements.cli import main
@@ -89,3 +90,59 @@ def test_a_draft_that_would_not_load_is_refused_with_the_faults() -> None:
     result = init(line(iss="http://plain.example.com"))
     assert result.exit_code == 2
     assert "must be an absolute https URL" in result.output
+
+
+FOLDER = Path(__file__).resolve().parents[2] / "fixtures/tokens"
+RECORDED = {
+    "keycloak/access-user-default": "keycloak",
+    "keycloak/access-orders-realm": "keycloak",
+    "hydra/access-user": "hydra",
+    "hydra/access-client": "hydra",
+    "spring/access-client": "spring",
+    "zitadel-oidc/access-client": "zitadel",
+    "node-oidc-provider/access-user": "rfc9068",
+}
+
+
+def recorded(name: str) -> str:
+    token: str = json.loads((FOLDER / f"{name}.json").read_text())["token"]
+    return token + "\n"
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_tokens_of_a_server_are_drafted_with_its_profile(name: str) -> None:
+    result = init(recorded(name), "--audience", "https://api.example.com")
+    assert result.exit_code == 0, result.output
+    document = yaml.safe_load(result.stdout)
+    assert document["tokens"]["access_token"]["profile"] == RECORDED[name]
+    assert not {"azp", "typ", "sid", "acr", "scp"} & document["claims"].keys()
+
+
+@pytest.mark.parametrize(
+    "name", ["keycloak/id-token", "hydra/id-token", "keycloak/refresh-token", "keycloak/logout-token"]
+)
+def test_no_contract_is_drafted_from_other_tokens(name: str) -> None:
+    result = init(recorded(name), "--audience", "https://api.example.com")
+    assert result.exit_code == 2
+    assert "a contract is drafted from access tokens" in result.output
+
+
+@pytest.mark.parametrize("name", ["keycloak/access-client-default", "zitadel-oidc/access-client"])
+def test_an_audience_of_other_apis_too_is_never_chosen(name: str) -> None:
+    result = init(recorded(name))
+    assert result.exit_code == 2
+    assert "name it with --audience" in result.output
+
+
+def test_samples_that_no_profile_accepts_are_told_with_the_reason() -> None:
+    result = init(json.dumps({"iss": ISSUER, "aud": AUDIENCE, "sub": "u", "role": "a"}) + "\n")
+    assert result.exit_code == 0
+    assert "not accepted as they are: 1 of the samples: the required claim `exp` is missing" in result.stderr
+    assert "# review: 1 of the samples are not accepted as they are" in result.stdout
+
+
+def test_member_names_that_look_like_data_are_marked_for_review() -> None:
+    text = "".join(line(organization={name: {"id": "1"}}) for name in ("acme", "globex"))
+    assert "the member names look like data" in init(text).stdout
+    fixed = "".join(line(address={"street": "a", "city": "b"}) for _ in range(2))
+    assert "look like data" not in init(fixed).stdout
