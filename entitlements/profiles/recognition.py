@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from entitlements.model import JSON, TokenRules
-from entitlements.profiles.judging import Misfit, client_of, header_type, misfit
+from entitlements.profiles.judging import Misfit, client_of, header_type, misfit, scopes_of
 from entitlements.profiles.servers import PROFILES
 
 # What bears a mark of one server comes before what fits tokens of several.
@@ -35,7 +35,10 @@ def refused_by(profile: str, sample: Sample) -> Misfit | None:
     """Why a sample is not an access token by a profile, or None. Without a header its claims alone are judged."""
     rules = drafted_rules(profile, sample.claims)
     kind = rules.header_types[0] if sample.header is None else header_type(sample.header)
-    return misfit(rules, kind, sample.claims)
+    found = misfit(rules, kind, sample.claims)
+    if found is None and scopes_of(rules, sample.claims) is None:
+        return Misfit("scope_malformed", "the scopes have another form than the profile says")
+    return found
 
 
 def drafted_rules(profile: str, claims: Mapping[str, JSON]) -> TokenRules:

@@ -96,9 +96,8 @@ FOLDER = Path(__file__).resolve().parents[2] / "fixtures/tokens"
 RECORDED = {
     "keycloak/access-user-default": "keycloak",
     "keycloak/access-orders-realm": "keycloak",
-    "hydra/access-user": "hydra",
-    "hydra/access-client": "hydra",
-    "spring/access-client": "spring",
+    "hydra/access-client-top-level": "hydra",
+    "spring/access-client-orders": "spring",
     "zitadel-oidc/access-client": "zitadel",
     "node-oidc-provider/access-user": "rfc9068",
 }
