@@ -80,7 +80,8 @@ def approve(  # noqa: PLR0913, PLR0917 - click hands over each option
     try:
         _refuse_day(settings, expires.date(), now.date())
         _refuse_unasked(fingerprint, settings, _Sought(name, old, new, against, policies_old), now)
-        path = write_approval(settings.contracts, name, Approval(fingerprint, old, new, reason, by, expires.date()))
+        approval = Approval(fingerprint, old, new, reason, by, expires.date())
+        path = write_approval(settings.contracts, name, approval, now.date())
     except (StartupFault, EngineUnavailable, ProofFailed) as fault:
         render.fail(fault)
     click.echo(f"wrote {path}")

@@ -144,15 +144,19 @@ def _dated(path: Path, one: Approval, today: datetime.date) -> Fault | None:
     return None
 
 
-def write_approval(folder: Path, name: str, approval: Approval) -> Path:
+def write_approval(folder: Path, name: str, approval: Approval, today: datetime.date) -> Path:
     """Append one approval to a contract's file; what stands there is kept.
 
+    One for the same finding that no longer counts today, as it ran out or goes beyond gate.yaml, is replaced.
     Raises ContractsInvalid and writes nothing where the file could not be loaded with the new entry.
     """
     path = folder / name / APPROVALS_NAME
     known = load_approvals(folder, name)
-    if any((one.fingerprint, one.old, one.new) == (approval.fingerprint, approval.old, approval.new) for one in known):
+    step = (approval.fingerprint, approval.old, approval.new)
+    same = [one for one in known if (one.fingerprint, one.old, one.new) == step]
+    if any(_dated(path, one, today) is None for one in same):
         raise _invalid(path, [(0, f"`{approval.fingerprint}` is approved already")])
+    known = tuple(one for one in known if one not in same)
     text = "approvals:\n" + "".join(map(_entry, (*known, approval)))
     _parse(path, text)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".approvals")

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from demo.service import Issuer
 from entitlements.token.compact import encode
-from entitlements.token.mint import access_token_claims, mint_raw
+from entitlements.token.mint import access_token_claims, generate_key, mint, mint_raw
 from tests.conftest import RunningService
 from tests.wire.conftest import AGENT, Wire
 
@@ -114,6 +114,16 @@ def other_signature(wire: Wire) -> str:
     return f"{head}.{body}.{encode(raw[:32] + s.to_bytes(32))}"
 
 
+def by_a_certificate_of_its_own(wire: Wire) -> str:
+    """Another key under the name of the issuer's, with the certificate that would make it good."""
+    other = generate_key("ES256", wire.issuer.keys["ES256"].kid)
+    public = other.private_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    certificate = base64.b64encode(public).decode()
+    return mint(
+        other, good_claims(wire), headers={"x5c": [certificate], "x5t#S256": encode(hashlib.sha256(public).digest())}
+    )
+
+
 REFUSED: dict[str, Forge] = {
     "hmac_by_the_public_key": by_hmac,
     "no_signature": unsigned,
@@ -135,7 +145,7 @@ REFUSED: dict[str, Forge] = {
     "crit": signed(header={"crit": ["exp"], "exp": 1}),
     "jwk": signed(header={"jwk": {"kty": "EC"}}),
     "jku": signed(header={"jku": "http://127.0.0.1:1/keys"}),
-    "x5c": signed(header={"x5c": ["MIIB"]}),
+    "x5c": by_a_certificate_of_its_own,
     "x5u": signed(header={"x5u": "file:///etc/passwd"}),
     "b64": signed(header={"b64": False}),
     "zip": signed(header={"zip": "DEF"}),

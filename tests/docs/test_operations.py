@@ -21,6 +21,7 @@ def exposed() -> dict[str, set[str]]:
     metrics = Metrics()
     metrics.watch_keys(lambda: {"https://login.example.com": ["k"]})
     metrics.watch_log(lambda: {"lost": 0})
+    metrics.watch_approvals(lambda: {("https://a.example", "shop"): 3})
     part = PartHealth(True, (Problem("keys_fetch_failed", "it is down"),))
     metrics.watch_readiness(lambda: Readiness({"keys": part}, {"https://a.example": ()}))
     found: dict[str, set[str]] = {}

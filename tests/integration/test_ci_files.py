@@ -108,7 +108,7 @@ def test_the_action_refuses_a_widening_with_an_annotation_and_a_summary(project:
     done = run_action(project, against="HEAD")
     assert done.returncode == 3
     assert (
-        "::error file=contracts/tickets/2.0.0.yaml,line=15,title=no_new_access::nobody gains access: refuted"
+        "::error file=contracts/tickets/2.0.0.yaml,line=15,title=no_new_access::refuted: a principal with "
         in done.stdout
     )
     summary = (project.parent / "summary.md").read_text()

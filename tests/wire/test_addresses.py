@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from entitlements.web.server import HEADER_BYTES
+
 if TYPE_CHECKING:
     from tests.conftest import RunningService
     from tests.wire.conftest import Wire
@@ -147,7 +149,7 @@ def test_a_request_id_is_echoed_whatever_the_answer_is(service: RunningService, 
         (405, wire.get("/authorize", name)),
         (413, wire.ask(name, body=b" " * 70_000)),
         (415, wire.ask(name, content_type=b"Content-Type: text/plain")),
-        (431, wire.ask(name, b"X-A: " + b"a" * 17_000)),
+        (431, wire.ask(name, b"X-A: " + b"a" * HEADER_BYTES)),
     ):
         reply = service.one(data)
         assert (reply.status, reply.headers.get("x-request-id")) == (status, ["r-2"])
@@ -188,7 +190,7 @@ def every_kind_of_answer(wire: Wire) -> dict[int, bytes]:
         405: wire.get("/authorize"),
         413: wire.ask(body=b" " * 70_000),
         415: wire.ask(content_type=None),
-        431: wire.ask(b"X-A: " + b"a" * 17_000),
+        431: wire.ask(b"X-A: " + b"a" * HEADER_BYTES),
     }
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from entitlements.model import MAX_TOKEN_BYTES
+
 if TYPE_CHECKING:
     from tests.conftest import Reply, RunningService
     from tests.wire.conftest import Wire
@@ -155,7 +157,7 @@ def causes(wire: Wire) -> dict[str, str]:
     return {
         "token_malformed": f"{head}.{payload}",
         "signature_invalid": f"{head}.{other_payload}.{signature}",
-        "token_too_large": "a" * 9000,
+        "token_too_large": "a" * (MAX_TOKEN_BYTES + 1),
         **{cause: wire.token_of("u_1", **options) for cause, options in changed.items()},
     }
 

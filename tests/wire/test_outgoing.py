@@ -62,7 +62,9 @@ def test_a_token_makes_nobody_be_called(service: RunningService, wire: Wire, tra
     before = len(service.rows())
     assert service.one(wire.ask(bearer=b"Authorization: Bearer " + token.encode())).status == 401
     (row,) = service.rows()[before:]
-    assert row["refusal"] in ("header_not_permitted", "unknown_key", "issuer_unknown")
+    # Certificates are ignored, wherever they are said to be: what the token is refused for is its age.
+    ignored = {"token_expired"} if name in ("x5c", "x5t") else {"header_not_permitted", "unknown_key", "issuer_unknown"}
+    assert row["refusal"] in ignored
     with pytest.raises(TimeoutError):
         trap.accept()
 
