@@ -176,6 +176,16 @@ class ServedPairs:
         left = {audience: (day - today).days for audience, day in expires.items()}
         return {(name, offer.lock.pins[name].contract): days for name, days in left.items() if days <= _TOLD_DAYS}
 
+    def releases(self) -> Mapping[str, bytes]:
+        """The bundles of the locked release and the one before it, by revision; nothing of what nobody locked."""
+        if not self._locked:
+            return {}
+        return {
+            release.revision: release.bundle()
+            for release in (self.offer.release, self.offer.previous)
+            if release is not None
+        }
+
     def change(self, offer: Offer, activate: Callable[[bytes, str], None]) -> None:
         """Decide by another offer from now on. activate: has the engine load a bundle of a revision, or raises.
 

@@ -64,6 +64,12 @@ VARIABLES = (
         "file with the bearer token that shows the detail of `/readyz` and `/metrics` to callers from elsewhere, "
         "not readable by everybody (mode 0640)",
     ),
+    Variable(
+        "ENTITLEMENTS_BUNDLES_TOKEN_FILE",
+        "",
+        "file with the bearer token by which OPA servers load the release from `/bundles/<digest>`, "
+        "not readable by everybody (mode 0640); empty: there is no such address",
+    ),
     Variable("ENTITLEMENTS_THREADS", "8", "requests that are decided at the same time (1 to 64)"),
     Variable("ENTITLEMENTS_LEEWAY", "10", "seconds of clock difference that token times may show (0 to 60)"),
     Variable("ENTITLEMENTS_BUDGET_MS", "500", "milliseconds that one decision may take in all (20 to 10000)"),
@@ -112,6 +118,7 @@ class Settings:
     log_mask_keys: str
     release_key: str
     operator_token: str = field(repr=False)
+    bundles_token: str = field(repr=False)
     search_path: str
     limits: Limits = CEILING
     runtime_dir: str = ""
@@ -144,6 +151,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         log_rejects_per_second=reader.integer("ENTITLEMENTS_LOG_REJECTS_PER_SECOND", 1, 100_000),
         log_mask_keys=reader.text("ENTITLEMENTS_LOG_MASK_KEYS"),
         release_key=reader.text("ENTITLEMENTS_RELEASE_KEY"),
+        bundles_token=reader.token("ENTITLEMENTS_BUNDLES_TOKEN_FILE"),
         operator_token=reader.token("ENTITLEMENTS_OPERATOR_TOKEN_FILE"),
         search_path=environment.get("PATH", ""),
         limits=Limits(

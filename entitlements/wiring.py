@@ -44,6 +44,10 @@ class Service:
         """The contracts that are served now."""
         return self.served.offer.catalog
 
+    def releases(self) -> Mapping[str, bytes]:
+        """The bundles that an OPA server may load, by revision: the locked release and the one before it."""
+        return self.served.releases()
+
 
 def build(settings: Settings) -> Service:
     """Build the service. Raises StartupFault where it must not start; nothing is left running then."""

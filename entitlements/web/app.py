@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import MethodNotAllowed, NotFound
@@ -10,7 +10,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from entitlements.errors import RequestInvalid
 from entitlements.pdp import PolicyDecisionPoint
 from entitlements.readiness import Readiness
-from entitlements.web import authorize, problems, status
+from entitlements.web import authorize, bundles, problems, status
 from entitlements.web.metrics import Metrics
 from entitlements.web.server import REQUEST_ID
 
@@ -21,10 +21,13 @@ def create_app(
     metrics: Metrics | None = None,
     *,
     operator_token: str = "",
+    releases: Callable[[], Mapping[str, bytes]] | None = None,
+    bundles_token: str = "",
 ) -> Flask:
     """The service's HTTP application around a decision point, its readiness and what it counts.
 
-    operator_token: shows a caller from elsewhere the detail of `/readyz` and `/metrics`; empty: nobody from elsewhere.
+    operator_token: shows a caller from elsewhere the detail of `/readyz` and `/metrics`; empty: nobody from elsewhere;
+    releases, bundles_token: what OPA servers elsewhere may load, and their bearer token; empty: there is no such route.
     """
     app = Flask("entitlements", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = authorize.MAX_BODY
@@ -69,4 +72,6 @@ def create_app(
 
     app.register_blueprint(authorize.blueprint(pdp, metrics))
     app.register_blueprint(status.blueprint(readiness, metrics, operator_token))
+    if releases is not None and bundles_token:
+        app.register_blueprint(bundles.blueprint(releases, bundles_token))
     return app

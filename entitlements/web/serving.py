@@ -31,14 +31,21 @@ _BUFFER_BYTES = HEADER_BYTES + 8 * 1024
 class Application(Door):
     """The door together with the service behind it, which ends with the worker."""
 
-    def __init__(self, service: Service, *, threads: int, operator_token: str) -> None:
+    def __init__(self, service: Service, settings: Settings) -> None:
         metrics = Metrics()
         metrics.watch_keys(service.leaked_keys)
         metrics.watch_log(service.log_counts)
         metrics.watch_readiness(service.readiness)
         metrics.watch_approvals(service.days_left)
-        app = create_app(service.pdp, service.readiness, metrics, operator_token=operator_token)
-        super().__init__(app.wsgi_app, count=metrics.turned_away, threads=threads, max_body=MAX_BODY)
+        app = create_app(
+            service.pdp,
+            service.readiness,
+            metrics,
+            operator_token=settings.operator_token,
+            releases=service.releases,
+            bundles_token=settings.bundles_token,
+        )
+        super().__init__(app.wsgi_app, count=metrics.turned_away, threads=settings.threads, max_body=MAX_BODY)
         self._service = service
 
     def close(self) -> None:
@@ -50,7 +57,7 @@ def application() -> Application:
     """Build the application in granian's worker process."""
     _end_with_parent()
     settings = replace(load_settings(os.environ), unlocked=os.environ.get(_UNLOCKED) == "1")
-    return Application(build(settings), threads=settings.threads, operator_token=settings.operator_token)
+    return Application(build(settings), settings)
 
 
 def serve(settings: Settings) -> None:
