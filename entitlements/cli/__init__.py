@@ -5,19 +5,23 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 
 import click
 
 from entitlements import __version__
-from entitlements.cli.authorize import authorize
-from entitlements.cli.contract import contract
-from entitlements.cli.opa import opa
-from entitlements.cli.policy import policy
-from entitlements.cli.release import release
-from entitlements.cli.serve import serve
-from entitlements.cli.token import token
 
+# What the help says of each command stands here, so that none of them is loaded for it.
+_COMMANDS = {
+    "authorize": "Decide one request and print the decision, its reasons and the rules that gave them.",
+    "contract": "Read, check and pin claim contracts.",
+    "opa": "Install the pinned Open Policy Agent.",
+    "policy": "Prove what policies decide, for every token that a contract permits and every request.",
+    "release": "Show the locked release, or make what an OPA elsewhere needs beside it.",
+    "serve": "Serve POST /authorize, GET /healthz, /readyz and /metrics until a signal ends it.",
+    "token": "Make development tokens and look into tokens.",
+}
 _TOKEN = re.compile(r"(?:bearer )?eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*", re.IGNORECASE)
 
 
@@ -33,6 +37,22 @@ class _Main(click.Group):
             raise click.UsageError("an argument is not valid UTF-8", ctx)
         return super().parse_args(ctx, args)
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """See click.Group.list_commands."""
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, loaded when it is asked for."""
+        if cmd_name not in _COMMANDS:
+            return None
+        found = getattr(importlib.import_module(f"entitlements.cli.{cmd_name}"), cmd_name)
+        return found if isinstance(found, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """See click.Group.format_commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([*_COMMANDS.items()])
+
 
 @click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="entitlements")
@@ -45,7 +65,3 @@ def main() -> None:
       entitlements contract show orders
       entitlements serve
     """
-
-
-for command in (serve, authorize, token, contract, policy, release, opa):
-    main.add_command(command)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import urllib3
 
 from entitlements.engine.answer import read_answer
-from entitlements.engine.opa_client_strict import Answer, StrictOpaClient
 from entitlements.engine.policy_files import CONSTANT_PATH
 from entitlements.engine.unix_socket import Check
 from entitlements.errors import EngineUnavailable
 from entitlements.model import JSON, PartHealth, Verdict, not_ready
+
+if TYPE_CHECKING:
+    from entitlements.engine.opa_client_strict import Answer
 
 _PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:/[A-Za-z_][A-Za-z0-9_]*)+")
 _QUERY = {"strict-builtin-errors": "true", "provenance": "true"}
@@ -40,6 +42,9 @@ class OpaServer:
         connections: int = 64,
         check: Check | None = None,
     ) -> None:
+        # The client of OPA brings a second HTTP library: whoever asks no server does not wait for it.
+        from entitlements.engine.opa_client_strict import StrictOpaClient
+
         self._client = StrictOpaClient(connections=connections, token=token, **_where(url, check))
         self._probe = probe
 

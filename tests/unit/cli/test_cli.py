@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -56,7 +59,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 def every_command() -> list[list[str]]:
     found: list[list[str]] = [[]]
-    for name, command in main.commands.items():
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
         found.append([name])
         found += [[name, inner] for inner in getattr(command, "commands", {})]
     return found
@@ -69,6 +74,27 @@ def test_every_command_has_help_and_each_one_that_acts_an_example(world: World, 
     assert "Usage:" in result.stdout
     if command not in (["token"], ["contract"], ["policy"], ["release"], ["opa"]):
         assert "Example" in result.stdout
+
+
+def test_the_help_says_of_each_command_what_it_says_of_itself(world: World) -> None:
+    context = click.Context(main)
+    said = " ".join(world.run("--help").stdout.split())
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None
+        first = " ".join((command.help or "").split("\n\n")[0].split())
+        assert f"{name} {first}" in said
+
+
+def test_the_help_loads_none_of_what_the_commands_need() -> None:
+    heavy = "{'flask', 'z3', 'granian', 'jwt', 'cryptography', 'marshmallow', 'aiohttp'}"
+    program = (
+        "import sys; from click.testing import CliRunner; from entitlements.cli import main;"
+        f"assert CliRunner().invoke(main, ['--help']).exit_code == 0; found = {heavy} & set(sys.modules);"
+        "assert not found, found"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_keys_are_private_and_never_overwritten(world: World) -> None:
