@@ -49,7 +49,12 @@ class Located:
 
 
 class _Composer(yaml.SafeLoader):
-    """Refuses tags, anchors and aliases before they are composed, so that no alias can multiply a document."""
+    """Refuses tags, anchors and aliases before they are composed, so that no alias can multiply a document.
+
+    Depth is counted here too: at the interpreter's own limit a finalizer that happens to run fails as well.
+    """
+
+    _depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
@@ -57,7 +62,13 @@ class _Composer(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(problem="anchors and aliases are not accepted", problem_mark=event.start_mark)
         if getattr(event, "tag", None) is not None:
             raise yaml.MarkedYAMLError(problem="tags are not accepted", problem_mark=event.start_mark)
-        return super().compose_node(parent, index)
+        if self._depth > _MAX_DEPTH:
+            raise yaml.MarkedYAMLError(problem="nested too deep", problem_mark=event.start_mark)
+        self._depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
 
 
 def read(text: str) -> Located:
@@ -83,8 +94,6 @@ def read(text: str) -> Located:
 
 def _value(node: yaml.Node, path: Path, located: Located) -> JSON:
     located.lines.setdefault(path, node.start_mark.line + 1)
-    if len(path) > _MAX_DEPTH:
-        return _fault(node, path, located, "nested too deep")
     if isinstance(node, yaml.MappingNode) and node.tag == "tag:yaml.org,2002:map":
         return _mapping(node, path, located)
     if isinstance(node, yaml.SequenceNode) and node.tag == "tag:yaml.org,2002:seq":

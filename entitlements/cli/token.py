@@ -12,10 +12,11 @@ from typing import IO, Any
 
 import click
 
+from entitlements import strict_json
 from entitlements.cli import render
 from entitlements.cli.authorize import parse_members
 from entitlements.contract import ALWAYS_DECLARED, Catalog, Contract, Refused, admit, load_catalog
-from entitlements.errors import KeysUnavailable, StartupFault, TokenRejected
+from entitlements.errors import JSONRefused, KeysUnavailable, StartupFault, TokenRejected
 from entitlements.model import JSON, TokenRules, VerifiedClaims, Violation
 from entitlements.profiles import client_of, header_type, shaped
 from entitlements.token import Refusal, TokenVerifier, access_token_claims, from_jwk, generate_key, inspect, mint
@@ -90,8 +91,8 @@ def mint_command(
     """Mint a development access token on standard output. It may break the contract on purpose."""
     contract = find_contract(_catalog(), name)
     try:
-        key = from_jwk(json.load(key_file))
-    except (ValueError, AttributeError, RecursionError):
+        key = from_jwk(strict_json.loads(key_file.read().encode()))  # type: ignore[arg-type]
+    except (JSONRefused, ValueError, AttributeError):
         raise click.UsageError("--key is no private JWK") from None
     payload = access_token_claims(
         issuer=contract.profile.issuer,

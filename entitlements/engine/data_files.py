@@ -154,6 +154,8 @@ def _line_of(content: bytes, code: str) -> int:
         return content[: _bad_octet(content)].count(b"\n") + 1
     if code == "json_duplicate_member":
         return _duplicate(text)
+    if code == "json_too_deep":
+        return _too_deep(text)
     if code == "json_number_out_of_range":
         found = (line for line, number in _numbers(text) if not abs(Decimal(number)) <= strict_json.MAX_SAFE_INTEGER)
         return next(found, 1)
@@ -161,8 +163,19 @@ def _line_of(content: bytes, code: str) -> int:
         json.loads(text)
     except json.JSONDecodeError as error:
         return error.lineno
-    except (ValueError, RecursionError):
+    except ValueError:
         return 1
+    return 1
+
+
+def _too_deep(text: str) -> int:
+    """The line of the first array or object beyond the depth."""
+    line, depth = 1, 0
+    for match in _TOKENS.finditer(text):
+        line += match[0] == "\n"
+        depth += (match[0] in "{[") - (match[0] in "}]")
+        if depth > _MAX_DEPTH:
+            return line
     return 1
 
 
