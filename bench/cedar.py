@@ -28,10 +28,10 @@ from entitlements.engine import BatchEngine, find_opa
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
 from entitlements.proof.decisions import Decisions
-from entitlements.proof.symbolic.question import Policy, ask_question
+from entitlements.proof.symbolic.encode import Policy, ask_question
 from entitlements.proof.symbolic.session import Session
-from entitlements.proof.symbolic.solver import Solver
-from entitlements.proof.symbolic.terms import negation
+from entitlements.proof.symbolic.smt.solver import Solver
+from entitlements.proof.symbolic.terms.term import negation
 
 _HEAD = (
     *("rules", "attributes", "change", "plan by OPA, ms", "proof, ms"),

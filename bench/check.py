@@ -13,12 +13,12 @@ import yaml
 from bench.questions import orders
 from demo.service import ROOT
 from demo.watched_opa import watched_opa
-from entitlements.change_check import Step, check_step
+from entitlements.checking.step import Step, check_step
 from entitlements.contract import Contract, load_approvals, load_file, parse_contract
 from entitlements.engine import BatchEngine, read_policies
 from entitlements.proof import METHOD, Effort, Side, compare_access
+from entitlements.proof.enumeration.space import Space
 from entitlements.proof.point import policy_input_of
-from entitlements.proof.space import Space
 
 _HISTORY = ROOT / "examples" / "history"
 _STEPS = (("1.0.0", "1.1.0", 1, 1), ("1.1.0", "2.0.0", 1, 1), ("1.1.0", "2.0.0", 1, 2), ("2.0.0", "2.1.0", 2, 3))

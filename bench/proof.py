@@ -18,10 +18,10 @@ from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
 from entitlements.engine.policy_folder import policy_files
 from entitlements.proof import METHOD, Effort, Side, compare_access
-from entitlements.proof.symbolic.question import Policy, ask_question
+from entitlements.proof.symbolic.encode import Policy, ask_question
 from entitlements.proof.symbolic.session import Session
-from entitlements.proof.symbolic.solver import Solver
-from entitlements.proof.symbolic.terms import negation
+from entitlements.proof.symbolic.smt.solver import Solver
+from entitlements.proof.symbolic.terms.term import negation
 
 _SIZES = ((5, 5), (20, 20), (80, 60), (200, 60), (1000, 20), (1000, 60))
 _LISTS = (3, 8)

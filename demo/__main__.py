@@ -16,8 +16,9 @@ import requests
 
 from demo.cases import AGENT, ORDER, ORDERS_SCOPES, Case, cases
 from demo.service import Issuer, StartFailed, contracts, environment, free_address, new_issuer, running
-from entitlements.cli.render import paint, table
+from entitlements.cli.render import table
 from entitlements.contract import Contract
+from entitlements.terminal import paint
 
 _SERVE_ADDRESS = "127.0.0.1:8080"
 

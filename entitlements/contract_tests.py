@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from entitlements.change_check import HOLDS, Report, Step, check_step
-from entitlements.cli import check_formats
-from entitlements.cli.policy import proved_lines
+from entitlements.checking import formats
+from entitlements.checking.invariant_words import proved_lines
+from entitlements.checking.step import HOLDS, Report, Step, check_step
 from entitlements.contract import (
     APPROVALS_NAME,
     LOCK_NAME,
@@ -146,7 +146,7 @@ class _VersionFile(_File):
         # Whether an approval still stands is a test of its own.
         report = replace(self.world.report(before, self.path), problems=())
         if report.exit_code != HOLDS:
-            raise _NotHeld(check_formats.text([report]))
+            raise _NotHeld(formats.text([report]))
 
 
 class _ApprovalsFile(_File):

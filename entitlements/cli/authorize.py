@@ -17,6 +17,7 @@ from entitlements.cli import render
 from entitlements.engine.policy_folder import policy_files
 from entitlements.errors import DecisionUnavailable, JSONRefused, RequestInvalid, StartupFault, TokenRejected
 from entitlements.model import JSON, AccessRequest, Action, Decision, Resource
+from entitlements.terminal import paint, safe
 from entitlements.wiring import Service, build
 
 
@@ -107,7 +108,7 @@ def _show_refusal(refusal: TokenRejected, form: str) -> None:
     if form == "json":
         render.as_json({"decision": False, "error": "invalid_token", "cause": refusal.code})
     else:
-        click.echo(f"{render.paint('deny', 'red')}  the token is not accepted: {refusal.message} ({refusal.code})")
+        click.echo(f"{paint('deny', 'red')}  the token is not accepted: {refusal.message} ({refusal.code})")
 
 
 def _show(decision: Decision, service: Service, policies: Path, form: str) -> None:
@@ -126,14 +127,14 @@ def _show(decision: Decision, service: Service, policies: Path, form: str) -> No
         }
         render.as_json(document)
         return
-    verdict = render.paint("allow", "green") if decision.allow else render.paint("deny", "red")
+    verdict = paint("allow", "green") if decision.allow else paint("deny", "red")
     click.echo(f"{verdict}  by data.{path.replace('/', '.')}" + (f" under {ref.name}@{ref.version}" if ref else ""))
     for code, rule in zip(decision.reasons, rules, strict=True):
         click.echo(f"  reason      {code}" + (f"  ({rule})" if rule else ""))
     for violation in decision.violations:
         click.echo(f"  violation   {violation.claim} {violation.message} ({violation.code})")
     for obligation in decision.obligations:
-        click.echo(f"  obligation  {render.safe(json.dumps(dict(obligation)))}")
+        click.echo(f"  obligation  {safe(json.dumps(dict(obligation)))}")
     if decision.policy_revision:
         click.echo(f"  policy      {decision.policy_revision}")
 

@@ -11,11 +11,11 @@ from typing import NoReturn
 
 import click
 
+from entitlements.checking.formats import cell
+from entitlements.checking.github import github_error
+from entitlements.checking.junit import junit_error
+from entitlements.checking.sarif import sarif_error
 from entitlements.cli import render
-from entitlements.cli.check_formats import cell
-from entitlements.cli.check_github import github_error
-from entitlements.cli.check_junit import junit_error
-from entitlements.cli.check_sarif import sarif_error
 from entitlements.errors import EntitlementsError, StartupFault
 
 Writings = Sequence[tuple[str, Path]]

@@ -32,6 +32,7 @@ from entitlements.contract.lock import load_all, version_key
 from entitlements.engine import check_policies
 from entitlements.errors import ContractsInvalid, Fault, StartupFault
 from entitlements.settings import Settings
+from entitlements.terminal import paint
 from entitlements.wiring import opa
 
 
@@ -74,9 +75,9 @@ def lint_command(files: Sequence[Path], strict: bool, form: str) -> None:
         render.as_json({"errors": [_as_json(f) for f in errors], "warnings": [_as_json(f) for f in warnings]})
     else:
         for fault in errors:
-            click.echo(f"{render.paint('error', 'red')}    {fault}")
+            click.echo(f"{paint('error', 'red')}    {fault}")
         for fault in warnings:
-            click.echo(f"{render.paint('warning', 'yellow')}  {fault} ({fault.code})")
+            click.echo(f"{paint('warning', 'yellow')}  {fault} ({fault.code})")
         click.echo(f"{len(contracts)} sound, {_counted(errors, 'error')}, {_counted(warnings, 'warning')}")
     sys.exit(render.USAGE if errors else render.NO if strict and warnings else 0)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import click
 
-from entitlements.change_check import Report
+from entitlements.checking.step import Report
+from entitlements.checking.words import LEFT_OPEN
 from entitlements.cli import render
-from entitlements.cli.check_words import LEFT_OPEN
 from entitlements.cli.contract_check import checked, steps
 from entitlements.contract import Approval, load_gate_settings, rollback_asks, write_approval
 from entitlements.deployment.base import find_base

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import click
 
-from entitlements.change_check import Report, Step, check_step, report_json
-from entitlements.cli import check_errors, check_formats, render
-from entitlements.cli.check_github import github
-from entitlements.cli.check_junit import junit
-from entitlements.cli.check_sarif import sarif
+from entitlements.checking import formats as check_formats
+from entitlements.checking.github import github
+from entitlements.checking.junit import junit
+from entitlements.checking.record import make_record, write_record
+from entitlements.checking.sarif import sarif
+from entitlements.checking.step import Report, Step, check_step, report_json
+from entitlements.cli import check_errors, render
 from entitlements.contract import (
     ContractFile,
     at_commit,
@@ -29,7 +31,6 @@ from entitlements.contract import (
 from entitlements.engine import check_policies
 from entitlements.errors import ContractsInvalid, EntitlementsError, StartupFault
 from entitlements.proof import DEFAULT_BUDGET, METHOD, PROOF, Effort
-from entitlements.proof_record import make_record, write_record
 from entitlements.settings import Settings
 from entitlements.wiring import opa
 

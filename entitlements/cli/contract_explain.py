@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
-from entitlements.change_check import Finding, Report, Step
-from entitlements.cli import check_formats, render
-from entitlements.cli.check_words import witness_lines
+from entitlements.checking import formats as check_formats
+from entitlements.checking.step import Finding, Report, Step
+from entitlements.checking.words import witness_lines
+from entitlements.cli import render
 from entitlements.cli.contract_check import checked, steps
 from entitlements.contract import RULES
 from entitlements.engine import BatchEngine

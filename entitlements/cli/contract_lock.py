@@ -11,9 +11,10 @@ from pathlib import Path
 
 import click
 
-from entitlements.change_check import Report
-from entitlements.cli import check_formats, render
-from entitlements.cli.policy import proved_lines
+from entitlements.checking import formats as check_formats
+from entitlements.checking.invariant_words import proved_lines
+from entitlements.checking.step import Report
+from entitlements.cli import render
 from entitlements.contract import second_audience_warning
 from entitlements.deployment.activation import activate
 from entitlements.deployment.approved_days import refuse_overlong

@@ -9,8 +9,9 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from entitlements.change_check import Report, Step, check_step
-from entitlements.cli import check_formats, render
+from entitlements.checking import formats as check_formats
+from entitlements.checking.step import Report, Step, check_step
+from entitlements.cli import render
 from entitlements.deployment.activation import activate
 from entitlements.deployment.evidence import refuse_unservable
 from entitlements.deployment.history import History

@@ -6,13 +6,14 @@ import sys
 
 import click
 
-from entitlements import claim_usage
-from entitlements.claim_usage import claim_of
+from entitlements.checking import usage as claim_usage
+from entitlements.checking.usage import claim_of
 from entitlements.cli import render
 from entitlements.contract import load_file, versions
 from entitlements.contract.registered import right_place
 from entitlements.engine import Read, read_policies
 from entitlements.errors import StartupFault
+from entitlements.terminal import paint
 from entitlements.wiring import opa
 
 
@@ -62,10 +63,10 @@ def usage(claim: str | None, strict: bool, form: str) -> None:
     else:
         click.echo(render.table(["claim", "rule", "where", "how"], sorted(rows)) if rows else "nothing reads it")
         for told in undeclared:
-            click.echo(f"{render.paint('error', 'red')}  {told}")
+            click.echo(f"{paint('error', 'red')}  {told}")
         for name in unread:
             click.echo(f"unread  no policy reads `{name}`")
-        word = render.paint("error", "red") if strict else "warning"
+        word = paint("error", "red") if strict else "warning"
         for one in unused:
             click.echo(f"{word}  {one.code}  {one}")
     sys.exit(render.NO if undeclared or (strict and unused) else 0)

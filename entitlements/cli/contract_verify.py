@@ -10,7 +10,9 @@ from typing import Any
 
 import click
 
-from entitlements.cli import check_formats, render
+from entitlements.checking import formats as check_formats
+from entitlements.checking.record import differences, make_record
+from entitlements.cli import render
 from entitlements.cli.record_check import find_recorded, refuse_unsound
 from entitlements.deployment.history import History
 from entitlements.deployment.renewing import Renewal, renew
@@ -18,8 +20,8 @@ from entitlements.deployment.reproving import check_recorded, reprove
 from entitlements.deployment.truth import truth, unlockable_faults
 from entitlements.errors import EntitlementsError, StartupFault
 from entitlements.proof import REFUTED
-from entitlements.proof_record import differences, make_record
 from entitlements.settings import Settings
+from entitlements.terminal import paint
 from entitlements.wiring import opa
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -106,7 +108,7 @@ def _tell(told: Sequence[dict[str, Any]], form: str) -> None:
     if form == "json":
         render.as_json(told)
     for one in told if form != "json" else ():
-        word = render.paint("same", "green") if one["same"] else render.paint("different", "red")
+        word = paint("same", "green") if one["same"] else paint("different", "red")
         click.echo(f"{one['record']}: {word}" + (f": {', '.join(one['different'])}" if one["different"] else ""))
     if not told:
         click.echo("contracts.lock names no record: its versions are the first ones", err=True)
@@ -123,7 +125,7 @@ def _tell_renewed(renewal: Renewal, form: str) -> None:
             ]
         )
     for one in (failed or renewal.found) if form != "json" else ():
-        word = render.paint("not proved any more", "red") if failed else render.paint("renewed", "green")
+        word = paint("not proved any more", "red") if failed else paint("renewed", "green")
         click.echo(
             "\n".join([f"{one.file}: {word}", check_formats.failure_of(one.report.access.no_new_access)]).strip()
         )

@@ -9,14 +9,16 @@ from typing import Any
 
 import click
 
-from entitlements.cli import check_formats, render
-from entitlements.cli.check_words import shown
+from entitlements.checking import formats as check_formats
+from entitlements.checking.invariant_words import proved_json, proved_lines
+from entitlements.cli import render
 from entitlements.contract import Contract, ContractFile, load_file, versions
 from entitlements.errors import EntitlementsError
 from entitlements.proof import HOLDS, PROVED, REFUTED, Access, Effort, Side, compare_access
 from entitlements.proof.invariants import Invariant, Proved, invariants_in, load_invariant, prove_invariant
 from entitlements.proof.reachability import FIRES, NEVER, NOTHING, UNKNOWN, Reach, reachable
 from entitlements.settings import Settings
+from entitlements.terminal import paint
 from entitlements.wiring import opa
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -79,7 +81,7 @@ def check(old: Path, new: Path, name: str | None, seconds: float, form: str) -> 
         render.as_json([_as_json(contract, access) for contract, access in found])
     else:
         for contract, access in found:
-            click.echo(f"{contract.name} {contract.version}: {render.paint(_word(access), _colour(access))}")
+            click.echo(f"{contract.name} {contract.version}: {paint(_word(access), _colour(access))}")
             for line in check_formats.access_lines(access):
                 click.echo(line)
     sys.exit(_worst([_code(access) for _, access in found]))
@@ -166,30 +168,6 @@ def about(invariant: Invariant, settings: Settings, name: str | None) -> list[Co
 
 def _proved_code(proved: Proved) -> int:
     return {PROVED: 0, REFUTED: render.NO}.get(proved.answer, render.NO_ANSWER)
-
-
-def proved_json(invariant: Invariant, contract: Contract, proved: Proved) -> dict[str, Any]:
-    """One answer as a JSON object."""
-    return {
-        "file": str(invariant.file),
-        "contract": {"name": contract.name, "version": contract.version, "digest": contract.ref.digest},
-        "violation": proved.code,
-        "answer": proved.answer,
-        "reason": proved.reason,
-        "input": proved.given,
-    }
-
-
-def proved_lines(invariant: Invariant, contract: Contract, proved: Proved) -> list[str]:
-    """One answer for a person."""
-    colour = "green" if proved.answer == PROVED else "red"
-    word = {PROVED: "never", REFUTED: "violated"}.get(proved.answer, proved.answer)
-    lines = [f"{contract.name} {contract.version}: {proved.code}: {render.paint(word, colour)}  ({invariant.file})"]
-    if proved.reason:
-        lines.append(f"    {proved.reason}")
-    if proved.given is not None:
-        lines.append(f"    for example with the input {shown(proved.given)}")
-    return lines
 
 
 @policy.command("reachable", epilog="\b\nExample:\n  entitlements policy reachable --contract orders")

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from entitlements.change_check import Step
+from entitlements.checking.record import read_record, soundness_of
+from entitlements.checking.step import Step
 from entitlements.contract import ContractFile, load_file
 from entitlements.contract.steps import versions
 from entitlements.engine import policy_digest
 from entitlements.engine.policy_folder import policy_files
 from entitlements.errors import Fault, StartupFault
 from entitlements.proof.soundness import ProofSide, concerning
-from entitlements.proof_record import read_record, soundness_of
 from entitlements.settings import Settings
 
 

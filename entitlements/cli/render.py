@@ -13,6 +13,7 @@ import click
 from entitlements.errors import DecisionUnavailable, EntitlementsError, NotFollowed, ProofFailed, StartupFault
 from entitlements.model import MAX_TOKEN_BYTES
 from entitlements.settings import Settings, load_settings
+from entitlements.terminal import paint
 
 FAILED, USAGE, NO, NO_ANSWER = 1, 2, 3, 4
 
@@ -56,12 +57,6 @@ def exit_code(error: EntitlementsError) -> int:
     return FAILED if isinstance(error, ProofFailed) else NO_ANSWER if no_answer else USAGE
 
 
-def paint(text: str, colour: str, *, err: bool = False) -> str:
-    """Coloured on a terminal that did not ask for plain text."""
-    plain = "NO_COLOR" in os.environ or not (sys.stderr if err else sys.stdout).isatty()
-    return text if plain else click.style(text, fg=colour, bold=True)
-
-
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns aligned by their widest cell."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
@@ -73,8 +68,3 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def as_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
     """One JSON document on standard output."""
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
-
-
-def safe(text: str) -> str:
-    """Text of unknown origin for a terminal: control characters shown, not obeyed."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

@@ -19,6 +19,7 @@ from entitlements.contract import ALWAYS_DECLARED, Catalog, Contract, Refused, a
 from entitlements.errors import JSONRefused, KeysUnavailable, StartupFault, TokenRejected
 from entitlements.model import JSON, TokenRules, VerifiedClaims, Violation
 from entitlements.profiles import client_of, header_type, shaped
+from entitlements.terminal import paint, safe
 from entitlements.token import Refusal, TokenVerifier, access_token_claims, from_jwk, generate_key, inspect, mint
 from entitlements.wiring import KeyRing
 
@@ -140,7 +141,7 @@ def inspect_command(token_file: IO[bytes], name: str | None, form: str) -> None:
     seen = inspect(text, lambda payload: _rules(wanted or _contract_of(catalog, payload)))
     if seen.header is None or seen.payload is None:
         message = seen.refusals[0].message if seen.refusals else "the token cannot be read"
-        click.echo(f"{render.paint('unreadable', 'red')}  {message}", err=True)
+        click.echo(f"{paint('unreadable', 'red')}  {message}", err=True)
         sys.exit(render.NO)
     contract = wanted or _contract_of(catalog, seen.payload)
     signature, first = _signature_state(catalog, text)
@@ -167,13 +168,13 @@ def inspect_command(token_file: IO[bytes], name: str | None, form: str) -> None:
     else:
         click.echo(f"signature   {signature}")
         for told in refusals:
-            click.echo(f"{render.paint('refused', 'red')}     {told}")
+            click.echo(f"{paint('refused', 'red')}     {told}")
         click.echo(f"contract    {f'{contract.name}@{contract.version}' if contract else 'none for its audience'}")
-        click.echo(f"header      {render.safe(json.dumps(seen.header))}\n")
+        click.echo(f"header      {safe(json.dumps(seen.header))}\n")
         click.echo(render.table(["claim", "value", "contract"], _rows(contract, seen.payload)))
         click.echo("")
         for violation in violations:
-            click.echo(f"{render.paint('violation', 'red')}   {violation.claim} {violation.message} ({violation.code})")
+            click.echo(f"{paint('violation', 'red')}   {violation.claim} {violation.message} ({violation.code})")
         if not violations and contract:
             click.echo("claims      conform to the contract")
     sys.exit(0 if accepted else render.NO)
@@ -257,6 +258,6 @@ def _note(contract: Contract | None, claim: str) -> str:
 def _rows(contract: Contract | None, payload: Mapping[str, Any]) -> list[list[str]]:
     rows = []
     for claim, value in payload.items():
-        text = "(not shown)" if _hidden(contract, claim) else render.safe(json.dumps(value, ensure_ascii=False))
-        rows.append([render.safe(claim), text if len(text) <= 60 else text[:57] + "...", _note(contract, claim)])
+        text = "(not shown)" if _hidden(contract, claim) else safe(json.dumps(value, ensure_ascii=False))
+        rows.append([safe(claim), text if len(text) <= 60 else text[:57] + "...", _note(contract, claim)])
     return rows

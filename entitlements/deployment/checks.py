@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from entitlements.change_check import Report, Step, check_step
+from entitlements.checking.record import make_record, record_bytes
+from entitlements.checking.step import Report, Step, check_step
 from entitlements.contract import (
     FIRST_VERSION,
     ROLLED_BACK,
@@ -26,7 +27,6 @@ from entitlements.deployment.unpacked import Unpacked
 from entitlements.engine import policy_digest
 from entitlements.errors import StartupFault
 from entitlements.files import write_files
-from entitlements.proof_record import make_record, record_bytes
 from entitlements.release import Release
 
 

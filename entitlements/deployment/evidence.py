@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from entitlements.checking.record import parse_record, soundness_of
 from entitlements.contract import FIRST_VERSION, MEND_MERGE, ROLLED_BACK, Contract, Lock, Pin
 from entitlements.deployment.approved_days import RELOCK, Approved, Lapsed
 from entitlements.deployment.state import State, also_record_name, contracts_of, lock_file, record_name
@@ -21,7 +22,6 @@ from entitlements.engine import digest_of
 from entitlements.engine.policy_folder import is_policy
 from entitlements.errors import ContractsInvalid, Fault, StartupFault
 from entitlements.proof.soundness import ProofSide, concerning
-from entitlements.proof_record import parse_record, soundness_of
 from entitlements.release import Release
 
 RENEW = "prove it again with `entitlements contract verify --renew`"

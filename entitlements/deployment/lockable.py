@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from entitlements.claim_usage import claim_of, declared_once, newest, undeclared
+from entitlements.checking.usage import claim_of, declared_once, newest, undeclared
 from entitlements.contract import Contract
 from entitlements.contract.registered import right_place
 from entitlements.engine import check_policies, read_policies

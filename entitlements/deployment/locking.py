@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from entitlements.change_check import HOLDS, Report
+from entitlements.checking.step import HOLDS, Report
 from entitlements.contract import (
     Contract,
     Lock,

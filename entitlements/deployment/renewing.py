@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from entitlements.checking.record import record_bytes
 from entitlements.contract import Pin
 from entitlements.deployment.activation import activate
 from entitlements.deployment.evidence import examine, refuse_unservable
@@ -16,7 +17,6 @@ from entitlements.deployment.state import State, also_record_name, read_state, r
 from entitlements.deployment.writing import write_state
 from entitlements.engine import OPA_VERSION
 from entitlements.errors import StartupFault
-from entitlements.proof_record import record_bytes
 from entitlements.release import make_release
 
 # What a renewal mends; whatever else does not hold together is not renewed.

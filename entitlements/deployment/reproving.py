@@ -10,7 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from entitlements.change_check import Report, Step, check_step
+from entitlements.checking.record import differences, make_record, parse_record
+from entitlements.checking.step import Report, Step, check_step
 from entitlements.contract import Approval, ContractFile, load_file, versions
 from entitlements.deployment.evidence import side_of
 from entitlements.deployment.history import History
@@ -19,7 +20,6 @@ from entitlements.deployment.unpacked import Unpacked
 from entitlements.engine import digest_of
 from entitlements.errors import Fault, StartupFault
 from entitlements.proof import METHOD, PROOF, Effort
-from entitlements.proof_record import differences, make_record, parse_record
 from entitlements.release import Release
 
 

@@ -18,15 +18,15 @@ from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
 from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, Answer, NeverAllows
 from entitlements.proof.checkable import checkable
-from entitlements.proof.completeness import complete, unread
 from entitlements.proof.decisions import Decisions
-from entitlements.proof.enumerator import Walked, walk
+from entitlements.proof.enumeration.completeness import complete, unread
+from entitlements.proof.enumeration.enumerator import Walked, walk
+from entitlements.proof.enumeration.space import Space
 from entitlements.proof.evidence import Evidence, digest
-from entitlements.proof.space import Space
+from entitlements.proof.symbolic.encode import Policy
 from entitlements.proof.symbolic.found import Failure, Proof
 from entitlements.proof.symbolic.prover import Prover
-from entitlements.proof.symbolic.question import Policy
-from entitlements.proof.symbolic.solver import Solver
+from entitlements.proof.symbolic.smt.solver import Solver
 from entitlements.proof.witnesses import Witnesses
 
 PROOF, METHOD, UNREAD = "proof", "enumeration", "unread"

@@ -21,9 +21,9 @@ from entitlements.model import JSON
 from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN
 from entitlements.proof.checkable import checkable
 from entitlements.proof.point import Point
-from entitlements.proof.symbolic.terms import FALSE, Term, both, either, negation
-from entitlements.proof.symbolic.trial import mismatch
-from entitlements.proof.symbolic.value import Const, Set, Value
+from entitlements.proof.symbolic.self_check import mismatch
+from entitlements.proof.symbolic.terms.term import FALSE, Term, both, either, negation
+from entitlements.proof.symbolic.values.value import Const, Set, Value
 from entitlements.proof.world import World
 
 SUFFIX, RULE = "_invariant", "violation"

@@ -10,7 +10,7 @@ from entitlements.contract import Contract
 from entitlements.engine.policy_module import RuleLines
 from entitlements.proof.checkable import checkable
 from entitlements.proof.migration import claim_steps
-from entitlements.proof.symbolic.terms import FALSE, Term, negation
+from entitlements.proof.symbolic.terms.term import FALSE, Term, negation
 from entitlements.proof.world import World, unclosed
 
 FIRES, NEVER, UNKNOWN = "fires", "never", "unknown"

@@ -13,10 +13,10 @@ from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
 from entitlements.model import JSON
 from entitlements.proof.point import Point, policy_input_of
-from entitlements.proof.symbolic.question import Policy, Question, ask_question
+from entitlements.proof.symbolic.encode import Policy, Question, ask_question
 from entitlements.proof.symbolic.session import Candidate, Session
-from entitlements.proof.symbolic.solver import Solver
-from entitlements.proof.symbolic.terms import Term
+from entitlements.proof.symbolic.smt.solver import Solver
+from entitlements.proof.symbolic.terms.term import Term
 
 
 class World:

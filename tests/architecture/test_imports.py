@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "entitlements"
-BASE = {"model", "errors", "files", "git", "profiles"}
+BASE = {"model", "errors", "files", "git", "profiles", "terminal"}
 CAPABILITIES = {"token", "contract", "engine", "decision_log", "release"}
 MAY_IMPORT: dict[str, set[str]] = {
     "model": set(),
     "errors": set(),
     "files": set(),
     "git": set(),
+    "terminal": set(),
     "profiles": {"model"},
     "strict_json": BASE,
     "folder": BASE,
@@ -25,34 +26,26 @@ MAY_IMPORT: dict[str, set[str]] = {
     "decision_record": BASE | {"contract", "decision_log"},
     "pdp": BASE | CAPABILITIES | {"pair", "decision_record"},
     "proof": BASE | {"folder", "contract", "engine"},
-    "change_report": BASE | {"contract", "engine", "proof"},
-    "change_check": BASE | {"contract", "engine", "proof", "change_report"},
-    "proof_record": BASE | {"folder", "strict_json", "change_check", "proof"},
-    "claim_usage": BASE | {"contract", "engine"},
-    "deployment": BASE
-    | {"folder", "contract", "engine", "release", "proof", "change_check", "claim_usage", "proof_record"},
+    "checking": BASE | {"strict_json", "folder", "contract", "engine", "release", "proof"},
+    "deployment": BASE | {"folder", "contract", "engine", "release", "proof", "checking"},
     "pairs": BASE | CAPABILITIES | {"folder", "pair", "deployment"},
     "readiness": BASE | CAPABILITIES | {"pair", "pairs"},
     "wiring": BASE | CAPABILITIES | {"folder", "pdp", "settings", "deployment", "pairs", "readiness"},
     "web": BASE | {"strict_json", "pdp", "settings", "readiness", "wiring"},
-    "cli": BASE
-    | CAPABILITIES
-    | {
-        "strict_json",
-        "pdp",
-        "proof",
-        "change_check",
-        "claim_usage",
-        "proof_record",
-        "deployment",
-        "settings",
-        "wiring",
-        "web",
-    },
-    "contract_tests": BASE | CAPABILITIES | {"change_check", "cli", "proof", "deployment", "settings", "wiring"},
+    "cli": BASE | CAPABILITIES | {"strict_json", "pdp", "proof", "checking", "deployment", "settings", "wiring", "web"},
+    "contract_tests": BASE | CAPABILITIES | {"checking", "proof", "deployment", "settings", "wiring"},
     "pytest_plugin": {"contract_tests"},
     "__main__": {"cli"},
     "__init__": set(),
+}
+# The sub-rooms of the symbolic proof: a file imports from its own room and from these, whatever else the proof is.
+SYMBOLIC: dict[str, set[str]] = {
+    "terms": set(),
+    "values": {"terms"},
+    "inputs": {"terms", "values"},
+    "execution": {"terms", "values"},
+    "builtins": {"terms", "values"},
+    "smt": {"terms", "values"},
 }
 LIBRARIES = {
     "jwt": {"token", "release"},
@@ -70,7 +63,7 @@ LIBRARIES = {
     "werkzeug": {"web"},
     "granian": {"web"},
     "prometheus_client": {"web"},
-    "click": {"cli"},
+    "click": {"cli", "terminal"},
     "pytest": {"pytest_plugin", "contract_tests"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -107,6 +100,36 @@ def test_a_file_imports_downwards_and_only_its_rooms_libraries(path: Path) -> No
             assert room in LIBRARIES[top], f"{room} must not import {top}"
 
 
+@pytest.mark.parametrize("room", SYMBOLIC)
+def test_a_sub_room_of_the_proof_imports_downwards(room: str) -> None:
+    files = [path for path in FILES if path.parent == PACKAGE / "proof" / "symbolic" / room]
+    names = {name for path in files for name in imports(path) if name.startswith("entitlements.proof.symbolic.")}
+    assert files
+    assert {name.split(".")[3] for name in names} <= SYMBOLIC[room] | {room}
+
+
+def test_the_enumeration_does_not_know_the_symbolic_proof() -> None:
+    names = {name for path in FILES if path.parent.name == "enumeration" for name in imports(path)}
+    assert not [name for name in names if "symbolic" in name]
+
+
+def modules(room: Path) -> dict[str, set[str]]:
+    """The modules of a room, each with those of the room that it imports."""
+    prefix = ".".join(room.relative_to(PACKAGE.parent).parts) + "."
+    return {
+        path.stem: {name.removeprefix(prefix) for name in imports(path) if name.startswith(prefix)}
+        for path in room.glob("*.py")
+    }
+
+
+@pytest.mark.parametrize("room", SYMBOLIC)
+def test_no_circle_within_a_sub_room_of_the_proof(room: str) -> None:
+    found = modules(PACKAGE / "proof" / "symbolic" / room)
+    while leaves := {name for name, others in found.items() if not others & found.keys()}:
+        found = {name: others for name, others in found.items() if name not in leaves}
+    assert found == {}
+
+
 def calls_of(name: str) -> set[str]:
     return {
         room_of(path)
@@ -134,7 +157,7 @@ def test_the_environment_is_read_at_the_edges_only() -> None:
     readers = {path.relative_to(PACKAGE).as_posix() for path in FILES if "os.environ" in path.read_text()}
     # opa_install.py is run as a script, too, before anything is installed.
     # git is run as its caller has it.
-    edges = {"cli/render.py", "cli/opa.py", "web/serving.py", "contract_tests.py", "git.py"}
+    edges = {"cli/render.py", "cli/opa.py", "web/serving.py", "contract_tests.py", "git.py", "terminal.py"}
     assert readers <= edges | {"engine/opa_install.py"}
 
 

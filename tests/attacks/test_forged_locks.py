@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from demo.service import Issuer
+from entitlements.checking.record import record_bytes
 from entitlements.contract import Lock, read_lock, write_lock
 from entitlements.contract.lock import FIRST_VERSION, load_all
 from entitlements.deployment.locking import content_of
 from entitlements.engine import policy_digest
-from entitlements.proof_record import record_bytes
 from entitlements.release import Content, make_release
 from tests.attacks.real_commands import AttackedProject
 from tests.locked_project import AUDIENCE, POLICY, widened

@@ -21,10 +21,10 @@ from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.executable import OPA_VERSION
 from entitlements.engine.plan_build import BuiltPlan, build_plan
 from entitlements.errors import EngineUnavailable
-from entitlements.proof.symbolic.algebra import Unsupported
-from entitlements.proof.symbolic.documents import in_order
-from entitlements.proof.symbolic.plan import PlanUnknown, read_plan
-from entitlements.proof.symbolic.value import UNDEFINED, constant
+from entitlements.proof.symbolic.execution.plan import PlanUnknown, read_plan
+from entitlements.proof.symbolic.values.algebra import Unsupported
+from entitlements.proof.symbolic.values.concrete import in_order
+from entitlements.proof.symbolic.values.value import UNDEFINED, constant
 
 from .executing import NotConstant, Oracle, Ran, run_plan, same
 

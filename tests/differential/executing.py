@@ -14,14 +14,14 @@ from typing import Any
 from entitlements.engine.batch_server import BatchServer
 from entitlements.engine.builtin_calls import BuiltinCalls, SetDocument
 from entitlements.engine.spelling import read_decimal
-from entitlements.proof.symbolic.algebra import Algebra, OrderNeeded
-from entitlements.proof.symbolic.builtins import Builtins
-from entitlements.proof.symbolic.documents import in_order
-from entitlements.proof.symbolic.execute import Executor
-from entitlements.proof.symbolic.limits import Limits
-from entitlements.proof.symbolic.plan import Plan
-from entitlements.proof.symbolic.terms import FALSE, TRUE, Term
-from entitlements.proof.symbolic.value import UNDEFINED, Array, Const, Leaf, Object, Scalar, Set, Value, constant
+from entitlements.proof.symbolic.builtins.apply import Builtins
+from entitlements.proof.symbolic.execution.executor import Executor
+from entitlements.proof.symbolic.execution.plan import Plan
+from entitlements.proof.symbolic.terms.term import FALSE, TRUE, Term
+from entitlements.proof.symbolic.values.algebra import Algebra, OrderNeeded
+from entitlements.proof.symbolic.values.concrete import in_order
+from entitlements.proof.symbolic.values.precision import Limits
+from entitlements.proof.symbolic.values.value import UNDEFINED, Array, Const, Leaf, Object, Scalar, Set, Value, constant
 
 CONFLICT = "two different values"
 

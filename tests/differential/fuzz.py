@@ -29,11 +29,11 @@ from entitlements.model import AccessRequest, Action, Principal, Resource, Verdi
 from entitlements.proof.answer import REFUTED, UNKNOWN
 from entitlements.proof.migration import ABSENT, claim_steps, related, related_claim, related_scopes, released
 from entitlements.proof.point import Point
-from entitlements.proof.symbolic.model import Assignment
+from entitlements.proof.symbolic.encode import Policy, Question, ask_question
 from entitlements.proof.symbolic.prover import Prover
-from entitlements.proof.symbolic.question import Policy, Question, ask_question
-from entitlements.proof.symbolic.solver import Solver
-from entitlements.proof.symbolic.trial import ModelMismatch
+from entitlements.proof.symbolic.self_check import ModelMismatch
+from entitlements.proof.symbolic.smt.assignment import Assignment
+from entitlements.proof.symbolic.smt.solver import Solver
 from tests.shop import SHOP
 
 from .duties import Duties, decision, turned

@@ -24,13 +24,13 @@ from entitlements.engine.builtin_calls import CallResult, SetDocument
 from entitlements.engine.plan_build import BuiltPlan, build_plan
 from entitlements.engine.policy_folder import policy_files
 from entitlements.errors import EngineUnavailable
-from entitlements.proof.symbolic.algebra import Algebra, Unsupported
-from entitlements.proof.symbolic.builtins import RULES, Builtins
-from entitlements.proof.symbolic.documents import in_order
-from entitlements.proof.symbolic.limits import Limits
-from entitlements.proof.symbolic.plan import read_plan
-from entitlements.proof.symbolic.terms import TRUE
-from entitlements.proof.symbolic.value import KINDS, Set, Value, constant, of_leaf
+from entitlements.proof.symbolic.builtins.apply import RULES, Builtins
+from entitlements.proof.symbolic.execution.plan import read_plan
+from entitlements.proof.symbolic.terms.term import TRUE
+from entitlements.proof.symbolic.values.algebra import Algebra, Unsupported
+from entitlements.proof.symbolic.values.concrete import in_order
+from entitlements.proof.symbolic.values.precision import Limits
+from entitlements.proof.symbolic.values.value import KINDS, Set, Value, constant, of_leaf
 
 from .executing import (
     NOT_CALLED,

@@ -16,11 +16,11 @@ from entitlements.engine.answer import read_result
 from entitlements.engine.plan_build import BuiltPlan, build_plan
 from entitlements.errors import EngineUnavailable
 from entitlements.model import Verdict
-from entitlements.proof.symbolic.algebra import Unsupported
-from entitlements.proof.symbolic.decision import lost_obligation, read_decision
-from entitlements.proof.symbolic.plan import read_plan
-from entitlements.proof.symbolic.terms import TRUE
-from entitlements.proof.symbolic.value import constant
+from entitlements.proof.symbolic.execution.plan import read_plan
+from entitlements.proof.symbolic.execution.verdict import lost_obligation, read_decision
+from entitlements.proof.symbolic.terms.term import TRUE
+from entitlements.proof.symbolic.values.algebra import Unsupported
+from entitlements.proof.symbolic.values.value import constant
 
 from .executing import NotConstant, ServedCalls, decided, exactly, same, shown_value, walk_plan
 from .generated import DATA, PolicyMaker, random_input

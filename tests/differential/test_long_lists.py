@@ -16,10 +16,10 @@ from entitlements.contract import Contract, parse_contract
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
 from entitlements.errors import EngineUnavailable, NotFollowed
-from entitlements.proof.symbolic.question import Policy, ask_question
+from entitlements.proof.symbolic.encode import Policy, ask_question
 from entitlements.proof.symbolic.session import Session
-from entitlements.proof.symbolic.solver import UNSAT, Solver
-from entitlements.proof.symbolic.terms import negation
+from entitlements.proof.symbolic.smt.solver import UNSAT, Solver
+from entitlements.proof.symbolic.terms.term import negation
 from tests.shop import SHOP
 
 MOST = 8

@@ -17,10 +17,10 @@ import pytest
 
 from entitlements.engine.batch_server import BatchServer
 from entitlements.engine.plan_build import BuiltPlan, build_plan
-from entitlements.proof.symbolic.builtins import RULES
-from entitlements.proof.symbolic.execute import Executor
-from entitlements.proof.symbolic.terms import FALSE, Term
-from entitlements.proof.symbolic.value import Array, Set, Value, constant
+from entitlements.proof.symbolic.builtins.apply import RULES
+from entitlements.proof.symbolic.execution.executor import Executor
+from entitlements.proof.symbolic.terms.term import FALSE, Term
+from entitlements.proof.symbolic.values.value import Array, Set, Value, constant
 
 from .executing import NOT_CALLED, ServedCalls
 from .generated import DATA, random_input

@@ -15,16 +15,15 @@ import pytest
 
 from entitlements.engine.builtin_calls import SetDocument
 from entitlements.proof.migration import ABSENT
-from entitlements.proof.symbolic.algebra import Algebra, OrderNeeded
-from entitlements.proof.symbolic.builtins import Builtins
-from entitlements.proof.symbolic.documents import in_order
-from entitlements.proof.symbolic.inputs import Inputs
-from entitlements.proof.symbolic.limits import Limits
-from entitlements.proof.symbolic.model import Assignment, Chance, NotKnown
-from entitlements.proof.symbolic.question import decide_text
-from entitlements.proof.symbolic.rule_table import RULES
-from entitlements.proof.symbolic.terms import TRUE, either, subterms
-from entitlements.proof.symbolic.value import Array, Const, Object, Set, Value, constant, of_leaf
+from entitlements.proof.symbolic.builtins.apply import RULES, Builtins
+from entitlements.proof.symbolic.encode import decide_text
+from entitlements.proof.symbolic.inputs.inputs import Inputs
+from entitlements.proof.symbolic.smt.assignment import Assignment, Chance, NotKnown
+from entitlements.proof.symbolic.terms.term import TRUE, either, subterms
+from entitlements.proof.symbolic.values.algebra import Algebra, OrderNeeded
+from entitlements.proof.symbolic.values.concrete import in_order
+from entitlements.proof.symbolic.values.precision import Limits
+from entitlements.proof.symbolic.values.value import Array, Const, Object, Set, Value, constant, of_leaf
 
 from .executing import ServedCalls, exactly, printed, same
 from .test_constants import TableOf

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from entitlements.model import JSON
 from entitlements.proof.answer import Witness
-from entitlements.proof.symbolic.plan import Place
+from entitlements.proof.symbolic.values.place import Place
 
 
 @dataclass(frozen=True)

@@ -15,16 +15,16 @@ from entitlements.model import JSON, same_json
 from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, NeverAllows, Witness
 from entitlements.proof.decisions import Decisions
 from entitlements.proof.point import Point
+from entitlements.proof.symbolic.encode import Policy, Question, ask_question
 from entitlements.proof.symbolic.found import Failure, Proof
-from entitlements.proof.symbolic.kinds import of_kind, single_differences
-from entitlements.proof.symbolic.model import Assignment
-from entitlements.proof.symbolic.plan import Place
-from entitlements.proof.symbolic.question import Policy, Question, ask_question
+from entitlements.proof.symbolic.inputs.witness_classes import of_kind, single_differences
+from entitlements.proof.symbolic.self_check import ModelMismatch, mismatch_of, try_against_opa
 from entitlements.proof.symbolic.session import Candidate, Session
-from entitlements.proof.symbolic.solver import SAT, UNDECIDED, Solver
-from entitlements.proof.symbolic.terms import FALSE, Term, both, count, less, negation, number
-from entitlements.proof.symbolic.trial import ModelMismatch, mismatch_of, try_against_opa
+from entitlements.proof.symbolic.smt.assignment import Assignment
+from entitlements.proof.symbolic.smt.solver import SAT, UNDECIDED, Solver
+from entitlements.proof.symbolic.terms.term import FALSE, Term, both, count, less, negation, number
 from entitlements.proof.symbolic.vacuous import never_allows
+from entitlements.proof.symbolic.values.place import Place
 from entitlements.proof.witnesses import Witnesses
 
 _MOST_WITNESSES = 48

@@ -8,12 +8,12 @@ from typing import Any
 
 from entitlements.model import Resource
 from entitlements.proof.point import Point, Token
-from entitlements.proof.symbolic.model import Assignment, NotKnown, of_model
-from entitlements.proof.symbolic.question import Question
-from entitlements.proof.symbolic.smt import Query, write_query
-from entitlements.proof.symbolic.solver import SAT, UNDECIDED, UNSAT, Solved, Solver
-from entitlements.proof.symbolic.terms import BOOL, FALSE, TEXT, Term
-from entitlements.proof.symbolic.texts import NoText, find_texts, fresh_text
+from entitlements.proof.symbolic.encode import Question
+from entitlements.proof.symbolic.smt.assignment import Assignment, NotKnown, of_model
+from entitlements.proof.symbolic.smt.encoder import Query, write_query
+from entitlements.proof.symbolic.smt.solver import SAT, UNDECIDED, UNSAT, Solved, Solver
+from entitlements.proof.symbolic.smt.string_models import NoText, find_texts, fresh_text
+from entitlements.proof.symbolic.terms.term import BOOL, FALSE, TEXT, Term
 
 _FIRST = 0.25
 """The share of a question's time after which it is put in another spelling."""

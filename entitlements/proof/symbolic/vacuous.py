@@ -6,12 +6,12 @@ Then nothing can be lost from that side, or gained on it, and `proved` is true o
 from __future__ import annotations
 
 from entitlements.proof.answer import NeverAllows
-from entitlements.proof.symbolic.decision import decided
-from entitlements.proof.symbolic.plan import Place
-from entitlements.proof.symbolic.question import Question
+from entitlements.proof.symbolic.encode import Question
+from entitlements.proof.symbolic.execution.verdict import decided
 from entitlements.proof.symbolic.session import Session
-from entitlements.proof.symbolic.terms import FALSE
-from entitlements.proof.symbolic.value import BOOLEAN, OBJECT, Const, Leaf, Object
+from entitlements.proof.symbolic.terms.term import FALSE
+from entitlements.proof.symbolic.values.place import Place
+from entitlements.proof.symbolic.values.value import BOOLEAN, OBJECT, Const, Leaf, Object
 
 _SIDES = ("before", "after")
 

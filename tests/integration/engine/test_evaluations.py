@@ -12,7 +12,7 @@ from entitlements.engine.builtin_calls import BuiltinCalls, CallResult, SetDocum
 from entitlements.engine.plan_build import build_plan
 from entitlements.engine.spelling import Canonical
 from entitlements.errors import EngineUnavailable
-from entitlements.proof.symbolic.plan import PlanUnknown, read_plan
+from entitlements.proof.symbolic.execution.plan import PlanUnknown, read_plan
 
 POLICY = "package shop.authz\n\ndefault allow := false\n\nallow if to_number(input.name) == 1\n"
 

@@ -17,7 +17,7 @@ from entitlements.engine.plan_build import build_plan
 from entitlements.model import Resource
 from entitlements.proof import PROVED, REFUTED, UNKNOWN, Effort, Side, compare_access
 from entitlements.proof.point import Point, Token, policy_input_of
-from entitlements.proof.symbolic.question import Policy
+from entitlements.proof.symbolic.encode import Policy
 from tests.integration.proof.test_traps import TEXT, Case, access, cases, held, must, with_claims
 
 HALF, HALVES = {"enum": [0.5]}, {"enum": [0.5, 1.5]}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from entitlements.change_check import Report, Step, check_step
+from entitlements.checking.step import Report, Step, check_step
 from entitlements.contract import load_file
 from tests.shop import SHOP
 

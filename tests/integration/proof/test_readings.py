@@ -13,9 +13,9 @@ from entitlements.engine import BatchEngine
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
 from entitlements.proof import PROVED, REFUTED, UNKNOWN
-from entitlements.proof.symbolic.question import Policy, ask_question
-from entitlements.proof.symbolic.text_terms import lower, upper
-from entitlements.proof.symbolic.trial import ModelMismatch, try_against_opa
+from entitlements.proof.symbolic.encode import Policy, ask_question
+from entitlements.proof.symbolic.self_check import ModelMismatch, try_against_opa
+from entitlements.proof.symbolic.terms.string_terms import lower, upper
 from tests.integration.proof.test_traps import TEXT, Case, access, must, with_claims
 
 NAME = "input.subject.claims.name"

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import jsonschema_rs
 import pytest
 
-from entitlements.cli.check_junit import junit_error
+from entitlements.checking.junit import junit_error
 from entitlements.errors import StartupFault
 from tests.tickets import Project, git
 

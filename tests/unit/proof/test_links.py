@@ -12,10 +12,10 @@ import pytest
 from entitlements.contract import Contract, changes, link_faults, link_faults_of_step, parse_contract, successors
 from entitlements.errors import ContractsInvalid
 from entitlements.proof.migration import claim_steps, related
-from entitlements.proof.symbolic.algebra import Algebra
-from entitlements.proof.symbolic.inputs import Inputs
-from entitlements.proof.symbolic.limits import Limits
-from entitlements.proof.symbolic.sides import make_sides
+from entitlements.proof.symbolic.inputs.inputs import Inputs
+from entitlements.proof.symbolic.inputs.token_pair import make_sides
+from entitlements.proof.symbolic.values.algebra import Algebra
+from entitlements.proof.symbolic.values.precision import Limits
 from tests.shop import SHOP
 
 WORDS = {"required": True, "schema": {"enum": ["u", "v"]}}

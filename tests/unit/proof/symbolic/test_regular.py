@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from entitlements.contract import conforms
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.errors import NotFollowed
-from entitlements.proof.symbolic.languages import language_of, only
-from entitlements.proof.symbolic.regular import smt_regex, text_literal
-from entitlements.proof.symbolic.solver import SAT, Solver
+from entitlements.proof.symbolic.smt.preimages import language_of, only
+from entitlements.proof.symbolic.smt.regex import smt_regex, text_literal
+from entitlements.proof.symbolic.smt.solver import SAT, Solver
 
 LETTERS = [
     "a",

@@ -21,14 +21,14 @@ from hypothesis import strategies as st
 from entitlements.contract import ClaimSpec, conforms, parse_contract
 from entitlements.model import same_json
 from entitlements.proof.migration import ABSENT, ClaimStep, related_claim, related_scopes, related_value
-from entitlements.proof.symbolic.algebra import Algebra, OrderNeeded, Unsupported
-from entitlements.proof.symbolic.inputs import Inputs
-from entitlements.proof.symbolic.limits import Limits
-from entitlements.proof.symbolic.model import Assignment
-from entitlements.proof.symbolic.relation import claim_related, scopes_related, value_related
-from entitlements.proof.symbolic.schema_terms import conforming, number_rules
-from entitlements.proof.symbolic.terms import FALSE, TRUE, Term, number, subterms, truth
-from entitlements.proof.symbolic.value import UNDEFINED, Array, Object, Value, constant, of_leaf
+from entitlements.proof.symbolic.inputs.inputs import Inputs
+from entitlements.proof.symbolic.inputs.relation import claim_related, scopes_related, value_related
+from entitlements.proof.symbolic.inputs.schema_encoding import conforming, number_rules
+from entitlements.proof.symbolic.smt.assignment import Assignment
+from entitlements.proof.symbolic.terms.term import FALSE, TRUE, Term, number, subterms, truth
+from entitlements.proof.symbolic.values.algebra import Algebra, OrderNeeded, Unsupported
+from entitlements.proof.symbolic.values.precision import Limits
+from entitlements.proof.symbolic.values.value import UNDEFINED, Array, Object, Value, constant, of_leaf
 from tests.shop import SHOP
 
 WORDS = ["a", "b", "c", 1, True, 0.5]

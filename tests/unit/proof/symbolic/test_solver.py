@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from entitlements.proof.symbolic.solver import SAT, UNDECIDED, UNSAT, Solver, SolverFailed
+from entitlements.proof.symbolic.smt.solver import SAT, UNDECIDED, UNSAT, Solver, SolverFailed
 from tests.child_opa import freeze
 
 EASY = "(declare-const v0 Bool)\n(assert v0)\n"

@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from entitlements.engine.spelling import Canonical, number_spelled, read_decimal, read_integer, spelled
-from entitlements.proof.symbolic.references import array_index
+from entitlements.proof.symbolic.execution.references import array_index
 
 
 @pytest.mark.parametrize("number", [0.5, 1.5, 0.1, 1e-05, 1e-300, -2.25, 19.99, 123456.789])

@@ -15,12 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from entitlements.contract import conforms
-from entitlements.proof.symbolic import terms, text_terms
-from entitlements.proof.symbolic.model import Assignment, NotKnown, of_model
-from entitlements.proof.symbolic.smt import write_query
-from entitlements.proof.symbolic.solver import SAT, UNSAT, Solver
-from entitlements.proof.symbolic.terms import BOOL, INT, REAL, TEXT, Term
-from entitlements.proof.symbolic.texts import NoText, find_texts
+from entitlements.proof.symbolic.smt.assignment import Assignment, NotKnown, of_model
+from entitlements.proof.symbolic.smt.encoder import write_query
+from entitlements.proof.symbolic.smt.solver import SAT, UNSAT, Solver
+from entitlements.proof.symbolic.smt.string_models import NoText, find_texts
+from entitlements.proof.symbolic.terms import string_terms as text_terms
+from entitlements.proof.symbolic.terms.term import BOOL, INT, REAL, TEXT, Term
+from entitlements.proof.symbolic.terms import term as terms
 
 BOOLS, INTS, REALS, TEXTS = ["p", "q", "r"], ["i", "j"], ["x", "y"], ["s", "t"]
 WORDS = ["", "a", "b", "ab", 'q"', "\\u{41}", "é", "a/b", "/", "/a", "aab/b/", "aaaa", "Ab"]

@@ -1,0 +1,145 @@
+"""A witness for the person who decides: who may now do what, which rules turn it, and the line that accepts it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from entitlements.checking.step import Report
+from entitlements.model import same_json
+from entitlements.proof import Witness
+from entitlements.proof.answer import OBLIGATION
+from entitlements.terminal import safe
+
+LEFT_OPEN = "…"
+"""What stands in a line to paste where a person has to say something; `contract approve` refuses it."""
+_ABSENT = object()
+
+
+def sentence(witness: Witness) -> str:
+    """Who may now, or no longer, do what; or may still do it, with other obligations."""
+    document: dict[str, Any] = witness.as_json()
+    whose = ", ".join(_change(document, name) for name in witness.changed)
+    who = f"a principal{_held(document, witness.changed)}{f', whose {whose},' if whose else ''}"
+    what = _request(document["request"])
+    if witness.kind == OBLIGATION:
+        return safe(f"{who} may still {what}, {_duties(document)}")
+    if witness.allows_before:
+        return safe(f"{who} may no longer {what} ({_denied('now', witness.reasons_after)})")
+    return safe(f"{who} may now {what} ({_denied('before', witness.reasons_before)})")
+
+
+def _held(document: Mapping[str, Any], changed: Sequence[str]) -> str:
+    """What the token holds on both sides."""
+    claims = {name: value for name, value in document["claims_after"].items() if name not in changed}
+    parts = [f"`{name}` {_code(value)}" for name, value in sorted(claims.items())]
+    if "scope" not in changed and (scopes := document["scopes_after"]):
+        parts.append(f"the scope{'s' if len(scopes) > 1 else ''} {', '.join(f'`{one}`' for one in scopes)}")
+    return f" with {_listed(parts)}" if parts else ""
+
+
+def _change(document: Mapping[str, Any], name: str) -> str:
+    if name == "scope":
+        return f"scopes go from {_code(document['scopes_before'])} to {_code(document['scopes_after'])}"
+    values = (document[side].get(name, _ABSENT) for side in ("claims_before", "claims_after"))
+    was, is_now = ("absent" if value is _ABSENT else _code(value) for value in values)
+    return f"`{name}` goes from {was} to {is_now}"
+
+
+def _request(request: Mapping[str, Any]) -> str:
+    resource = request["resource"]
+    told = f"`{request['action']}` {'an' if resource['type'][:1] in 'aeiou' else 'a'} `{resource['type']}`"
+    parts = [f"`{name}` {_code(value)}" for name, value in sorted(resource["properties"].items())]
+    told += f" with {_listed(parts)}" if parts else ""
+    told += f", the action with {_code(request['action_properties'])}" if "action_properties" in request else ""
+    return told + (f", in the context {_code(request['context'])}" if request["context"] else "")
+
+
+def _duties(document: Mapping[str, Any]) -> str:
+    before, after = document["obligations_before"], document["obligations_after"]
+    gone = [one for one in before if not any(same_json(one, other) for other in after)]
+    come = [one for one in after if not any(same_json(one, other) for other in before)]
+    if gone and come:
+        return f"with the obligation {_listed([*map(_code, come)])} in place of {_listed([*map(_code, gone)])}"
+    word, which = ("no longer", gone) if gone else ("now", come)
+    return f"{word} with the obligation {_listed([*map(_code, which)])}"
+
+
+def _denied(when: str, reasons: Sequence[str]) -> str:
+    return f"denied {when}" + (f": {', '.join(reasons)}" if reasons else "")
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return ", ".join(parts[:-1]) + f" and {parts[-1]}" if len(parts) > 1 else "".join(parts)
+
+
+def _code(value: Any) -> str:
+    return f"`{shown(value)}`"
+
+
+def shown(value: Any) -> str:
+    """A document on one line, safe to print."""
+    return safe(json.dumps(value, ensure_ascii=False, sort_keys=True))
+
+
+def by_cause(witnesses: Sequence[Witness]) -> list[list[Witness]]:
+    """Witnesses of the same claims, of which the same rules differ first, together; in their order."""
+    found: dict[tuple[Any, ...], list[Witness]] = {}
+    for one in witnesses:
+        found.setdefault((one.kind, one.changed, one.first or one.rule), []).append(one)
+    return [*found.values()]
+
+
+def cause_lines(witnesses: Sequence[Witness]) -> Iterator[str]:
+    """Witnesses of one cause: the first in full, of the others who may do what."""
+    first, *others = witnesses
+    yield from witness_lines(first)
+    if others:
+        yield f"      of the same cause, {len(others)} more:"
+    for one in others:
+        yield f"        witness  [{named(one)}]  {sentence(one)}"
+
+
+def witness_lines(witness: Witness) -> Iterator[str]:
+    """One witness for a person."""
+    document = witness.as_json()
+    request: Any = document["request"]
+    yield f"      witness  {', '.join(witness.changed) or 'the policy'} changes  [{named(witness)}]"
+    yield f"        {sentence(witness)}"
+    yield f"        before  {shown(document['claims_before'])} scopes {shown(document['scopes_before'])}"
+    yield f"        after   {shown(document['claims_after'])} scopes {shown(document['scopes_after'])}"
+    resource = request["resource"]
+    context = f" context {shown(request['context'])}" if request["context"] else ""
+    yield f"        request {request['action']} {resource['type']} {shown(resource['properties'])}{context}"
+    if witness.kind == OBLIGATION:
+        yield f"        allowed with {shown(document['obligations_before'])} → {shown(document['obligations_after'])}"
+    else:
+        before, after = _decided(witness.allows_before, witness.reasons_before), not witness.allows_before
+        yield f"        decided {before} → {_decided(after, witness.reasons_after)}"
+    yield f"        {witness.rule}"
+
+
+def named(witness: Witness) -> str:
+    """What names a witness: its fingerprint, or that it is approved."""
+    return "approved" if witness.approved else witness.fingerprint
+
+
+def _decided(allows: bool, reasons: Sequence[str]) -> str:
+    return "allowed" if allows else ", ".join(reasons) or "denied"
+
+
+def approve_line(report: Report, fingerprint: str) -> str:
+    """The line that accepts what a fingerprint names, but for who and why; empty where none can."""
+    if report.approve is None or report.until is None or not fingerprint:
+        return ""
+    step = ["--contract", report.new.contract.name, "--from", report.old.contract.version]
+    words = [fingerprint, *step, "--to", report.new.contract.version, *report.approve]
+    told = " ".join(map(shlex.quote, words))
+    return f"entitlements contract approve {told} --reason '{LEFT_OPEN}' --by '{LEFT_OPEN}' --expires {report.until}"
+
+
+def approve_lines(report: Report) -> list[str]:
+    """A line for each of what keeps a step from passing and may be approved."""
+    return [line for one in report.refused if (line := approve_line(report, one))]

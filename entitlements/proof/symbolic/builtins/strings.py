@@ -1,0 +1,284 @@
+"""Rules of built-ins on texts."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+from entitlements.proof.symbolic.builtins.table import Context, Rule, rule_of
+from entitlements.proof.symbolic.terms.string_terms import (
+    GLOB,
+    INFIX,
+    LOWER,
+    MATCHES,
+    PIECE,
+    PIECES,
+    PREDICATES,
+    PREFIX,
+    REPLACE,
+    SPACES,
+    SUBSTRING,
+    SUFFIX,
+    TRIM,
+    TRIM_LEFT,
+    TRIM_PREFIX,
+    TRIM_RIGHT,
+    TRIM_SUFFIX,
+    UPPER,
+    concatenation,
+    on_text,
+    part,
+    pieces_parameter,
+)
+from entitlements.proof.symbolic.terms.term import (
+    BOOL,
+    FALSE,
+    TEXT,
+    TRUE,
+    Term,
+    application,
+    both,
+    either,
+    negation,
+    number,
+    text,
+)
+from entitlements.proof.symbolic.values.concrete import plain_leaf
+from entitlements.proof.symbolic.values.truncation import of_list
+from entitlements.proof.symbolic.values.value import (
+    NUMBER,
+    STRING,
+    Array,
+    Const,
+    Leaf,
+    Pieces,
+    Set,
+    Value,
+    constant,
+    from_truth,
+    merged,
+    of_leaf,
+    scalar,
+    term_of,
+)
+
+RULES: dict[str, Rule] = {}
+"""The rules by the name of the built-in."""
+
+
+# Texts.
+
+
+def _text_predicate(predicate: str) -> Rule:
+    def rule(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
+        return call.by_leaf(arguments, lambda one, other: _holds(predicate, one, other))
+
+    return rule
+
+
+def _holds(predicate: str, subject: Leaf, parameter: Leaf) -> Value | None:
+    if not isinstance(parameter, Const):
+        return None
+    if isinstance(subject, Const):
+        return constant(PREDICATES[predicate](subject.value, parameter.value))
+    return from_truth(on_text(predicate, parameter.value, term_of(subject)))
+
+
+RULES["startswith"] = _text_predicate(PREFIX)
+RULES["endswith"] = _text_predicate(SUFFIX)
+RULES["contains"] = _text_predicate(INFIX)
+
+
+def _any_match(predicate: str) -> Rule:
+    def rule(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
+        def leaf(subjects: Leaf, parameters: Leaf) -> Value | None:
+            ones, others = _elements(call, subjects), _elements(call, parameters)
+            every = (*ones, *others)
+            if any(one.kind != STRING for _, one in every) or any(not isinstance(one, Const) for _, one in others):
+                return None
+            held = [
+                both(there, also, call.algebra.equal(found, constant(True)))
+                for there, one in ones
+                for also, other in others
+                if (found := _holds(predicate, one, other)) is not None
+            ]
+            return from_truth(either(*held))
+
+        return call.by_leaf(arguments, leaf)
+
+    return rule
+
+
+def _elements(call: Context, leaf: Leaf) -> list[tuple[Term, Leaf]]:
+    """The elements of a collection, or the one text."""
+    if not isinstance(leaf, (Array, Set)):
+        return [(TRUE, leaf)]
+    call.algebra.noticed(leaf)
+    return [(both(guard, there), one) for guard, element in leaf.elements for there, one in element.cases]
+
+
+RULES["strings.any_prefix_match"] = _any_match(PREFIX)
+RULES["strings.any_suffix_match"] = _any_match(SUFFIX)
+
+
+@rule_of(RULES, "regex.match", "re_match")
+def _regex_match(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
+    def leaf(pattern: Leaf, subject: Leaf) -> Value | None:
+        if not isinstance(pattern, Const) or isinstance(subject, Const):
+            return None
+        (probe,) = call.ask("regex.match", [[pattern.value, ""]])
+        return None if probe.failed else from_truth(on_text(MATCHES, pattern.value, term_of(subject)))
+
+    return call.by_leaf(arguments, leaf)
+
+
+@rule_of(RULES, "glob.match")
+def _glob_match(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
+    def leaf(pattern: Leaf, delimiters: Leaf, subject: Leaf) -> Value | None:
+        known, stops = plain_leaf(delimiters)
+        if not isinstance(pattern, Const) or not known or isinstance(subject, Const):
+            return None
+        (probe,) = call.ask("glob.match", [[pattern.value, stops, ""]])
+        if probe.failed:
+            return None
+        return from_truth(on_text(GLOB, json.dumps([pattern.value, stops]), term_of(subject)))
+
+    return call.by_leaf(arguments, leaf)
+
+
+def _made(how: str, parameter: Callable[..., str | None]) -> Rule:
+    """A text that is made of an open one and of constants. parameter: of the values of these; None leaves the rule."""
+
+    def rule(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
+        def leaf(subject: Leaf, *others: Leaf) -> Value | None:
+            constants = [one.value for one in others if isinstance(one, Const)]
+            if isinstance(subject, Const) or len(constants) != len(others):
+                return None
+            found = parameter(*constants)
+            return None if found is None else _text(part(how, found, term_of(subject)))
+
+        return call.by_leaf(arguments, leaf)
+
+    return rule
+
+
+def _span(start: int | Fraction, size: int | Fraction) -> str | None:
+    whole = isinstance(start, int) and isinstance(size, int) and 0 <= start <= _LONGEST and size <= _LONGEST
+    return json.dumps([start, size]) if whole else None
+
+
+_LONGEST = 200
+for _name in (TRIM_PREFIX, TRIM_SUFFIX, TRIM, TRIM_LEFT, TRIM_RIGHT):
+    RULES[_name] = _made(_name, lambda cut: cut)
+RULES["trim_space"] = _made(TRIM, lambda: SPACES)
+RULES["lower"], RULES["upper"] = _made(LOWER, lambda: ""), _made(UPPER, lambda: "")
+RULES["substring"] = _made(SUBSTRING, _span)
+RULES["replace"] = _made(REPLACE, lambda old, new: json.dumps([old, new]) if old else None)
+
+_PIECES = 6
+_BEYOND = 3
+
+
+@rule_of(RULES, "split")
+def _split(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
+    """The first pieces of a text; of those behind them nothing is known, but that equal texts have the same ones."""
+
+    def leaf(subject: Leaf, delimiter: Leaf) -> Value | None:
+        if not isinstance(delimiter, Const) or not delimiter.value or isinstance(subject, Const):
+            return None
+        whole, mark = term_of(subject), delimiter.value
+        elements = []
+        for place in range(_PIECES):
+            there = on_text(PIECES, pieces_parameter(mark, place + 1), whole) if place else TRUE
+            elements.append((there, _text(part(PIECE, pieces_parameter(mark, place), whole))))
+        more = on_text(PIECES, pieces_parameter(mark, _PIECES + 1), whole)
+        for place in range(_BEYOND):
+            parts = (whole, text(mark), number(place))
+            there = both(more, application("split: there is a piece", parts, BOOL))
+            elements.append((there, _text(application("split: the piece", parts, TEXT))))
+        origin = f"split by {json.dumps(mark)}"
+        call.algebra.notices.open_end(origin, _PIECES, _BEYOND)
+        pieces = Pieces(whole, mark, _PIECES, more)
+        return of_leaf(Array(tuple(elements), prefix=False, counted=False, truncated=of_list(origin), pieces=pieces))
+
+    return call.by_leaf(arguments, leaf)
+
+
+def _text(term: Term) -> Value:
+    return of_leaf(scalar(STRING, term))
+
+
+@rule_of(RULES, "concat")
+def _concat(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
+    def leaf(delimiter: Leaf, collection: Leaf) -> Value | None:
+        if not (isinstance(delimiter, Const) and isinstance(collection, Array)):
+            return None
+        call.algebra.noticed(collection)
+        slots = call.algebra.slots(collection)
+        parts = []
+        for size in range(len(slots) + 1):
+            there = [guard for guard, _ in slots[:size]]
+            exactly = both(*there, *(negation(guard) for guard, _ in slots[size : size + 1]))
+            if exactly is not FALSE:
+                joined = _joined(call, delimiter.value, [element for _, element in slots[:size]])
+                if joined is None:
+                    return None
+                parts.append((exactly, joined))
+        return merged(parts)
+
+    return call.by_leaf(arguments, leaf)
+
+
+def _joined(call: Context, delimiter: str, elements: Sequence[Value]) -> Value | None:
+    if any(leaf.kind != STRING for element in elements for _, leaf in element.cases):
+        return None
+    parts = []
+    for row in call.pairs(elements):
+        terms: list[Term] = []
+        for place, (_, leaf) in enumerate(row):
+            terms += [text(delimiter)] if place and delimiter else []
+            terms.append(term_of(leaf))
+        parts.append((both(*(guard for guard, _ in row)), of_leaf(scalar(STRING, concatenation(terms)))))
+    return merged(parts)
+
+
+_VERB = re.compile(r"%([sdv%])")
+
+
+@rule_of(RULES, "sprintf")
+def _sprintf(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
+    def leaf(pattern: Leaf, values: Leaf) -> Value | None:
+        if not (isinstance(pattern, Const) and isinstance(values, Array) and values.prefix) or values.truncated:
+            return None
+        if not all(guard is TRUE for guard, _ in values.elements):
+            return None
+        return _formatted(call, pattern.value, [element for _, element in values.elements])
+
+    return call.by_leaf(arguments, leaf)
+
+
+def _formatted(call: Context, pattern: str, elements: Sequence[Value]) -> Value | None:
+    pieces = _VERB.split(pattern)
+    if "%" in "".join(pieces[::2]) or sum(verb != "%" for verb in pieces[1::2]) != len(elements):
+        return None
+    verbs = [verb for verb in pieces[1::2] if verb != "%"]
+    for verb, element in zip(verbs, elements, strict=True):
+        for _, leaf in element.cases:
+            whole = isinstance(leaf, Const) and isinstance(leaf.value, int) and leaf.kind == NUMBER
+            if not (leaf.kind == STRING and verb in "sv") and not (whole and verb in "dv"):
+                return None
+    parts = []
+    for row in call.pairs(elements):
+        leaves = iter(leaf for _, leaf in row)
+        terms = [text(pieces[0])]
+        for verb, after in zip(pieces[1::2], pieces[2::2], strict=True):
+            one = text("%") if verb == "%" else _as_text(next(leaves))
+            terms += [one, text(after)]
+        parts.append((both(*(guard for guard, _ in row)), of_leaf(scalar(STRING, concatenation(terms)))))
+    return merged(parts)
+
+
+def _as_text(leaf: Leaf) -> Term:
+    return term_of(leaf) if leaf.kind == STRING else text(str(term_of(leaf).args[0]))

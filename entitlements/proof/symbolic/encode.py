@@ -1,0 +1,263 @@
+"""One question: the same request, decided for a token before and a token after, as two conditions over all of them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from entitlements.contract import Contract, conforms
+from entitlements.engine.builtin_calls import BuiltinCalls
+from entitlements.engine.plan_build import BuiltPlan
+from entitlements.proof.symbolic.builtins.apply import Builtins
+from entitlements.proof.symbolic.execution.bound_keys import converts_keys
+from entitlements.proof.symbolic.execution.executor import Executor
+from entitlements.proof.symbolic.execution.plan import Plan, read_plan
+from entitlements.proof.symbolic.execution.statements import Errors
+from entitlements.proof.symbolic.execution.verdict import ReadDecision, lost_obligation, read_decision
+from entitlements.proof.symbolic.inputs.inputs import LOOKED_AT, MOST_LOOKED_AT, Inputs, of_request
+from entitlements.proof.symbolic.inputs.token_pair import Sides, make_sides
+from entitlements.proof.symbolic.terms.string_terms import CONFORMS, GLOB
+from entitlements.proof.symbolic.terms.term import FALSE, Term, both, either, negation
+from entitlements.proof.symbolic.values.algebra import Algebra, OrderNeeded, Unsupported
+from entitlements.proof.symbolic.values.place import Place
+from entitlements.proof.symbolic.values.precision import Limits
+from entitlements.proof.symbolic.values.truncation import added
+from entitlements.proof.symbolic.values.value import Leaf, Value, constant
+
+_MOST_RESTARTS = 40
+_MOST_WANTED = 65
+
+
+class Policy:
+    """A policy that is ready to be walked. built: OPA's plan and the base documents."""
+
+    def __init__(self, built: BuiltPlan) -> None:
+        self.plan: Plan = read_plan(built.plan, built.entrypoint)
+        self.data = constant(built.data)
+        self.document: Mapping[str, Any] = {"plan": built.plan, "data": built.data, "entry": built.entrypoint}
+
+    @property
+    def converts_keys(self) -> bool:
+        """Whether a conversion of keys of base documents can matter to the policy: see `bound_keys.converts_keys`."""
+        return converts_keys({**self.plan.functions, self.plan.entry.name: self.plan.entry}, self.data)
+
+    def same_as(self, other: Policy) -> bool:
+        """Whether both decide alike by being the same."""
+        return self is other or self.document == other.document
+
+
+@dataclass(frozen=True)
+class Walked:
+    """What a policy decides. allow: where it allows if nothing fails; errors: where what fails, and at which place.
+
+    fired: where the body of each rule came to its end, by the place of the rule.
+    """
+
+    allow: Term
+    errors: Errors
+    limits: Limits
+    fired: Mapping[Place, Term] = field(repr=False)
+    value: Value = field(repr=False)
+    obliges: bool = False
+    duties: Sequence[tuple[Term, Value]] = field(default=(), repr=False)
+    """The obligations of the decision, each under its condition."""
+    rules: Sequence[tuple[tuple[str, ...], Place, Value]] = field(default=(), repr=False)
+    """Rules with their places and values, those first that others are made of."""
+
+    @property
+    def fails(self) -> Term:
+        """Where something fails: then there is no decision, which is no allow."""
+        return either(*self.errors.values())
+
+    @property
+    def allowed(self) -> Term:
+        """Where the service answers allow."""
+        return both(self.allow, negation(self.fails))
+
+
+@dataclass(frozen=True)
+class Question:
+    """Both sides walked. one_policy: whether both sides have the same policy; decide: asked for what is constant; lost:
+    where an obligation of one side's decision (0 before, 1 after) is not among those of the other's.
+    """
+
+    sides: Sides
+    inputs: Inputs
+    walked: tuple[Walked, Walked]
+    one_policy: bool
+    decide: Builtins
+    lost: tuple[Term, Term] = (FALSE, FALSE)
+
+    def decide_text(self, predicate: str, parameter: str, subject: str) -> bool:
+        """Whether a constant text meets a predicate that only OPA (or the contract's validator) knows."""
+        return decide_text(self.decide, predicate, parameter, subject)
+
+    def allowed(self, side: int) -> Term:
+        """Where the service allows on one side: the contract lets the request through and the policy allows."""
+        return both(self.sides.permitted[side], self.walked[side].allowed)
+
+    def possibly_allowed(self, side: int) -> Term:
+        """The same, and where something may fail that OPA perhaps does not come to evaluate."""
+        return both(self.sides.permitted[side], self.walked[side].allow)
+
+    def duty_lost(self, *, widening: bool) -> list[Term]:
+        """Where both sides allow and an obligation is lost, or for a narrowing gained: all have to hold."""
+        return [self.allowed(0), self.allowed(1), self.lost[0 if widening else 1]]
+
+    def possibly_duty_lost(self, *, widening: bool) -> list[Term]:
+        """The same, and where it cannot be told what a decision holds."""
+        unsure = either(*(walked.fails for walked in self.walked))
+        lost = self.lost[0 if widening else 1]
+        return [self.possibly_allowed(0), self.possibly_allowed(1), either(lost, unsure)]
+
+    @property
+    def obliges(self) -> bool:
+        """Whether any decision may hold an obligation, or may be something that is not told."""
+        return any(walked.obliges for walked in self.walked)
+
+    @property
+    def complete(self) -> bool:
+        """Whether what was looked at is all there is: each list that was read is long enough, and no object is open."""
+        return not self.short_lists and not any(walked.limits.opened for walked in self.walked)
+
+    @property
+    def same_policy(self) -> bool:
+        """Whether both sides have the same policy, and conditions that are the same say that it decides alike.
+
+        Where something was left out they do not: of `count(xs) > 5 and changed` nothing is left if `xs` is cut short.
+        """
+        return self.one_policy and self.complete
+
+    @property
+    def short_lists(self) -> dict[str, Place]:
+        """Lists of which fewer elements were looked at than the decision can hang on, with where they are read."""
+        found: dict[str, Place] = {}
+        needs = self.needs
+        for walked in self.walked:
+            for origin, place in walked.limits.cut.items():
+                needed, end = needs[origin], walked.limits.ends.get(origin)
+                # Of a list of the tokens, what is left of it has to be related, too.
+                shared = end is not None or origin in self.sides.shared or of_request(origin)
+                there = end.others if end else self.inputs.sizes.get(origin, -1)
+                if not shared or needed is None or needed > there:
+                    found.setdefault(origin, place)
+        return found
+
+    @property
+    def looked_at(self) -> dict[str, int]:
+        """How many elements of each list are followed."""
+        ends = {origin: end.known for walked in self.walked for origin, end in walked.limits.ends.items()}
+        return {**self.inputs.sizes, **ends}
+
+    @property
+    def needs(self) -> dict[str, int | None]:
+        """How many elements of each truncated list the decisions of both sides can hang on."""
+        found: dict[str, int | None] = {}
+        for walked in self.walked:
+            for origin in walked.limits.cut:
+                more = walked.limits.scans.get(origin, 0)
+                # Two values of one rule, which is a failure, are found in two rounds of a loop.
+                more = added(more, more) if walked.errors else more
+                found[origin] = added(found.get(origin, 0), more)
+        return found
+
+
+def decide_text(builtins: Builtins, predicate: str, parameter: str, subject: str) -> bool:
+    """Whether a constant text meets a predicate that only OPA or the contract's validator knows."""
+    if predicate == CONFORMS:
+        return conforms(json.loads(parameter), subject)
+    if predicate == GLOB:
+        (result,) = builtins.ask("glob.match", [[*json.loads(parameter), subject]])
+    else:
+        (result,) = builtins.ask("regex.match", [[parameter, subject]])
+    return result.value is True
+
+
+def ask_question(
+    contracts: tuple[Contract, Contract],
+    policies: tuple[Policy, Policy],
+    oracle: BuiltinCalls,
+    *,
+    request_of: int,
+    free: frozenset[str] = frozenset(),
+    seconds: float = 60.0,
+    looked_at: int = LOOKED_AT,
+) -> Question:
+    """Walk both sides, with lists taken as full as the policies need them.
+
+    request_of: the side that has to allow, whose contract types the request; free: claims that the tokens may hold
+    differently though their specification is the same; seconds: what the walks may take; looked_at: how
+    many elements of a list are looked at if no more are needed. Raises Unsupported where a
+    policy cannot be followed.
+    """
+    full: set[str] = set()
+    bounds: dict[str, int] = {}
+    until = time.monotonic() + seconds
+    for _ in range(_MOST_RESTARTS):
+        try:
+            question = _walk(contracts, policies, oracle, (request_of, free, looked_at), full, bounds, until)
+        except OrderNeeded as needed:
+            full.add(needed.origin)
+            continue
+        longer = _longer(question)
+        if not longer:
+            return question
+        bounds |= longer
+    raise Unsupported("policy_too_large", "the policies read too many lists by order")
+
+
+def _longer(question: Question) -> dict[str, int]:
+    """The lists of which more elements have to be looked at, with how many."""
+    found = {}
+    for origin, needed in question.needs.items():
+        # Where no number suffices, more elements at least show what hangs on a few more.
+        most = MOST_LOOKED_AT if needed is None else min(needed, MOST_LOOKED_AT)
+        if question.inputs.sizes.get(origin, most) < most:
+            found[origin] = most
+    for origin, wanted in question.inputs.wanted.items():
+        if wanted > _MOST_WANTED:
+            raise Unsupported(
+                "list_too_long", f"whether `{origin}` has more than {wanted - 1} elements is not followed"
+            )
+        found[origin] = max(wanted, found.get(origin, 0))
+    return found
+
+
+def _walk(
+    contracts: tuple[Contract, Contract],
+    policies: tuple[Policy, Policy],
+    oracle: BuiltinCalls,
+    asked: tuple[int, frozenset[str], int],
+    full: set[str],
+    bounds: Mapping[str, int],
+    until: float,
+) -> Question:
+    inputs = Inputs(Algebra(Limits()), bounds=bounds, looked_at=asked[2], full=frozenset(full))
+    sides = make_sides(inputs, *contracts, request_of=asked[0], free=asked[1])
+    walked = []
+    read: list[ReadDecision] = []
+    first = None
+    opaque: dict[Leaf, int] = {}
+    for side in (0, 1):
+        limits = Limits(until=until)
+        algebra = Algebra(limits)
+        builtins = Builtins(policies[side].plan.builtins, algebra, limits, oracle, opaque)
+        first = first or builtins
+        executor = Executor(policies[side].plan, policies[side].data, builtins, algebra, limits)
+        document = sides.document(side)
+        value, errors = executor.decision(document)
+        decision = read_decision(algebra, value)
+        if decision.doubtful.op != "const":
+            errors = {**errors, (limits.place, "the decision may be malformed"): decision.doubtful}
+        obliges = bool(decision.obligations) or decision.doubtful is not FALSE
+        told = obliges, decision.obligations, executor.rules(document)
+        walked.append(Walked(decision.allow, errors, limits, executor.fired, value, *told))
+        read.append(decision)
+    # What hangs on lists that were cut short is noticed on the side that comes after.
+    duties = [one.obligations for one in read]
+    lost = lost_obligation(algebra, *duties), lost_obligation(algebra, *duties[::-1])
+    assert first is not None  # noqa: S101 - two sides were walked
+    return Question(sides, inputs, (walked[0], walked[1]), policies[0].same_as(policies[1]), first, lost)

@@ -1,0 +1,132 @@
+"""When a policy's symbolic answer is an allow: read as strictly as the service reads OPA's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from entitlements.engine.answer import CODE, MAX_OBLIGATIONS, MAX_REASONS, MEMBERS
+from entitlements.proof.symbolic.terms.term import (
+    FALSE,
+    TRUE,
+    Term,
+    both,
+    count,
+    either,
+    implies,
+    less,
+    negation,
+    number,
+    truth,
+)
+from entitlements.proof.symbolic.values.algebra import Algebra
+from entitlements.proof.symbolic.values.value import OBJECT, STRING, Array, Const, Leaf, Object, Set, Value, merged
+
+
+@dataclass(frozen=True)
+class ReadDecision:
+    """allow: where the answer is an allow, if it is well-formed; doubtful: where its form cannot be told; obligations:
+    those that it holds, each under a condition.
+    """
+
+    allow: Term
+    doubtful: Term
+    obligations: tuple[tuple[Term, Value], ...] = ()
+
+
+def read_decision(algebra: Algebra, value: Value) -> ReadDecision:
+    """The decision of a result that holds it under `result`; only the literal `true` allows."""
+    result = decided(algebra, value)
+    allows, doubts = [], []
+    duties: list[tuple[Term, Value]] = []
+    for guard, leaf in result.cases:
+        if isinstance(leaf, Const):
+            allows.append(both(guard, truth(leaf is Const(True))))
+        elif isinstance(leaf, Object):
+            good, doubtful = _well_formed(algebra, leaf)
+            allow = _is_true(_member(algebra, Value(((TRUE, leaf),)), "allow"))
+            allows.append(both(guard, good, allow))
+            doubts.append(both(guard, good, allow, doubtful))
+            duties += [(both(guard, there), duty) for there, duty in _duties(algebra, leaf)]
+    return ReadDecision(either(*allows), either(*doubts), tuple(duties))
+
+
+def decided(algebra: Algebra, value: Value) -> Value:
+    """The decision itself of a result that holds it under `result`."""
+    return _member(algebra, value, "result")
+
+
+def _duties(algebra: Algebra, leaf: Object) -> list[tuple[Term, Value]]:
+    """The obligations of a decision object, each under its condition."""
+    listed = _member(algebra, Value(((TRUE, leaf),)), "obligations")
+    return [
+        (both(guard, there), duty)
+        for guard, collection in listed.cases
+        if isinstance(collection, (Array, Set))
+        for there, duty in collection.elements
+    ]
+
+
+def lost_obligation(algebra: Algebra, held: Sequence[tuple[Term, Value]], holds: Sequence[tuple[Term, Value]]) -> Term:
+    """Where some obligation of `held` is not among those of `holds`, as a JSON object."""
+    return either(*(both(there, negation(_kept(algebra, there, duty, holds))) for there, duty in held))
+
+
+def _kept(algebra: Algebra, there: Term, duty: Value, holds: Sequence[tuple[Term, Value]]) -> Term:
+    found = []
+    for condition, other in holds:
+        same = algebra.equal(duty, other)
+        if condition is there and same is TRUE:
+            return TRUE
+        found.append(both(condition, same))
+    return either(*found)
+
+
+def _member(algebra: Algebra, value: Value, name: str) -> Value:
+    parts = []
+    for guard, leaf in value.cases:
+        if isinstance(leaf, Object):
+            parts += [(both(guard, at), member) for at, member in algebra.object_lookup(leaf, Const(name))]
+    return merged(parts)
+
+
+def _is_true(value: Value) -> Term:
+    return either(*(guard for guard, leaf in value.cases if leaf is Const(True)))
+
+
+def _well_formed(algebra: Algebra, leaf: Object) -> tuple[Term, Term]:
+    """Where a decision object is not surely malformed, and where that cannot be told."""
+    good: list[Term] = []
+    doubtful: list[Term] = []
+    for guard, key, _ in leaf.members:
+        if not isinstance(key, Const):
+            doubtful.append(guard)
+        elif key.value not in MEMBERS:
+            good.append(negation(guard))
+    for name, most, item in (("reasons", MAX_REASONS, _code), ("obligations", MAX_OBLIGATIONS, _duty)):
+        listed = _member(algebra, Value(((TRUE, leaf),)), name)
+        for guard, collection in listed.cases:
+            if not isinstance(collection, (Array, Set)):
+                good.append(negation(guard))
+                continue
+            size = count([there for there, _ in collection.elements])
+            doubtful.append(guard if collection.truncated else both(guard, less(number(most), size)))
+            for there, element in collection.elements:
+                for condition, one in element.cases:
+                    holds, doubt = item(algebra, one)
+                    good.append(implies(both(guard, there, condition), holds))
+                    doubtful.append(both(guard, there, condition, doubt))
+    return both(*good), either(*doubtful)
+
+
+def _code(_algebra: Algebra, leaf: Leaf) -> tuple[Term, Term]:
+    if leaf.kind != STRING:
+        return FALSE, FALSE
+    return (truth(CODE.fullmatch(leaf.value) is not None), FALSE) if isinstance(leaf, Const) else (TRUE, TRUE)
+
+
+def _duty(algebra: Algebra, leaf: Leaf) -> tuple[Term, Term]:
+    if leaf.kind != OBJECT:
+        return FALSE, FALSE
+    identifier = _member(algebra, Value(((TRUE, leaf),)), "id")
+    return either(*(guard for guard, one in identifier.cases if one.kind == STRING)), FALSE

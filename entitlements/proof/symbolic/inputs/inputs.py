@@ -1,0 +1,235 @@
+"""What a policy may be given, as symbolic values: every value that a schema permits, at once.
+
+Kept as facts: what the schemas demand of the variables. A list over a closed vocabulary stands as the set of its
+members as long as nothing but membership is asked of it; any other is looked at up to a bound.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from entitlements.contract import ObjectSpec, conforms
+from entitlements.proof.symbolic.inputs.schema_encoding import distinct, exact, number_rules, text_rules, vocabulary
+from entitlements.proof.symbolic.terms.term import (
+    BOOL,
+    INT,
+    REAL,
+    TEXT,
+    TRUE,
+    Term,
+    arithmetic,
+    choice,
+    count,
+    either,
+    equal,
+    less,
+    negation,
+    number,
+    variable,
+)
+from entitlements.proof.symbolic.values.algebra import Algebra, Unsupported
+from entitlements.proof.symbolic.values.truncation import WHOLE, of_list
+from entitlements.proof.symbolic.values.value import (
+    NUMBER,
+    STRING,
+    Array,
+    Const,
+    Leaf,
+    Object,
+    Scalar,
+    Value,
+    constant,
+    from_truth,
+    of_leaf,
+)
+
+_SHORT_RANGE = 16
+LOOKED_AT = 3
+MOST_LOOKED_AT = 10
+_OPEN_ELEMENTS = 2
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+_OF_REQUEST = re.compile(r"(resource|action|context)[.[]|context$")
+
+
+def part_name(name: str) -> str:
+    """A name as a part of names of variables: no two paths of names give the same one."""
+    return name if _PLAIN.fullmatch(name) else json.dumps(name)
+
+
+def claim_name(name: str) -> str:
+    """What the variables of a claim are named after: never what those of the request or of scopes are."""
+    taken = name.startswith(("resource", "action", "context", "scope"))
+    return json.dumps(name) if taken else part_name(name)
+
+
+def of_request(origin: str) -> bool:
+    """Whether a list is part of the request, which is the same on both sides."""
+    return _OF_REQUEST.match(origin) is not None
+
+
+class OpenMembers:
+    """The members of an open object: made when a policy names one, and the same one each time."""
+
+    def __init__(self, inputs: Inputs, name: str) -> None:
+        self._inputs = inputs
+        self._name = name
+        self.known: dict[str, Value] = {}
+
+    def __call__(self, key: str) -> Value:
+        """The member of a name."""
+        if key not in self.known:
+            self.known[key] = self._inputs.anything(f"{self._name}.{part_name(key)}", optional=True)
+        return self.known[key]
+
+
+@dataclass
+class Inputs:
+    """Makes symbolic inputs and keeps what is known of them.
+
+    bounds: how many elements of a list are looked at, by its name; looked_at: how many of any other; full: lists that
+    are taken element by element though their vocabulary is closed; facts: conditions that hold of all inputs; texts:
+    what each text variable has to conform to, as canonical schemas; sizes: how many elements of each list are looked
+    at; wanted: how many would be needed.
+    """
+
+    algebra: Algebra
+    bounds: Mapping[str, int] = field(default_factory=dict)
+    looked_at: int = LOOKED_AT
+    full: Set[str] = frozenset()
+    facts: list[Term] = field(default_factory=list)
+    texts: dict[str, list[str]] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    wanted: dict[str, int] = field(default_factory=dict)
+
+    def of_schema(self, schema: Mapping[str, Any], name: str) -> Value:
+        """Any value that a schema permits. name: of the variables that it is made of."""
+        listed = vocabulary(schema)
+        if listed is not None:
+            return self._one_of(listed, name)
+        kind = schema["type"]
+        if kind == "boolean":
+            return from_truth(variable(name, BOOL))
+        if kind in ("integer", "number"):
+            return self._number(schema, name)
+        if kind == STRING:
+            return self.text(name, text_rules(schema))
+        return self._list(schema, name) if kind == "array" else self._object(schema, name)
+
+    def text(self, name: str, rules: str = "") -> Value:
+        """Any text that conforms to the rules."""
+        known = self.texts.setdefault(name, [])
+        if rules and rules not in known:
+            known.append(rules)
+        return of_leaf(Scalar(STRING, variable(name, TEXT)))
+
+    @staticmethod
+    def _one_of(values: list[Any], name: str) -> Value:
+        if not values:
+            raise Unsupported("schema_empty", f"`{name}` may have no value at all")
+        return Value(tuple((choice(name, i, len(values)), Const(value)) for i, value in enumerate(values)))
+
+    def _number(self, schema: Mapping[str, Any], name: str) -> Value:
+        whole = schema["type"] == "integer"
+        if whole and (short := _short_range(schema)):
+            return self._one_of([value for value in short if conforms(schema, value)], name)
+        term = variable(name, INT if whole else REAL)
+        plain = {key: rule for key, rule in schema.items() if key != "multipleOf"}
+        self.facts.append(number_rules(plain, term))
+        if "multipleOf" in schema:
+            times = variable(f"{name} times", INT)
+            self.facts.append(equal(term, arithmetic("*", number(Fraction(exact(schema["multipleOf"]))), times)))
+        return of_leaf(Scalar(NUMBER, term))
+
+    def _object(self, schema: Mapping[str, Any], name: str) -> Value:
+        required = schema.get("required", ())
+        members: list[tuple[Term, Leaf, Value]] = []
+        for key, inner in schema["properties"].items():
+            path = f"{name}.{part_name(key)}"
+            there = TRUE if key in required else variable(f"{path} there", BOOL)
+            members.append((there, Const(key), self.of_schema(inner, path)))
+        return of_leaf(Object(tuple(members)))
+
+    def _list(self, schema: Mapping[str, Any], name: str) -> Value:
+        listed = vocabulary(schema["items"])
+        if listed is not None and name not in self.full:
+            return self._members(schema, listed, name)
+        least, most = int(schema.get("minItems", 0)), int(schema["maxItems"])
+        looked_at = min(most, max(self.bounds.get(name, self.looked_at), least))
+        if looked_at > MOST_LOOKED_AT and looked_at > self.bounds.get(name, 0):
+            raise Unsupported("list_too_long", f"`{name}` has {looked_at} elements or more, too many to look at")
+        self.sizes[name] = looked_at
+        sizes = looked_at - least + 1
+        elements = []
+        for place in range(looked_at):
+            longer = [
+                choice(f"{name} size", size - least, sizes) for size in range(least, looked_at + 1) if size > place
+            ]
+            elements.append((either(*longer), self.of_schema(schema["items"], f"{name}[{place}]")))
+        array = Array(tuple(elements), truncated=of_list(name) if looked_at < most else WHOLE)
+        if schema.get("uniqueItems"):
+            self.facts.append(distinct(self.algebra, array))
+        return of_leaf(array)
+
+    def _members(self, schema: Mapping[str, Any], listed: list[Any], name: str) -> Value:
+        """The list as the set of its members. How often one occurs is known only where none may repeat."""
+        elements = tuple((variable(f"{name} has {value!r}", BOOL), constant(value)) for value in listed)
+        unique = bool(schema.get("uniqueItems"))
+        size = count([guard for guard, _ in elements])
+        self.facts.append(less(size, number(int(schema["maxItems"])), strict=False))
+        least = int(schema.get("minItems", 0))
+        if least and unique:
+            self.facts.append(less(number(least), size, strict=False))
+        elif least:
+            self.facts.append(either(*(guard for guard, _ in elements)))
+        return of_leaf(Array(elements, prefix=False, ordered=False, counted=unique, origin=name))
+
+    def of_members(self, spec: ObjectSpec, name: str) -> Value:
+        """Any object of a typed part of a request."""
+        return self._object(spec.schema(), name)
+
+    def open_object(self, name: str, *, there: Term = TRUE) -> Value:
+        """An object of which nothing is said: each member is made when a policy names it."""
+        return Value(((there, Object((), OpenMembers(self, name))),))
+
+    def anything(self, name: str, *, optional: bool) -> Value:
+        """Any JSON value, or none at all where it is optional."""
+        kinds = ("null", "false", "true", "number", "string", "array", "object", "absent")[: 8 if optional else 7]
+        at = {kind: choice(f"{name} kind", i, len(kinds)) for i, kind in enumerate(kinds)}
+        cases: list[tuple[Term, Leaf]] = [
+            (at["null"], Const(None)),
+            (at["false"], Const(False)),
+            (at["true"], Const(True)),
+            (at["number"], Scalar(NUMBER, variable(f"{name} number", REAL))),
+            (at["string"], self.text(f"{name} text").cases[0][1]),
+            (at["array"], self._open_list(f"{name} list")),
+            (at["object"], self.open_object(name).cases[0][1]),
+        ]
+        return Value(tuple(cases))
+
+    def _open_list(self, name: str) -> Array:
+        """A list of which nothing is said: a few texts and numbers are looked at, which is never all there is."""
+        elements = []
+        for place in range(_OPEN_ELEMENTS):
+            longer = [choice(f"{name} size", size, _OPEN_ELEMENTS + 1) for size in range(place + 1, _OPEN_ELEMENTS + 1)]
+            element = f"{name}[{place}]"
+            is_text = choice(f"{element} kind", 0, 2)
+            number_leaf = Scalar(NUMBER, variable(f"{element} number", REAL))
+            cases = ((is_text, self.text(element).cases[0][1]), (negation(is_text), number_leaf))
+            elements.append((either(*longer), Value(cases)))
+        return Array(tuple(elements), truncated=of_list(name))
+
+
+def _short_range(schema: Mapping[str, Any]) -> range:
+    low, high = (
+        schema.get("minimum", schema.get("exclusiveMinimum")),
+        schema.get("maximum", schema.get("exclusiveMaximum")),
+    )
+    if low is None or high is None or high - low >= _SHORT_RANGE:
+        return range(0)
+    return range(math.ceil(low), math.floor(high) + 1)

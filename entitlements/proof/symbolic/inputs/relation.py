@@ -1,0 +1,226 @@
+"""The migration relation read as conditions on symbolic values, claim by claim: the twin of `proof.migration`.
+
+Both readings follow the same table. A test holds them against each other on constants, where this one folds to true or
+false.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from entitlements.contract import Contract
+from entitlements.model import JSON, same_json
+from entitlements.proof.migration import ClaimStep, of_another_type, property_of
+from entitlements.proof.symbolic.inputs.schema_encoding import conforming
+from entitlements.proof.symbolic.terms.term import (
+    TRUE,
+    Term,
+    arithmetic,
+    both,
+    count,
+    either,
+    implies,
+    less,
+    negation,
+    number,
+    truth,
+)
+from entitlements.proof.symbolic.values.algebra import Algebra
+from entitlements.proof.symbolic.values.value import Array, Const, Leaf, Object, Value, merged, of_leaf
+
+
+def claim_related(algebra: Algebra, step: ClaimStep, before: Value, after: Value, released: tuple[Term, Term]) -> Term:
+    """Where a principal whose claim was `before` may hold `after`; a claim that is not there is undefined.
+
+    released: where the granted scopes release the claim, before and after. Both values conform wherever they are
+    defined.
+    """
+    if step.before is None or step.after is None:
+        return TRUE
+    if of_another_type(step.before.schema, step.after.schema):
+        return TRUE
+    there = both(*released)
+    if step.same:
+        return implies(there, _same_or_both_absent(algebra, before, after))
+    old, new = step.before, step.after
+    gone = negation(before.defined)
+    lost = negation(after.defined)
+    appears = either(lost, truth(old.required != new.required), negation(conforming(algebra, old.schema, after)))
+    disappears = either(truth(old.required), negation(conforming(algebra, new.schema, before)))
+    kept = value_related(algebra, old.schema, new.schema, before, after)
+    return implies(
+        there,
+        either(both(gone, appears), both(negation(gone), lost, disappears), both(negation(gone), negation(lost), kept)),
+    )
+
+
+def _same_or_both_absent(algebra: Algebra, before: Value, after: Value) -> Term:
+    return either(both(negation(before.defined), negation(after.defined)), same_value(algebra, before, after))
+
+
+def same_value(algebra: Algebra, one: Value, other: Value) -> Term:
+    """Equality, where a list that stands as the set of its members equals one with the same members."""
+    parts = []
+    for a, x in one.cases:
+        for b, y in other.cases:
+            if isinstance(x, Array) and isinstance(y, Array) and not (x.ordered and y.ordered):
+                found = both(_all_among(algebra, x, y), _all_among(algebra, y, x))
+            else:
+                found = algebra.same(x, y)
+            parts.append(both(a, b, found))
+    return either(*parts)
+
+
+def _all_among(algebra: Algebra, one: Array, other: Array) -> Term:
+    return both(*(implies(guard, _among(algebra, element, other)) for guard, element in one.elements))
+
+
+def _among(algebra: Algebra, value: Value, array: Array) -> Term:
+    return either(*(both(guard, algebra.equal(value, element)) for guard, element in array.elements))
+
+
+def value_related(
+    algebra: Algebra, old: Mapping[str, JSON], new: Mapping[str, JSON], before: Value, after: Value
+) -> Term:
+    """Where a present value may become another present one."""
+    if same_json(old, new):
+        return same_value(algebra, before, after)
+    if of_another_type(old, new):
+        return TRUE
+    parts = []
+    for a, x in before.cases:
+        for b, y in after.cases:
+            parts.append(both(a, b, _leaf_related(algebra, (old, new), x, y)))
+    return either(*parts)
+
+
+def _leaf_related(
+    algebra: Algebra, schemas: tuple[Mapping[str, Any], Mapping[str, Any]], before: Leaf, after: Leaf
+) -> Term:
+    old, new = schemas
+    if isinstance(before, Array) and isinstance(after, Array) and "items" in old and "items" in new:
+        return _list_related(algebra, old, new, before, after)
+    if isinstance(before, Object) and isinstance(after, Object) and "properties" in old and "properties" in new:
+        return _object_related(algebra, old, new, before, after)
+    one, other = of_leaf(before), of_leaf(after)
+    return either(
+        same_value(algebra, one, other),
+        negation(conforming(algebra, old, other)),
+        negation(conforming(algebra, new, one)),
+    )
+
+
+def _list_related(
+    algebra: Algebra, old: Mapping[str, Any], new: Mapping[str, Any], before: Array, after: Array
+) -> Term:
+    def stays(one: Value, other: Value) -> Term:
+        """Where one item is what became of another."""
+        parts = []
+        for a, x in one.cases:
+            for b, y in other.cases:
+                inner = x.kind == y.kind and isinstance(x, (Array, Object))
+                found = _item_related(algebra, (old["items"], new["items"]), x, y) if inner else algebra.same(x, y)
+                parts.append(both(a, b, found))
+        return either(*parts)
+
+    unique = bool(new.get("uniqueItems"))
+    kept = [both(guard, conforming(algebra, new["items"], e)) for guard, e in before.elements]
+    if unique:
+        kept = _once(algebra, kept, [e for _, e in before.elements])
+    known = [both(guard, conforming(algebra, old["items"], e)) for guard, e in after.elements]
+    fresh = [both(guard, negation(k)) for k, (guard, _) in zip(known, after.elements, strict=True)]
+    added = [
+        both(k, negation(either(*(both(guard, stays(one, e)) for guard, one in before.elements))))
+        for k, (_, e) in zip(known, after.elements, strict=True)
+    ]
+    lost = [
+        both(k, negation(either(*(both(guard, stays(e, other)) for guard, other in after.elements))))
+        for k, (_, e) in zip(kept, before.elements, strict=True)
+    ]
+    sizes = _Sizes(old, new, before, after, kept)
+    came = either(negation(either(*added)), sizes.grows(added))
+    same = same_value(algebra, of_leaf(before), of_leaf(after))
+    return either(same, both(came, either(sizes.shrinks, sizes.may_lose(lost, fresh, unique=unique))))
+
+
+def _item_related(
+    algebra: Algebra, schemas: tuple[Mapping[str, Any], Mapping[str, Any]], one: Leaf, other: Leaf
+) -> Term:
+    return value_related(algebra, *schemas, of_leaf(one), of_leaf(other))
+
+
+def _once(algebra: Algebra, holds: Sequence[Term], elements: Sequence[Value]) -> list[Term]:
+    """Each value counted at its first occurrence only."""
+    found: list[Term] = []
+    for place, condition in enumerate(holds):
+        earlier = [both(holds[i], algebra.equal(elements[i], elements[place])) for i in range(place)]
+        found.append(both(condition, negation(either(*earlier))))
+    return found
+
+
+class _Sizes:
+    """How many items there are before, of them still permitted, and after.
+
+    A list that stands as the set of its members may hold one of them again and again: then every number up to the
+    maximum is possible, and the conditions are read generously.
+    """
+
+    def __init__(
+        self, old: Mapping[str, Any], new: Mapping[str, Any], before: Array, after: Array, kept: Sequence[Term]
+    ) -> None:
+        self._before = count([guard for guard, _ in before.elements])
+        self._after = count([guard for guard, _ in after.elements])
+        self._kept = count(kept)
+        self._most = int(old["maxItems"]), int(new["maxItems"])
+        self._least = int(old.get("minItems", 0)), int(new.get("minItems", 0))
+        self._repeats = not (before.counted and after.counted)
+
+    def grows(self, added: Sequence[Term]) -> Term:
+        """Where values that were permitted before may come."""
+        too_few = less(self._kept, number(self._least[1]))
+        if self._most[1] <= self._most[0]:
+            return too_few
+        longest = number(self._most[0])
+        longer = either(less(longest, arithmetic("+", self._before, count(added))), less(longest, self._after))
+        return either(too_few, TRUE if self._repeats else longer)
+
+    @property
+    def shrinks(self) -> Term:
+        """Where the list is shorter than was permitted before."""
+        return less(self._after, number(self._least[0]))
+
+    def may_lose(self, lost: Sequence[Term], fresh: Sequence[Term], *, unique: bool) -> Term:
+        """Where no more items are lost than were replaced by new values or were too many."""
+        any_fresh = either(*fresh)
+        if self._repeats:
+            spare = max(self._most[0] - self._most[1], 0)
+            return either(any_fresh, less(count(lost), number(spare), strict=False))
+        replaced = [self._kept if unique else count(fresh), count(fresh)]
+        found = []
+        for condition, number_replaced in ((any_fresh, replaced[0]), (negation(any_fresh), replaced[1])):
+            spare_term = arithmetic("-", arithmetic("+", self._before, number_replaced), number(self._most[1]))
+            enough = either(
+                less(count(lost), number_replaced, strict=False), less(count(lost), spare_term, strict=False)
+            )
+            found.append(both(condition, enough))
+        return either(*found)
+
+
+def _object_related(
+    algebra: Algebra, old: Mapping[str, Any], new: Mapping[str, Any], before: Object, after: Object
+) -> Term:
+    found = []
+    for name in dict.fromkeys([*old["properties"], *new["properties"]]):
+        step = ClaimStep(name, name, property_of(old, name), property_of(new, name))
+        values = [merged(algebra.object_lookup(leaf, Const(name))) for leaf in (before, after)]
+        found.append(claim_related(algebra, step, values[0], values[1], (TRUE, TRUE)))
+    return both(*found)
+
+
+def scopes_related(old: Contract, new: Contract, before: Mapping[str, Term], after: Mapping[str, Term]) -> Term:
+    """Where scopes granted before may become those granted after. before, after: each declared scope's condition."""
+    fresh = [bit for name, bit in after.items() if name not in old.scopes]
+    lost = [both(bit, negation(after[name])) for name, bit in before.items() if name in new.scopes]
+    came = [both(bit, negation(before[name])) for name, bit in after.items() if name in old.scopes]
+    return both(*map(negation, came), either(negation(either(*lost)), *fresh))

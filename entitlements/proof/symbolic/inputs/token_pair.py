@@ -1,0 +1,248 @@
+"""Both sides of a question as symbolic inputs: tokens of one principal before and after, and the request they share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from entitlements.contract import Contract, ObjectSpec
+from entitlements.model import same_json
+from entitlements.proof.migration import ClaimStep, claim_steps, identity_step
+from entitlements.proof.symbolic.inputs.inputs import Inputs, claim_name, part_name
+from entitlements.proof.symbolic.inputs.relation import claim_related, same_value, scopes_related
+from entitlements.proof.symbolic.inputs.schema_encoding import conforming, longest_needed
+from entitlements.proof.symbolic.terms.term import (
+    BOOL,
+    FALSE,
+    TRUE,
+    Term,
+    both,
+    either,
+    negation,
+    same_truth,
+    variable,
+)
+from entitlements.proof.symbolic.values.algebra import Algebra
+from entitlements.proof.symbolic.values.value import (
+    UNDEFINED,
+    Array,
+    Const,
+    Leaf,
+    Object,
+    Value,
+    constant,
+    merged,
+    of_leaf,
+)
+
+
+@dataclass
+class TokenInput:
+    """What policy sees of a symbolic token: subject, client, scopes by name, claims by name."""
+
+    subject: Value
+    client: Value
+    scopes: Mapping[str, Term]
+    claims: Mapping[str, Value]
+
+
+@dataclass
+class RequestInput:
+    """A symbolic request, the same one on both sides."""
+
+    action: Value
+    action_properties: Value
+    kind: Value
+    identifier: Value
+    properties: Value
+    context: Value
+
+
+@dataclass
+class Sides:
+    """Everything that a question is about. related: where the second token may follow the first.
+
+    unchanged: by claim (and `scope`), where it is the same on both sides; permitted: where each side's contract lets
+    the request through; shared: lists that are one and the same on both sides, by name.
+    """
+
+    contracts: tuple[Contract, Contract]
+    tokens: tuple[TokenInput, TokenInput]
+    request: RequestInput
+    related: Term
+    unchanged: Mapping[str, Term]
+    permitted: tuple[Term, Term]
+    shared: frozenset[str]
+
+    def document(self, side: int) -> Value:
+        """The input of one side's policy (0 before, 1 after), shaped as for a served request."""
+        token, request = self.tokens[side], self.request
+        held = tuple((bit, constant(name)) for name, bit in sorted(token.scopes.items()))
+        claims = tuple((value.defined, _name(name), value) for name, value in token.claims.items())
+        scopes = Array(held, prefix=all(bit is TRUE for bit, _ in held))
+        subject = _object(
+            type=constant("user"),
+            id=token.subject,
+            claims=of_leaf(Object(claims)),
+            scopes=of_leaf(scopes),
+            client_id=token.client,
+        )
+        action = _object(name=request.action, properties=request.action_properties)
+        resource = _object(type=request.kind, id=request.identifier, properties=request.properties)
+        reference = self.contracts[side].ref
+        contract = _object(name=constant(reference.name), version=constant(reference.version))
+        return _object(subject=subject, action=action, resource=resource, context=request.context, contract=contract)
+
+
+def _name(name: str) -> Leaf:
+    return Const(name)
+
+
+def _object(**members: Value) -> Value:
+    return of_leaf(Object(tuple((value.defined, _name(name), value) for name, value in members.items())))
+
+
+def make_sides(
+    inputs: Inputs, old: Contract, new: Contract, *, request_of: int, free: frozenset[str] = frozenset()
+) -> Sides:
+    """The sides of a question.
+
+    request_of: the side (0 before, 1 after) whose contract types the request: the one that has to allow it;
+    free: claims that may differ in any way that the contracts permit.
+    """
+    algebra = inputs.algebra
+    before_scopes, after_scopes = _scopes(old, new)
+    related = [scopes_related(old, new, before_scopes, after_scopes)]
+    before: dict[str, Value] = {}
+    after: dict[str, Value] = {}
+    shared = []
+    for step in claim_steps(old, new):
+        one, other = _claim(inputs, step, apart=step.name_before in free)
+        there = _released(old, step.name_before, before_scopes), _released(new, step.name_after, after_scopes)
+        if one is other:
+            shared.append(claim_name(step.name_before))
+        elif step.name_before not in free:
+            related.append(claim_related(algebra, step, one, other, there))
+        if step.before is not None:
+            before[step.name_before] = one.where(there[0])
+        if step.after is not None:
+            after[step.name_after] = other.where(there[1])
+    identities = [_identity(inputs, old, new, name) for name in ("sub", "client_id")]
+    related += [condition for _, _, condition in identities]
+    (subject, client) = identities
+    tokens = (
+        TokenInput(subject[0], client[0], before_scopes, before),
+        TokenInput(subject[1], client[1], after_scopes, after),
+    )
+    names = dict.fromkeys([*before, *after])
+    unchanged = {name: _same(algebra, before.get(name, UNDEFINED), after.get(name, UNDEFINED)) for name in names}
+    scopes = {*before_scopes, *after_scopes}
+    unchanged["sub"] = _same(algebra, subject[0], subject[1])
+    unchanged["client_id"] = _same(algebra, client[0], client[1])
+    unchanged["scope"] = both(
+        *(same_truth(before_scopes.get(name, FALSE), after_scopes.get(name, FALSE)) for name in sorted(scopes))
+    )
+    contracts = (old, new)
+    request = _request(inputs, contracts[request_of])
+    permitted = tuple(
+        TRUE if side == request_of else _permitted(inputs, contracts[request_of], contracts[side], request)
+        for side in (0, 1)
+    )
+    return Sides(contracts, tokens, request, both(*related), unchanged, (permitted[0], permitted[1]), frozenset(shared))
+
+
+def _same(algebra: Algebra, one: Value, other: Value) -> Term:
+    if one is other:
+        return TRUE
+    return either(both(negation(one.defined), negation(other.defined)), same_value(algebra, one, other))
+
+
+def _scopes(old: Contract, new: Contract) -> tuple[dict[str, Term], dict[str, Term]]:
+    """A condition for each declared scope on each side; one for both where the vocabulary is the same."""
+    before = {name: variable(f"scope {name}", BOOL) for name in sorted(old.scopes)}
+    if set(old.scopes) == set(new.scopes):
+        return before, before
+    return before, {name: variable(f"scope {name} after", BOOL) for name in sorted(new.scopes)}
+
+
+def _released(contract: Contract, claim: str, scopes: Mapping[str, Term]) -> Term:
+    by = contract.released_by.get(claim, frozenset())
+    return either(*(scopes[name] for name in sorted(by))) if by else TRUE
+
+
+def _claim(inputs: Inputs, step: ClaimStep, *, apart: bool = False) -> tuple[Value, Value]:
+    """A claim before and after, without regard to scopes; one and the same value where its specification is."""
+    if step.same and step.before is not None and not apart:
+        value = _optional(inputs, step.before.schema, step.before.required, claim_name(step.name_before))
+        return value, value
+    one = other = UNDEFINED
+    if step.before is not None:
+        one = _optional(inputs, step.before.schema, step.before.required, claim_name(step.name_before))
+    if step.after is not None:
+        name = f"{claim_name(step.name_after)} after"
+        other = _optional(inputs, step.after.schema, step.after.required, name)
+    return one, other
+
+
+def _optional(inputs: Inputs, schema: Mapping[str, object], required: bool, name: str) -> Value:
+    value = inputs.of_schema(schema, name)
+    return value if required else value.where(variable(f"{name} there", BOOL))
+
+
+def _identity(inputs: Inputs, old: Contract, new: Contract, claim: str) -> tuple[Value, Value, Term]:
+    """The subject or the client: a text that stays, unless the contracts narrow it differently."""
+    step = identity_step(old, new, claim)
+    one, other = _claim(inputs, step)
+    related = TRUE if one is other else claim_related(inputs.algebra, step, one, other, (TRUE, TRUE))
+    return one, other, related
+
+
+def _request(inputs: Inputs, contract: Contract) -> RequestInput:
+    spec = contract.request
+    identifier = inputs.text("resource.id")
+    if spec is None:
+        return RequestInput(
+            inputs.text("action.name"),
+            inputs.open_object("action.properties", there=variable("action.properties there", BOOL)),
+            inputs.text("resource.type"),
+            identifier,
+            inputs.open_object("resource.properties"),
+            inputs.open_object("context"),
+        )
+    kinds = list(spec.resources)
+    kind = inputs.of_schema({"enum": kinds}, "resource.type")
+    properties = merged(
+        (guard, inputs.of_members(spec.resources[name], f"resource.{part_name(name)}"))
+        for (guard, _), name in zip(kind.cases, kinds, strict=True)
+    )
+    return RequestInput(
+        inputs.of_schema({"enum": list(spec.actions)}, "action.name"),
+        UNDEFINED,
+        kind,
+        identifier,
+        properties,
+        inputs.of_members(spec.context, "context"),
+    )
+
+
+def _permitted(inputs: Inputs, typed: Contract, contract: Contract, request: RequestInput) -> Term:
+    """Where another contract than the one that types the request lets it through, too."""
+    spec = contract.request
+    if spec is None or (
+        typed.request is not None and same_json(typed.canonical["request"], contract.canonical["request"])
+    ):
+        return TRUE
+    algebra = inputs.algebra
+    actions = conforming(algebra, {"enum": list(spec.actions)}, request.action)
+    bare = negation(request.action_properties.defined)
+    kinds = [
+        both(algebra.equal(request.kind, constant(name)), _members(inputs, properties, request.properties))
+        for name, properties in spec.resources.items()
+    ]
+    return both(actions, bare, either(*kinds), _members(inputs, spec.context, request.context))
+
+
+def _members(inputs: Inputs, spec: ObjectSpec, value: Value) -> Term:
+    schema = spec.schema()
+    inputs.wanted |= longest_needed(schema, value)
+    return conforming(inputs.algebra, schema, value)

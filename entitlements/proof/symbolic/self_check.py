@@ -1,0 +1,133 @@
+"""Before any answer: what the walk through a policy found, held against OPA on inputs that are drawn at random."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from entitlements.engine import BatchEngine
+from entitlements.errors import NotFollowed
+from entitlements.model import Verdict, same_json
+from entitlements.proof.symbolic.encode import Question, Walked
+from entitlements.proof.symbolic.smt.assignment import Assignment, Chance, NotKnown
+from entitlements.proof.symbolic.terms.term import FALSE, INT, REAL, TEXT, Term, subterms
+
+_TRIALS = 64
+
+
+class ModelMismatch(NotFollowed):
+    """The symbolic execution and OPA decide differently: a defect of ours. The question has no answer, others have."""
+
+
+def mismatch(what: str, question: Question, side: int, engine: BatchEngine, assignment: Assignment) -> ModelMismatch:
+    """The fault, with what showed it and the innermost rule whose value differs."""
+    where = _differing_rule(question, side, engine, assignment)
+    return ModelMismatch(
+        "model_mismatch",
+        f"{what} by OPA than by the proof, {where}: a defect of entitlements that is worth a report",
+    )
+
+
+def mismatch_of(
+    what: str, question: Question, engines: tuple[BatchEngine, BatchEngine], assignment: Assignment
+) -> ModelMismatch:
+    """The fault, on the first side that OPA decides differently."""
+    for side in (0, 1):
+        (verdict,) = engines[side].decide([assignment.document(question.sides.document(side))])
+        walked = question.walked[side]
+        if _allows(verdict) != assignment.of(walked.allowed) or not _same_duties(walked, assignment, verdict):
+            return mismatch(what, question, side, engines[side], assignment)
+    return mismatch(what, question, 1, engines[1], assignment)
+
+
+def _differing_rule(question: Question, side: int, engine: BatchEngine, assignment: Assignment) -> str:
+    """The first rule whose value differs, of those that are evaluated first; else the rule that decides."""
+    document = assignment.document(question.sides.document(side))
+    for path, place, value in question.walked[side].rules:
+        name = "data." + ".".join(path)
+        try:
+            expected = assignment.document(value)
+        except NotKnown:
+            continue
+        shown, found = [expected] if assignment.present(expected) else [], engine.rule_values(path, document)
+        if found is not None and not same_json(_sorted(found), _sorted(shown)):
+            return f"`{name}` at `{place}` has another value"
+    for path, place, _ in question.walked[side].rules[-1:]:
+        return f"`data.{'.'.join(path)}` at `{place}` is read differently"
+    return "the rule that decides is read differently"
+
+
+def _sorted(document: Any) -> Any:
+    """A document with its lists in one order, as sets are lists where they are printed."""
+    if isinstance(document, dict):
+        return {name: _sorted(member) for name, member in document.items()}
+    if not isinstance(document, list):
+        return document
+    return sorted(map(_sorted, document), key=lambda one: json.dumps(one, sort_keys=True))
+
+
+def try_against_opa(question: Question, engines: tuple[BatchEngine, BatchEngine]) -> None:
+    """Raises ModelMismatch where OPA decides an input differently, or where its decision holds other obligations."""
+    terms = [question.walked[side].allowed for side in (0, 1)]
+    everything = [*terms, *question.inputs.facts, question.sides.related]
+    everything += [there for walked in question.walked for there, _ in walked.duties]
+    chance = _chance(everything)
+    sizes = {term.args[0]: term.args[2] for term in subterms(everything) if term.op == "choice"}
+    assignments = [chance.assignment(sizes, question.decide_text) for _ in range(_TRIALS)]
+    same_decisions = question.same_policy and terms[0] is terms[1] and question.lost == (FALSE, FALSE)
+    for side in (1,) if same_decisions else (0, 1):
+        _try_side(question, side, engines[side], assignments)
+
+
+def _try_side(question: Question, side: int, engine: BatchEngine, assignments: Sequence[Assignment]) -> None:
+    walked = question.walked[side]
+    tried: list[tuple[Assignment, Any, set[bool]]] = []
+    for assignment in assignments:
+        try:
+            # Where something fails, OPA gives no decision, or does not come to evaluate it.
+            expected = {assignment.of(walked.allowed)} | ({assignment.of(walked.allow)} if walked.errors else set())
+            document = assignment.document(question.sides.document(side))
+            if assignment.exact:
+                tried.append((assignment, document, expected))
+        except NotKnown:
+            continue
+    verdicts = engine.decide([document for _, document, _ in tried])
+    for (assignment, _, expected), verdict in zip(tried, verdicts, strict=True):
+        if _allows(verdict) not in expected:
+            raise mismatch("an input drawn at random is decided differently", question, side, engine, assignment)
+        if not _same_duties(walked, assignment, verdict):
+            raise mismatch("an input drawn at random has other obligations", question, side, engine, assignment)
+
+
+def _same_duties(walked: Walked, assignment: Assignment, verdict: Verdict | None) -> bool:
+    """Whether an allow holds the obligations that were found, as a set; true where it cannot be told what it holds."""
+    try:
+        if verdict is None or not verdict.allow or not assignment.of(walked.allowed):
+            return True
+        found = [_sorted(assignment.document(duty)) for there, duty in walked.duties if assignment.of(there)]
+    except NotKnown:
+        return True
+    if not assignment.exact:
+        return True
+    given = [_sorted(duty) for duty in verdict.obligations]
+    return all(any(same_json(one, other) for other in given) for one in found) and all(
+        any(same_json(one, other) for other in found) for one in given
+    )
+
+
+def _allows(verdict: Verdict | None) -> bool:
+    return verdict is not None and verdict.allow is True
+
+
+def _chance(terms: list[Term]) -> Chance:
+    """Random assignments that meet the constants of the policies often."""
+    texts: dict[str, None] = {}
+    numbers: dict[int | Fraction, None] = {}
+    for term in subterms(terms):
+        if term.op == "const" and term.sort == TEXT:
+            texts[term.args[0]] = None
+        elif term.op == "const" and term.sort in (INT, REAL):
+            numbers[term.args[0]] = None
+    return Chance(1, list(texts), list(numbers))

@@ -1,0 +1,240 @@
+"""One assignment of the variables: what terms then are, and the documents that symbolic values then stand for."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any, Final
+
+from entitlements.model import same_json
+from entitlements.proof.migration import ABSENT
+from entitlements.proof.symbolic.smt.encoder import Query, read_value
+from entitlements.proof.symbolic.terms.string_terms import PARTS, PREDICATES
+from entitlements.proof.symbolic.terms.term import BOOL, CALCULATED, INT, TEXT, Term
+from entitlements.proof.symbolic.values.value import Array, Const, Leaf, Object, Scalar, Value
+
+_CALCULATED: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
+    **CALCULATED,
+    "=": lambda a, b: a == b,
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+}
+
+
+class NotKnown(Exception):
+    """A term hangs on what no assignment says: an uninterpreted function, or a text that could not be found."""
+
+
+class Assignment:
+    """Values of variables and choices. decide: predicates of constant texts; default: the value of an unnamed
+    variable."""
+
+    def __init__(
+        self,
+        variables: Mapping[str, Any],
+        choices: Mapping[str, int],
+        decide: Callable[[str, str, str], bool],
+        default: Callable[[Term], Any],
+    ) -> None:
+        self._variables = dict(variables)
+        self._choices = dict(choices)
+        self._decide = decide
+        self._default = default
+        self._known: dict[Term, Any] = {}
+        self.exact = True
+        """Whether every number of the documents has an exact decimal form."""
+        self.surely = True
+        """Whether all that the solver guessed is known to be so."""
+
+    @staticmethod
+    def present(document: Any) -> bool:
+        """Whether there is a document at all."""
+        return document is not ABSENT
+
+    def of(self, term: Term) -> Any:
+        """What a term is. Raises NotKnown."""
+        if term not in self._known:
+            stack = [term]
+            while stack:
+                top = stack[-1]
+                open_arguments = [a for a in top.args if isinstance(a, Term) and a not in self._known]
+                if open_arguments:
+                    stack += open_arguments
+                else:
+                    stack.pop()
+                    self._known[top] = self._evaluated(top)
+        found = self._known[term]
+        if found is NotKnown:
+            raise NotKnown
+        return found
+
+    def _evaluated(self, term: Term) -> Any:
+        op, args = term.op, term.args
+        if op == "const":
+            return args[0]
+        if op == "var":
+            if args[0] not in self._variables:
+                self._variables[args[0]] = self._default(term)
+            return self._variables[args[0]]
+        if op == "choice":
+            return self._choices.setdefault(args[0], 0) == args[1]
+        values = [self._known[a] for a in args if isinstance(a, Term)]
+        if op in ("and", "or"):
+            return _junction(op, values)
+        if op == "if" and values[0] is not NotKnown:
+            return values[1] if values[0] else values[2]
+        if op == "apply" or any(value is NotKnown for value in values):
+            return NotKnown
+        return self._calculated(op, args, values)
+
+    def _calculated(self, op: str, args: Sequence[Any], values: Sequence[Any]) -> Any:
+        if op == "not":
+            return not values[0]
+        if op == "count":
+            return sum(values)
+        if op == "is_whole":
+            return Fraction(values[0]).denominator == 1
+        if op == "concat":
+            return "".join(values)
+        if op == "length":
+            return len(values[0])
+        if op == "on_text":
+            predicate, parameter = args[0], args[1]
+            if predicate in PREDICATES:
+                return PREDICATES[predicate](values[0], parameter)
+            return self._decide(predicate, parameter, values[0])
+        if op == "part":
+            found = PARTS[args[0]](values[0], args[1])
+            return NotKnown if found is None else found
+        return _CALCULATED[op](*values)
+
+    def document(self, value: Value) -> Any:
+        """The JSON document that a value stands for; ABSENT where it is undefined. Raises NotKnown."""
+        for guard, leaf in value.cases:
+            if self.of(guard):
+                return self._leaf(leaf)
+        return ABSENT
+
+    def _leaf(self, leaf: Leaf) -> Any:
+        if isinstance(leaf, Const):
+            return self._plain(leaf.value)
+        if isinstance(leaf, Scalar):
+            return self._plain(self.of(leaf.term))
+        if isinstance(leaf, Object):
+            members = {}
+            for guard, key, member in leaf.members:
+                document = self.document(member) if self.of(guard) else ABSENT
+                if document is not ABSENT:
+                    members[str(self._leaf(key))] = document
+            if leaf.rest is not None:
+                members |= self._opened(leaf)
+            return members
+        found = [self.document(element) for guard, element in leaf.elements if self.of(guard)]
+        return found if isinstance(leaf, Array) else sorted(_distinct(found), key=repr)
+
+    def _plain(self, value: Any) -> Any:
+        """A number in the form that JSON has for it."""
+        if not isinstance(value, Fraction):
+            return value
+        if value.denominator == 1:
+            return int(value)
+        self.exact = self.exact and Fraction(str(float(value))) == value
+        return float(value)
+
+    def _opened(self, leaf: Object) -> dict[str, Any]:
+        """The members of an open object that somebody has looked at."""
+        known = leaf.rest.known if leaf.rest is not None else {}
+        found = {name: self.document(value) for name, value in known.items()}
+        return {name: document for name, document in found.items() if document is not ABSENT}
+
+
+def _distinct(documents: Sequence[Any]) -> list[Any]:
+    found: list[Any] = []
+    for document in documents:
+        if not any(same_json(document, other) for other in found):
+            found.append(document)
+    return found
+
+
+def _junction(op: str, values: Iterable[Any]) -> Any:
+    stops = op == "or"
+    unknown = False
+    for value in values:
+        if value is NotKnown:
+            unknown = True
+        elif value == stops:
+            return stops
+    return NotKnown if unknown else not stops
+
+
+def of_model(
+    query: Query,
+    model: Mapping[str, str],
+    text_of: Callable[[Mapping[str, int]], Mapping[str, str]],
+    decide: Callable[[str, str, str], bool],
+    default: Callable[[Term], Any],
+) -> Assignment:
+    """The assignment of a solver's model. text_of: finds texts for the variables that stand as numbers.
+
+    Raises NotKnown where the solver guessed wrongly what a predicate says of a text.
+    """
+    variables: dict[str, Any] = {}
+    choices: dict[str, int] = {}
+    coded: dict[str, int] = {}
+    listed: dict[str, set[int]] = {}
+    sizes: dict[str, int] = {}
+    for symbol, term in query.symbols.items():
+        if term.op == "choice":
+            name, index, sizes[term.args[0]] = term.args
+            listed.setdefault(name, set()).add(index)
+            if model.get(symbol) == "true":
+                choices[name] = index
+        elif symbol in model:
+            value = read_value(term, model[symbol], query)
+            if term.args[0] in query.coded:
+                coded[term.args[0]] = value
+            else:
+                variables[term.args[0]] = value
+        elif term.args[0] in query.coded:
+            coded[term.args[0]] = len(query.codes)
+    for name, known in listed.items():
+        # None of the values that the question names: any other.
+        if name not in choices:
+            choices[name] = next((i for i in range(sizes[name]) if i not in known), 0)
+    variables |= text_of(coded)
+    assignment = Assignment(variables, choices, decide, default)
+    if not _as_guessed(query, assignment):
+        raise NotKnown
+    return assignment
+
+
+def _as_guessed(query: Query, assignment: Assignment) -> bool:
+    """Whether what the solver guessed of a text is so."""
+    try:
+        return all(assignment.of(goal) for goal in query.guessed)
+    except NotKnown:
+        assignment.surely = False
+        return True
+
+
+class Chance:
+    """Random assignments, for trying a walk against OPA. texts: constants that policies compare with."""
+
+    def __init__(self, seed: int, texts: Sequence[str], numbers: Sequence[Any]) -> None:
+        self._chance = random.Random(seed)  # noqa: S311 - reproducible, no secrets
+        self._texts = [*texts, "some text", "t_1"]
+        self._numbers = sorted({*numbers, 0, 1, -1})
+
+    def assignment(self, choices: Mapping[str, int], decide: Callable[[str, str, str], bool]) -> Assignment:
+        """One of them. choices: how many values each choice has."""
+        chosen = {name: self._chance.randrange(size) for name, size in choices.items()}
+        return Assignment({}, chosen, decide, self._value)
+
+    def _value(self, term: Term) -> Any:
+        if term.sort == BOOL:
+            return self._chance.random() < 0.5
+        if term.sort == TEXT:
+            return self._chance.choice(self._texts)
+        number = self._chance.choice(self._numbers) + self._chance.choice((0, 0, 1, -1))
+        return int(number) if term.sort == INT else Fraction(number)

@@ -1,0 +1,236 @@
+"""Terms as SMT-LIB text, and a model of the answer read back.
+
+Texts that are only compared for equality stand as numbers, one for each constant and others for texts that no policy
+knows. Texts of which more is asked stand as texts, with regular expressions where they can be translated and else as
+predicates that are known on the constants.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from entitlements.contract import conforms
+from entitlements.proof.symbolic.smt.regex import text_literal
+from entitlements.proof.symbolic.smt.string_encoder import TextWriter, cut_texts
+from entitlements.proof.symbolic.smt.string_sorts import TextGroups
+from entitlements.proof.symbolic.terms.term import BOOL, INT, REAL, TEXT, Term, subterms
+
+Decide = Callable[[str, str, str], bool]
+"""Whether a constant text meets a predicate with a parameter; asked of OPA where only OPA knows."""
+_SORTS = {BOOL: "Bool", INT: "Int", REAL: "Real", "any": "Int"}
+
+
+@dataclass
+class Query:
+    """One satisfiability question. text: SMT-LIB; symbols: the variables of the terms by symbol; codes: what numbers
+    stand for which constant texts; coded: the text variables that stand as numbers, with those they may be equal to;
+    guessed: what has to hold, where the solver guesses what a predicate says of a text that the question does not name;
+    patterned: whether texts are asked for more than equality.
+    """
+
+    text: str
+    symbols: Mapping[str, Term]
+    codes: Mapping[int, str]
+    coded: frozenset[str]
+    groups: Mapping[str, int] = field(default_factory=dict)
+    guessed: tuple[Term, ...] = ()
+    patterned: bool = False
+
+
+def write_query(
+    goals: Iterable[Term],
+    texts: Mapping[str, Sequence[str]],
+    decide: Decide,
+    *,
+    all_rich: bool = False,
+    regular: bool = False,
+) -> Query:
+    """The question whether all goals can hold at once.
+
+    texts: what each text variable has to conform to; all_rich: whether no text may stand as a number;
+    regular: whether whatever can be is said by regular expressions.
+    """
+    return _Writer(list(goals), texts, decide, all_rich, regular).query()
+
+
+class _Writer:
+    def __init__(
+        self, goals: Sequence[Term], texts: Mapping[str, Sequence[str]], decide: Decide, all_rich: bool, regular: bool
+    ) -> None:
+        self._goals = goals
+        self._terms = list(subterms(goals))
+        self._schemas = texts
+        self._decide = decide
+        self._texts = TextGroups(self._terms, all_rich=all_rich)
+        self._functions: dict[str, str] = {}
+        self._said = TextWriter(self._written, self._functions, cut_texts(self._terms), regular=regular)
+        self._names: dict[Term, str] = {}
+        self._lines: list[str] = []
+        self._codes: dict[str, int] = {}
+        self._choices: dict[str, int] = {}
+
+    def query(self) -> Query:
+        """The text, with everything needed to read a model."""
+        symbols: dict[str, Term] = {}
+        for number, term in enumerate(self._terms):
+            if term.op == "const":
+                continue
+            symbol = f"v{number}" if term.op in ("var", "choice") else f"n{number}"
+            self._names[term] = symbol
+            if term.op == "var":
+                symbols[symbol] = term
+                self._lines.append(f"(declare-const {symbol} {self._sort(term)})")
+            elif term.op == "choice":
+                symbols[symbol] = term
+                self._lines.append(f"(declare-const {symbol} Bool)")
+                self._choices[term.args[0]] = term.args[2]
+            else:
+                self._lines.append(f"(define-fun {symbol} () {self._sort(term)} {self._body(term)})")
+        assertions = [*self._exclusions(), *self._text_facts(), *self._predicate_facts()]
+        assertions += [self._written(goal) for goal in self._goals]
+        functions = [f"(declare-fun {name} {signature})" for name, signature in self._functions.items()]
+        text = "\n".join([*functions, *self._lines, *(f"(assert {one})" for one in assertions)]) + "\n"
+        variables = [term for term in symbols.values() if term.sort == TEXT and not self._texts.rich(term)]
+        roots = {term: number for number, term in enumerate(dict.fromkeys(map(self._texts.group, variables)))}
+        return Query(
+            text,
+            symbols,
+            {code: value for value, code in self._codes.items()},
+            frozenset(term.args[0] for term in variables),
+            {term.args[0]: roots[self._texts.group(term)] for term in variables},
+            tuple(self._goals) if self._said.predicates or self._said.parts else (),
+            any(term.op in ("on_text", "part") for term in self._terms),
+        )
+
+    def _sort(self, term: Term) -> str:
+        if term.sort == TEXT:
+            return "String" if self._texts.rich(term) else "Int"
+        return _SORTS[term.sort]
+
+    def _written(self, term: Term, *, rich: bool = True) -> str:
+        if term.op != "const":
+            return self._names[term]
+        value = term.args[0]
+        if term.sort == TEXT:
+            return text_literal(value) if rich else str(self._code(value))
+        return str(value).lower() if isinstance(value, bool) else _numeral(value)
+
+    def _code(self, value: str) -> int:
+        return self._codes.setdefault(value, len(self._codes))
+
+    def _real(self, term: Term) -> str:
+        text = self._written(term)
+        if term.sort != INT:
+            return text
+        return f"(to_real {text})" if term.op != "const" else f"{text}.0" if text[0] != "(" else f"(to_real {text})"
+
+    def _body(self, term: Term) -> str:
+        op, args = term.op, term.args
+        if op in ("and", "or", "not"):
+            return f"({op} {' '.join(map(self._written, args))})"
+        if op in ("=", "<", "<="):
+            return self._compared(op, *args)
+        if op == "concat":
+            return f"(str.++ {' '.join(map(self._written, args))})"
+        if op == "on_text":
+            return self._said.on_text(*args)
+        if op == "part":
+            return self._said.part(term)
+        return self._applied(term) if op == "apply" else self._number(term)
+
+    def _number(self, term: Term) -> str:
+        """A calculation, and whether a number is whole."""
+        op, args = term.op, term.args
+        write = self._written if term.sort == INT else self._real
+        if op == "count":
+            ones = [f"(ite {self._written(arg)} 1 0)" for arg in args]
+            return ones[0] if len(ones) == 1 else f"(+ {' '.join(ones)})"
+        if op == "if":
+            return f"(ite {self._written(args[0])} {' '.join(map(write, args[1:]))})"
+        if op == "%":
+            # SMT-LIB's `mod` is never negative; OPA's remainder has the sign of the dividend.
+            one, size = self._written(args[0]), abs(args[1].args[0])
+            return f"(ite (<= 0 {one}) (mod {one} {size}) (- (mod (- {one}) {size})))"
+        name = {"is_whole": "is_int", "length": "str.len"}.get(op, op)
+        return f"({name} {' '.join(map(write, args))})"
+
+    def _compared(self, op: str, one: Term, other: Term) -> str:
+        if one.sort == TEXT:
+            if op == "=" and (found := self._said.equal(one, other)):
+                return found
+            if op == "=":
+                rich = any(self._texts.rich(term) for term in (one, other) if term.op != "const")
+                return f"(= {self._written(one, rich=rich)} {self._written(other, rich=rich)})"
+            return f"({'str.<' if op == '<' else 'str.<='} {self._written(one)} {self._written(other)})"
+        write = self._written if (one.sort, other.sort) == (INT, INT) or one.sort == "any" else self._real
+        return f"({op} {write(one)} {write(other)})"
+
+    def _applied(self, term: Term) -> str:
+        name, *arguments = term.args
+        sorts = [self._sort(arg) if arg.op != "const" or arg.sort != TEXT else "String" for arg in arguments]
+        symbol = "|" + f"{name} {' '.join(sorts)}".replace("|", "/").replace("\\", "/") + "|"
+        self._functions.setdefault(symbol, f"({' '.join(sorts)}) {self._sort(term)}")
+        return f"({symbol} {' '.join(map(self._written, arguments))})" if arguments else symbol
+
+    def _exclusions(self) -> list[str]:
+        """Each variable with few values has exactly one of them."""
+        found = []
+        known: dict[str, list[str]] = {}
+        for term in self._terms:
+            if term.op == "choice":
+                known.setdefault(term.args[0], []).append(self._names[term])
+        for name, listed in known.items():
+            if len(listed) > 1:
+                found.append(f"((_ at-most 1) {' '.join(listed)})")
+            if len(listed) == self._choices[name]:
+                found.append(f"(or {' '.join(listed)})")
+        return found
+
+    def _variables(self) -> list[Term]:
+        return [term for term in self._terms if term.op == "var" and term.sort == TEXT]
+
+    def _constants(self) -> list[str]:
+        return [term.args[0] for term in self._terms if term.op == "const" and term.sort == TEXT]
+
+    def _text_facts(self) -> list[str]:
+        """What the contract demands of each text: of one that stands as a number, which constants it cannot be."""
+        found = []
+        for term in self._variables():
+            rules = self._schemas.get(term.args[0], ())
+            if self._texts.rich(term):
+                found += [self._said.conforming(one, self._names[term]) for one in rules]
+                continue
+            found.append(f"(<= 0 {self._names[term]})")
+            for value, code in list(self._codes.items()):
+                if not all(conforms(json.loads(one), value) for one in rules):
+                    found.append(f"(not (= {self._names[term]} {code}))")
+        return found
+
+    def _predicate_facts(self) -> list[str]:
+        """Of a predicate that is not translated: what it says of every constant that stands in the question."""
+        found = []
+        for (predicate, parameter), name in self._said.predicates.items():
+            for value in dict.fromkeys(self._constants()):
+                holds = f"({name} {text_literal(value)})"
+                found.append(holds if self._decide(predicate, parameter, value) else f"(not {holds})")
+        return found
+
+
+def _numeral(value: int | Fraction) -> str:
+    if isinstance(value, Fraction):
+        top, bottom = value.numerator, value.denominator
+        return f"(/ {top}.0 {bottom}.0)" if top >= 0 else f"(/ (- {-top}.0) {bottom}.0)"
+    return str(value) if value >= 0 else f"(- {-value})"
+
+
+def read_value(term: Term, raw: Any, query: Query) -> Any:
+    """A variable's value in a model: a boolean, a number, a text, or the number that stands for a text."""
+    if term.sort == BOOL:
+        return raw == "true"
+    if term.sort == TEXT:
+        return raw if term.args[0] not in query.coded else int(raw)
+    return Fraction(raw) if term.sort == REAL else int(raw)

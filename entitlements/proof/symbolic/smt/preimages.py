@@ -1,0 +1,184 @@
+"""What is said of texts, as SMT-LIB: languages of texts, and what a text is that is made of another one.
+
+That a part of a text is in a language says that the text itself is in another one. So nothing that is asked of a part
+and a constant needs more than regular expressions, which Z3 decides well.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from entitlements.proof.symbolic.smt.regex import smt_regex, text_literal
+from entitlements.proof.symbolic.terms.string_terms import (
+    GLOB,
+    HAS_PIECE,
+    INFIX,
+    LOWER,
+    MATCHES,
+    PIECE,
+    PIECES,
+    PREFIX,
+    REPLACE,
+    SUBSTRING,
+    SUFFIX,
+    TRIM,
+    TRIM_LEFT,
+    TRIM_PREFIX,
+    TRIM_RIGHT,
+    TRIM_SUFFIX,
+    caseless,
+    letters_of,
+    lower,
+    upper,
+)
+from entitlements.proof.symbolic.terms.term import Term
+
+_ALL = "(re.* re.allchar)"
+_PLAIN_GLOB = re.compile(r"[A-Za-z0-9_/:@. -]|\*\*(?!\*)|\*|\?")
+
+
+def only(value: str, case: str = "") -> str:
+    """The language of one text, or of all that are written so in one case."""
+    if not case:
+        return _one(value)
+    letters = [_written_as(letter, case) for letter in value]
+    return _sequence(letters) if letters else _one("")
+
+
+def _written_as(letter: str, case: str) -> str:
+    """The letters that become this one."""
+    kept = (lower if case == LOWER else upper)(letter) == letter
+    found = [_one(one) for one in ([letter] if kept else []) + [*letters_of(case).get(letter, "")]]
+    return "re.none" if not found else found[0] if len(found) == 1 else f"(re.union {' '.join(found)})"
+
+
+def language_of(predicate: str, parameter: str, case: str = "") -> str | None:
+    """The texts that meet a predicate, or do in one case (`lower` or `upper`); None where they are not known."""
+    if predicate == MATCHES:
+        return None if case else smt_regex(parameter)
+    if predicate == GLOB:
+        return None if case else _glob(*json.loads(parameter))
+    if predicate in (PIECES, HAS_PIECE):
+        return _with_pieces(case, *json.loads(parameter))
+    word = only(parameter, case)
+    around = {
+        PREFIX: f"(re.++ {word} {_ALL})",
+        SUFFIX: f"(re.++ {_ALL} {word})",
+        INFIX: f"(re.++ {_ALL} {word} {_ALL})",
+    }
+    return around.get(predicate)
+
+
+def _with_pieces(case: str, delimiter: str, other: int | str) -> str | None:
+    """At least so many pieces, or one of them."""
+    if case and not caseless(delimiter):
+        return None
+    if isinstance(other, int):
+        return _sequence([*[_ended(delimiter)] * (other - 1), _ALL])
+    word = only(other, case)
+    return f"(re.++ (re.* {_ended(delimiter)}) {_last(delimiter, word)})"
+
+
+def language_before(part: Term, language: str) -> str | None:
+    """The texts whose part is in a language, wherever there is such a part; None where they are not known."""
+    how, parameter, _ = part.args
+    if how == PIECE:
+        delimiter, place = json.loads(parameter)
+        return _sequence([*[_ended(delimiter)] * place, _last(delimiter, language)])
+    if how in (TRIM_PREFIX, TRIM_SUFFIX):
+        cut = _one(parameter)
+        trimmed = f"(re.++ {cut} {language})" if how == TRIM_PREFIX else f"(re.++ {language} {cut})"
+        whole = f"(re.++ {cut} {_ALL})" if how == TRIM_PREFIX else f"(re.++ {_ALL} {cut})"
+        return f"(re.union {trimmed} (re.inter {language} (re.comp {whole})))"
+    if how in (TRIM, TRIM_LEFT, TRIM_RIGHT) and parameter:
+        return _trimmed(how, parameter, language)
+    return _spanned(language, *json.loads(parameter)) if how == SUBSTRING else None
+
+
+def _one(value: str) -> str:
+    return f"(str.to_re {text_literal(value)})"
+
+
+def _trimmed(how: str, letters: str, language: str) -> str:
+    cut = f"(re.union re.none {' '.join(map(_one, dict.fromkeys(letters)))})"
+    left, right = how != TRIM_RIGHT, how != TRIM_LEFT
+    ends = [f"(re.comp (re.++ {cut} {_ALL}))"] * left + [f"(re.comp (re.++ {_ALL} {cut}))"] * right
+    core = f"(re.inter {language} {' '.join(ends)})"
+    return _sequence([*[f"(re.* {cut})"] * left, core, *[f"(re.* {cut})"] * right])
+
+
+def _spanned(language: str, start: int, size: int) -> str:
+    """Skipped letters, then what is in the language; a text that is too short gives an empty one."""
+    before = f"((_ re.^ {start}) re.allchar)"
+    found = [f"(re.++ ((_ re.loop 0 {start - 1}) re.allchar) (re.inter {language} {_one('')}))"] if start else []
+    if size < 0:
+        found.append(f"(re.++ {before} {language})")
+    else:
+        exactly = f"(re.inter {language} ((_ re.^ {size}) re.allchar))"
+        found.append(f"(re.++ {before} {exactly} {_ALL})")
+        found += [f"(re.++ {before} (re.inter {language} ((_ re.loop 0 {size - 1}) re.allchar)))"] if size else []
+    return found[0] if len(found) == 1 else f"(re.union {' '.join(found)})"
+
+
+def _ended(delimiter: str) -> str:
+    """A piece with the delimiter that ends it."""
+    if len(delimiter) == 1:
+        return f"(re.++ {_without(delimiter)} {_one(delimiter)})"
+    again = f"(re.++ {_ALL} {_one(delimiter)} (re.+ re.allchar))"
+    return f"(re.inter (re.++ {_ALL} {_one(delimiter)}) (re.comp {again}))"
+
+
+def _without(delimiter: str) -> str:
+    if len(delimiter) == 1:
+        return f"(re.* (re.inter re.allchar (re.comp {_one(delimiter)})))"
+    return f"(re.comp (re.++ {_ALL} {_one(delimiter)} {_ALL}))"
+
+
+def _last(delimiter: str, language: str) -> str:
+    """A piece of a language, and whatever follows it."""
+    end = f"(re.inter {language} {_without(delimiter)})"
+    followed = f"(re.++ (re.inter (re.++ {language} {_one(delimiter)}) {_ended(delimiter)}) {_ALL})"
+    return f"(re.union {end} {followed})"
+
+
+def _sequence(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"(re.++ {' '.join(parts)})"
+
+
+def _glob(pattern: str, delimiters: list[str] | None) -> str | None:
+    """The texts that a plain pattern matches: letters, `?`, `*` and `**` (github.com/gobwas/glob)."""
+    found = _PLAIN_GLOB.findall(pattern)
+    # No delimiters at all is the point; null is none.
+    stops = [] if delimiters is None else delimiters or ["."]
+    if "".join(found) != pattern or any(len(one) != 1 for one in stops):
+        return None
+    one = "re.allchar"
+    if stops:
+        one = f"(re.inter re.allchar (re.comp (re.union re.none {' '.join(map(_one, stops))})))"
+    wild = {"?": one, "*": f"(re.* {one})", "**": _ALL}
+    return _sequence([wild.get(piece) or _one(piece) for piece in found] or [_one("")])
+
+
+def written_part(part: Term, subject: str) -> str | None:
+    """The part of a text, as a text; None where SMT-LIB has no word for it. subject: the text, in SMT-LIB."""
+    how, parameter, _ = part.args
+    if how == PIECE:
+        delimiter, place = json.loads(parameter)
+        mark = text_literal(delimiter)
+        rest = f"(str.substr r (+ (str.indexof r {mark} 0) {len(delimiter)}) (str.len r))"
+        first = f"(ite (str.contains r {mark}) (str.substr r 0 (str.indexof r {mark} 0)) r)"
+        return f"(let ((r {subject})) {f'(let ((r {rest})) ' * place}{first}{')' * (place + 1)}"
+    if how == SUBSTRING:
+        start, size = json.loads(parameter)
+        return f"(str.substr {subject} {start} {size if size >= 0 else f'(str.len {subject})'})"
+    if how == REPLACE:
+        old, new = map(text_literal, json.loads(parameter))
+        return f"(str.replace_all {subject} {old} {new})"
+    if how not in (TRIM_PREFIX, TRIM_SUFFIX):
+        return None
+    mark, size = text_literal(parameter), len(parameter)
+    if how == TRIM_PREFIX:
+        return f"(ite (str.prefixof {mark} {subject}) (str.substr {subject} {size} (str.len {subject})) {subject})"
+    kept = f"(str.substr {subject} 0 (- (str.len {subject}) {size}))"
+    return f"(ite (str.suffixof {mark} {subject}) {kept} {subject})"

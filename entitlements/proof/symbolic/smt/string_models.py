@@ -1,0 +1,75 @@
+"""Texts for a model: constants where the solver names one, else fresh ones that conform and that no policy knows."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import rstr
+
+from entitlements.contract import conforms
+from entitlements.proof.enumeration.values import sample_texts
+from entitlements.proof.symbolic.smt.encoder import Query
+
+_TRIES = 60
+
+
+class NoText(Exception):
+    """No text was found that conforms to everything that is demanded of it."""
+
+
+def find_texts(query: Query, coded: Mapping[str, int], rules: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """A text for each variable that stands as a number; equal numbers of variables that may be equal get equal texts.
+
+    rules: what each variable has to conform to. Raises NoText.
+    """
+    together: dict[tuple[int, int], list[str]] = {}
+    found: dict[str, str] = {}
+    for name, code in coded.items():
+        if code in query.codes:
+            found[name] = query.codes[code]
+        else:
+            together.setdefault((query.groups[name], code), []).append(name)
+    taken = set(query.codes.values())
+    for names in together.values():
+        demanded = list(dict.fromkeys(rule for name in names for rule in rules.get(name, ())))
+        text = fresh_text(demanded, taken)
+        taken.add(text)
+        found |= dict.fromkeys(names, text)
+    return found
+
+
+def fresh_text(rules: Sequence[str], taken: set[str]) -> str:
+    """A text that conforms to all rules and is none of those that are taken. Raises NoText."""
+    schemas = [json.loads(rule) for rule in rules]
+    for text in _candidates(schemas):
+        if text not in taken and all(conforms(schema, text) for schema in schemas):
+            return text
+    raise NoText
+
+
+def _candidates(schemas: Sequence[Mapping[str, object]]) -> Iterator[str]:
+    for schema in schemas:
+        yield from sample_texts(schema)
+    for schema in schemas:
+        if "pattern" in schema:
+            yield from _matching(str(schema["pattern"]))
+    for number in itertools.count(1):
+        if number > _TRIES:
+            return
+        yield f"fresh-{number}"
+        yield f"x{number}"
+        yield "y" * number
+
+
+def _matching(pattern: str) -> Iterator[str]:
+    generator = rstr.Rstr(random.Random(pattern))  # noqa: S311 - samples, no secrets
+    try:
+        re.compile(pattern)
+        for _ in range(_TRIES):
+            yield generator.xeger(pattern)
+    except (re.error, ValueError, KeyError, IndexError, OverflowError):
+        return
