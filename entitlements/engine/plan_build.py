@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 import tempfile
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,21 @@ def build_plan(opa: Path, files: dict[str, bytes], decision_path: str) -> BuiltP
 
     Raises EngineUnavailable where OPA fails.
     """
+    planned = plan_of(opa, tuple(sorted(files.items())), decision_path)
+    if planned is None:
+        raise EngineUnavailable("engine_failed", "OPA failed to plan the policies")
+    return planned
+
+
+@lru_cache(maxsize=16)
+def plan_of(opa: Path, files: tuple[tuple[str, bytes], ...], decision_path: str) -> BuiltPlan | None:
+    """The plan, not to be changed, made once for the same files; None where OPA makes none: there is no such rule.
+
+    Raises EngineUnavailable where the executable cannot be run.
+    """
     with tempfile.TemporaryDirectory(prefix="entitlements-plan-") as work:
         root = Path(work) / "policies"
-        write_files(root, files)
+        write_files(root, dict(files))
         out = Path(work) / "bundle.tar.gz"
         command = [str(opa), "build", "-t", "plan", "--bundle", "-e", decision_path, "-o", str(out), "."]
         try:
@@ -42,7 +55,7 @@ def build_plan(opa: Path, files: dict[str, bytes], decision_path: str) -> BuiltP
         except (OSError, subprocess.SubprocessError):
             raise EngineUnavailable("engine_failed", "OPA failed to plan the policies") from None
         if done.returncode != 0:
-            raise EngineUnavailable("engine_failed", "OPA failed to plan the policies")
+            return None
         members = _members(out.read_bytes())
     data = json.loads(members["data.json"], parse_float=read_decimal, parse_int=read_integer)
     return BuiltPlan(json.loads(members["plan.json"]), data, decision_path)

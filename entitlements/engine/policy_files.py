@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from entitlements.engine.data_files import read_data
+from entitlements.engine.plan_build import plan_of
 from entitlements.engine.policy_folder import policy_files
 from entitlements.engine.policy_lint import FORBIDDEN, forbidden, lint
-from entitlements.errors import Fault, StartupFault
+from entitlements.errors import EngineUnavailable, Fault, StartupFault
 from entitlements.files import write_files
 from entitlements.folder import CEILING, Limits
 
@@ -34,34 +34,42 @@ def check_policies(folder: Path, *, decision_paths: Sequence[str], opa: Path, li
 def check_files(files: dict[str, bytes], folder: Path, decision_paths: Sequence[str], opa: Path) -> None:
     """The same of files that were read already."""
     documents = read_data(files, folder)
+    told = _checked(opa, tuple(sorted(files.items())))
+    faults = lint(files, documents, folder, opa)
+    if told is not None:
+        faults += _errors(told, folder)
+        raise StartupFault("policy_invalid", "the policies do not compile", faults)
+    if faults:
+        raise StartupFault("policy_invalid", "the policies cannot be used", faults)
+    faults = [
+        Fault("decision_rule_missing", f"no policy has the rule `data.{path.replace('/', '.')}`", str(folder))
+        for path in decision_paths
+        if not _has_rule(opa, files, path)
+    ]
+    if faults:
+        raise StartupFault("policy_invalid", "the policies lack a decision rule", faults)
+
+
+@lru_cache(maxsize=16)
+def _checked(opa: Path, files: tuple[tuple[str, bytes], ...]) -> str | None:
+    """What OPA has against the files, which are asked about once; None where it has nothing against them."""
     with tempfile.TemporaryDirectory(prefix="entitlements-") as work:
         root = Path(work) / "policies"
-        write_files(root, files)
+        write_files(root, dict(files))
         capabilities = Path(work) / "capabilities.json"
         capabilities.write_text(json.dumps(_reduced_capabilities(opa)))
         done = _run(
             opa, "check", "--strict", "--bundle", "--format", "json", "--capabilities", str(capabilities), str(root)
         )
-        faults = lint(files, documents, folder, opa)
-        if done.returncode != 0:
-            faults += _errors(done, root, folder)
-            raise StartupFault("policy_invalid", "the policies do not compile", faults)
-        if faults:
-            raise StartupFault("policy_invalid", "the policies cannot be used", faults)
-        faults = [
-            Fault("decision_rule_missing", f"no policy has the rule `data.{path.replace('/', '.')}`", str(folder))
-            for path in decision_paths
-            if not _has_rule(opa, root, path)
-        ]
-    if faults:
-        raise StartupFault("policy_invalid", "the policies lack a decision rule", faults)
+        return (done.stderr or done.stdout).replace(str(root), "") if done.returncode else None
 
 
-def _has_rule(opa: Path, root: Path, path: str) -> bool:
+def _has_rule(opa: Path, files: Mapping[str, bytes], path: str) -> bool:
     # A rule that exists can be an entry point of a bundle; OPA refuses one that does not.
-    with tempfile.TemporaryDirectory(prefix="entitlements-") as out:
-        done = _run(opa, "build", "--bundle", "--entrypoint", path, "-t", "plan", "-o", f"{out}/b.tar.gz", str(root))
-    return done.returncode == 0
+    try:
+        return plan_of(opa, tuple(sorted(files.items())), path) is not None
+    except EngineUnavailable as error:
+        raise StartupFault("opa_failed", "the OPA executable could not check the policies") from error
 
 
 def _run(opa: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -92,18 +100,19 @@ def _reduced_capabilities(opa: Path) -> dict[str, Any]:
     return capabilities
 
 
-def _errors(done: subprocess.CompletedProcess[str], root: Path, folder: Path) -> list[Fault]:
+def _errors(told: str, folder: Path) -> list[Fault]:
     try:
-        errors = json.loads(done.stderr or done.stdout)["errors"]
+        errors = json.loads(told)["errors"]
     except (ValueError, KeyError, TypeError):
-        text = re.sub(re.escape(str(root)), str(folder), (done.stderr or done.stdout).strip())
-        return [Fault("policy_invalid", text[:500], str(folder))]
+        return [Fault("policy_invalid", told.strip()[:500], str(folder))]
     faults = []
     for error in errors:
         location = error.get("location") or {}
-        name = str(location.get("file", "")).removeprefix(str(root)).lstrip("/")
-        told = str(error.get("message", ""))
+        name = str(location.get("file", "")).lstrip("/")
+        message = str(error.get("message", ""))
         place = str(folder / name), int(location.get("row", 0))
-        instead = forbidden(told)
-        faults.append(Fault("builtin_forbidden", instead, *place) if instead else Fault("policy_invalid", told, *place))
+        instead = forbidden(message)
+        faults.append(
+            Fault("builtin_forbidden", instead, *place) if instead else Fault("policy_invalid", message, *place)
+        )
     return faults

@@ -6,14 +6,17 @@ a helper that only one side came to has the same value on both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from entitlements.engine import BatchEngine, PolicyReading, RuleLines
 from entitlements.model import JSON, same_json
 
 _MOST = 3
 Path = tuple[str, ...]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def attribute(here: Evaluated, there: Evaluated) -> Attribution:
     some that came to their end are, as then only data differ.
     """
     sides = (here, there)
-    ended = [side.ended() for side in sides]
+    ended = _of_both(Evaluated.ended, sides)
     differing = _differing(sides, [rule for rules in ended for rule in rules])
     alone = [tuple(_alone(sides[one], ended[one], sides[1 - one], ended[1 - one], differing)) for one in (0, 1)]
     if not any(alone):
@@ -92,9 +95,15 @@ def attribute(here: Evaluated, there: Evaluated) -> Attribution:
     return Attribution(alone[0], alone[1], *_first(sides, ended, differing))
 
 
+def _of_both(asked: Callable[[Evaluated], Result], sides: Sequence[Evaluated]) -> list[Result]:
+    """What OPA says of each side, asked at the same time."""
+    with ThreadPoolExecutor(len(sides)) as threads:
+        return list(threads.map(asked, sides))
+
+
 def _differing(sides: Sequence[Evaluated], rules: Sequence[RuleLines]) -> frozenset[Path]:
     paths = sorted({rule.path for rule in rules if not rule.function})
-    values = zip(*(side.engine.values_of(paths, side.document) for side in sides), strict=True)
+    values = zip(*_of_both(lambda side: side.engine.values_of(paths, side.document), sides), strict=True)
     return frozenset(path for path, pair in zip(paths, values, strict=True) if not same_json(*pair))
 
 

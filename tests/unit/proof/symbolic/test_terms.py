@@ -20,8 +20,8 @@ from entitlements.proof.symbolic.smt.encoder import write_query
 from entitlements.proof.symbolic.smt.solver import SAT, UNSAT, Solver
 from entitlements.proof.symbolic.smt.string_models import NoText, find_texts
 from entitlements.proof.symbolic.terms import string_terms as text_terms
-from entitlements.proof.symbolic.terms.term import BOOL, INT, REAL, TEXT, Term
 from entitlements.proof.symbolic.terms import term as terms
+from entitlements.proof.symbolic.terms.term import BOOL, INT, REAL, TEXT, Term
 
 BOOLS, INTS, REALS, TEXTS = ["p", "q", "r"], ["i", "j"], ["x", "y"], ["s", "t"]
 WORDS = ["", "a", "b", "ab", 'q"', "\\u{41}", "é", "a/b", "/", "/a", "aab/b/", "aaaa", "Ab"]
