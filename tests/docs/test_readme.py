@@ -23,8 +23,13 @@ ROOT = Path(__file__).resolve().parents[2]
 BLOCKS: list[tuple[str, str]] = re.findall(
     r"^```(sh|python)\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S
 )
-# What cannot run inside a test: the tests themselves, and a container engine (its commands: test_compose.py).
-ELSEWHERE = {"make demo\nmake test\n", "docker compose up\n"}
+# What cannot run inside a test: an installation from the network (`make nightly` makes one), the tests themselves, and
+# a container engine (its commands: test_compose.py).
+ELSEWHERE = {
+    "python3 -m pip install .\nentitlements opa install\n",
+    "make demo\nmake test\n",
+    "docker compose up\n",
+}
 SERVE = [text for kind, text in BLOCKS if kind == "sh" and text.rstrip().endswith("entitlements serve --unlocked")]
 WALK = [text for kind, text in BLOCKS if kind == "sh" and text not in ELSEWHERE and text not in SERVE]
 
