@@ -11,6 +11,7 @@
     ├── ProofFailed             the proof itself failed: nothing is answered
     └── DecisionUnavailable     no decision can be made (503), never an allow and never a deny
         ├── KeysUnavailable
+        ├── IntrospectionUnavailable
         ├── EngineUnavailable
         └── DecisionLogUnavailable
 
@@ -101,6 +102,10 @@ class DecisionUnavailable(EntitlementsError):
 
 class KeysUnavailable(DecisionUnavailable):
     """No usable key set of the issuer is known."""
+
+
+class IntrospectionUnavailable(DecisionUnavailable):
+    """The issuer's introspection endpoint gave no answer about the token that can be believed."""
 
 
 class EngineUnavailable(DecisionUnavailable):

@@ -105,7 +105,8 @@ class VerifiedClaims:
 
     values: the whole payload, as parsed; audience: the pinned audience that was matched; algorithm: the JWS
     algorithm of the signature; expires_at: `exp` in seconds since the epoch; lifetime: `exp - iat` in seconds, from now
-    on where there is no `iat`; header_type: `typ` of the header as in `TokenRules`.
+    on where there is no `iat`; header_type: `typ` of the header as in `TokenRules`; introspected: they are those of an
+    introspection answer, which has neither header nor signature: `algorithm` and `header_type` are empty then.
     """
 
     values: Mapping[str, JSON]
@@ -115,6 +116,7 @@ class VerifiedClaims:
     expires_at: float
     lifetime: float
     header_type: str = "at+jwt"
+    introspected: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import jsonschema_rs
 from entitlements.contract.document import ALWAYS_DECLARED, REGISTERED, Contract, ObjectSpec
 from entitlements.contract.schema_subset import compile_validator
 from entitlements.model import JSON, Action, Principal, Resource, TokenRules, VerifiedClaims, Violation
-from entitlements.profiles import client_of, misfit, scopes_of, subject_of
+from entitlements.profiles import client_of, introspected, misfit, scopes_of, subject_of
 
 _SCOPE_FORMS = {
     "string": "is not a list of scopes separated by single blanks",
@@ -65,25 +65,26 @@ def admit(contract: Contract, claims: VerifiedClaims) -> Admitted | Refused:
     Undeclared claims and scopes are stripped, or are violations where the contract rejects them.
     """
     profile = contract.profile
+    rules = introspected(profile.rules) if claims.introspected else profile.rules
     violations: list[Violation] = []
     if (claims.issuer, claims.audience) != (profile.issuer, profile.audience):
         violations.append(Violation("issuer_not_permitted", "iss", "is not the issuer or audience of this version"))
-    if claims.algorithm not in profile.algorithms:
+    if not claims.introspected and claims.algorithm not in profile.algorithms:
         violations.append(Violation("algorithm_not_permitted", "alg", "is not an algorithm of this version"))
     if claims.lifetime > profile.max_lifetime:
         violations.append(Violation("lifetime_too_long", "exp", "is later than this version permits"))
-    values = named_as_registered(profile.rules, claims.values)
-    if misfit(profile.rules, claims.header_type, claims.values) is not None:
+    values = named_as_registered(rules, claims.values)
+    if misfit(rules, claims.header_type, claims.values) is not None:
         violations.append(Violation("profile_mismatch", "typ", "is not an access token by the profile of this version"))
-    scopes = scopes_of(profile.rules, claims.values)
+    scopes = scopes_of(rules, claims.values)
     if scopes is None:
-        name = next(name for name, _ in profile.rules.scopes if name in claims.values)
-        violations.append(Violation("scope_malformed", name, _SCOPE_FORMS[dict(profile.rules.scopes)[name]]))
+        name = next(name for name, _ in rules.scopes if name in claims.values)
+        violations.append(Violation("scope_malformed", name, _SCOPE_FORMS[dict(rules.scopes)[name]]))
         scopes = ()
     granted = tuple(scope for scope in scopes if scope in contract.scopes)
     held = _held(contract, frozenset(granted))
     present = {name: value for name, value in values.items() if name in held}
-    known = ALWAYS_DECLARED | (frozenset() if profile.rules.name == "rfc9068" else profile.rules.known)
+    known = ALWAYS_DECLARED | (frozenset() if rules.name == "rfc9068" else rules.known)
     undeclared = [name for name in values if name not in held and name not in known]
     foreign = [scope for scope in scopes if scope not in contract.scopes]
     if contract.reject_undeclared:
@@ -102,8 +103,8 @@ def admit(contract: Contract, claims: VerifiedClaims) -> Admitted | Refused:
     if violations:
         return Refused(tuple(violations[:MAX_VIOLATIONS]))
     principal = Principal(
-        id=subject_of(profile.rules, claims.values),
-        client_id=client_of(profile.rules, claims.values),
+        id=subject_of(rules, claims.values),
+        client_id=client_of(rules, claims.values),
         claims={name: value for name, value in present.items() if name not in REGISTERED},
         scopes=granted,
     )

@@ -1,5 +1,6 @@
 """Token profiles: how access tokens of real authorization servers are told apart, as data and as one judge of it."""
 
+from entitlements.profiles.introspecting import answer_misfit, introspected
 from entitlements.profiles.judging import (
     Misfit,
     client_of,
@@ -21,10 +22,12 @@ __all__ = [
     "PROFILES",
     "Misfit",
     "Sample",
+    "answer_misfit",
     "client_of",
     "drafted_rules",
     "for_audience",
     "header_type",
+    "introspected",
     "is_noise",
     "misfit",
     "misfits",

@@ -28,6 +28,9 @@ class Refusal(StrEnum):
     CLAIM_MISSING = "claim_missing"  # a claim that RFC 9068 section 2.2 requires is absent
     CLAIM_INVALID = "claim_invalid"  # a registered claim has the wrong type or form
     SENDER_CONSTRAINED = "sender_constrained"  # `cnf` binds the token to a key whose proof is not checked here
+    TOKEN_INACTIVE = "token_inactive"  # noqa: S105 - the issuer says that the token is not active
+    INTROSPECTION_DECLINED = "introspection_declined"  # the issuer introspects no token of this kind (status 400)
+    ISSUER_MISMATCH = "issuer_mismatch"  # the introspection answer names another issuer than the one that was asked
     ID_TOKEN = "id_token"  # noqa: S105 - the claims are those of an ID token
 
 

@@ -15,7 +15,15 @@ ROOT = Path(__file__).resolve().parents[2]
 CARRIERS = {
     *("StartupFault", "ContractsInvalid", "JSONRefused", "RequestInvalid", "TokenRejected", "KeysUnavailable"),
     *("Unsupported", "PlanUnknown", "SolverFailed", "ModelMismatch"),
-    *("EngineUnavailable", "DecisionLogUnavailable", "DecisionUnavailable", "Fault", "Violation", "Refused"),
+    *(
+        "IntrospectionUnavailable",
+        "EngineUnavailable",
+        "DecisionLogUnavailable",
+        "DecisionUnavailable",
+        "Fault",
+        "Violation",
+        "Refused",
+    ),
 }
 # Codes that stand in a variable or a tuple where they are given, each in the file named.
 OTHERS = {
