@@ -97,11 +97,15 @@ class TokenRejected(EntitlementsError):
 
 
 class DecisionUnavailable(EntitlementsError):
-    """No decision can be made now. Never an allow, never a deny."""
+    """No decision can be made now. Never an allow, never a deny. `retry_after`: seconds after which to ask again."""
+
+    def __init__(self, code: str, message: str, *, retry_after: int = 1) -> None:
+        super().__init__(code, message)
+        self.retry_after = retry_after
 
 
 class KeysUnavailable(DecisionUnavailable):
-    """No usable key set of the issuer is known."""
+    """No usable key set of the issuer is known, or whether it has the token's key."""
 
 
 class IntrospectionUnavailable(DecisionUnavailable):

@@ -41,7 +41,16 @@ VARIABLES = (
         "key sets, `issuer=file` or `issuer=URL`, separated by blanks; each issuer of a pinned contract needs one",
     ),
     Variable("ENTITLEMENTS_KEYS_MAX_STALE", "3600", "seconds that a key set may serve while it cannot be refreshed"),
-    Variable("ENTITLEMENTS_KEYS_COOLDOWN", "10", "seconds between two fetches that unknown key ids may cause"),
+    Variable(
+        "ENTITLEMENTS_KEYS_REFRESH",
+        "300",
+        "seconds within which a key is refused that the issuer took out of its key set, while that can be fetched",
+    ),
+    Variable(
+        "ENTITLEMENTS_KEYS_COOLDOWN",
+        "10",
+        "seconds between two fetches that unknown key ids may cause, after a burst of three",
+    ),
     Variable(
         "ENTITLEMENTS_OPA_URL",
         "",
@@ -102,6 +111,7 @@ class Settings:
     default_audience: str
     keys: Mapping[str, str]
     keys_max_stale: int
+    keys_refresh: int
     keys_cooldown: int
     opa_url: str
     opa_plain_http: bool
@@ -136,6 +146,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         default_audience=reader.text("ENTITLEMENTS_DEFAULT_AUDIENCE"),
         keys=reader.keys("ENTITLEMENTS_KEYS"),
         keys_max_stale=reader.integer("ENTITLEMENTS_KEYS_MAX_STALE", 10, 86400),
+        keys_refresh=reader.integer("ENTITLEMENTS_KEYS_REFRESH", 5, 86400),
         keys_cooldown=reader.integer("ENTITLEMENTS_KEYS_COOLDOWN", 1, 3600),
         opa_url=reader.url("ENTITLEMENTS_OPA_URL"),
         opa_plain_http=reader.plain_http("ENTITLEMENTS_OPA_PLAIN_HTTP", "ENTITLEMENTS_OPA_URL"),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +15,12 @@ from entitlements.engine.policy_watcher import PolicyWatcher
 from entitlements.engine.private_folder import private_base
 from entitlements.errors import Fault, StartupFault
 from entitlements.folder import read_file
-from entitlements.model import TokenProfile
+from entitlements.key_ring import KeyRing
 from entitlements.pairs import Folders, Offer, ServedPairs, fingerprint, locked_offer, unlocked_offer
 from entitlements.pdp import PolicyDecisionPoint
 from entitlements.readiness import Readiness, log_health, readiness_of
 from entitlements.settings import Settings
-from entitlements.token import FileKeys, HttpKeys, KeySource, TokenVerifier
+from entitlements.token import TokenVerifier
 
 TOOLS = Path(".tools")
 _MAX_KEY = 64 * 1024
@@ -70,6 +69,7 @@ def build(settings: Settings) -> Service:
         log.close()
         raise
     log.watch()
+    keys.start()
     watcher = PolicyWatcher(
         lambda: fingerprint(where),
         lambda: _taken_up(settings, where),
@@ -192,52 +192,6 @@ def _today() -> datetime.date:
 def opa(settings: Settings) -> Path:
     """The pinned OPA executable. Raises StartupFault."""
     return find_opa(configured=settings.opa_bin, tools=TOOLS, search_path=settings.search_path)
-
-
-class KeyRing:
-    """One key source for each issuer, opened when a contract first needs it."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self.sources: dict[str, KeySource] = {}
-
-    def of(self, profiles: Iterable[TokenProfile]) -> dict[str, KeySource]:
-        """The sources of the issuers of some contracts. Raises StartupFault `keys_missing` with every fault."""
-        faults: list[Fault] = []
-        issuers = [*dict.fromkeys(profile.issuer for profile in profiles)]
-        for issuer in issuers:
-            if issuer not in self.sources:
-                faults += self._open(issuer)
-        if faults:
-            raise StartupFault("keys_missing", "the key sets cannot be used", faults)
-        return {issuer: self.sources[issuer] for issuer in issuers}
-
-    def close(self) -> None:
-        """Fetch no more."""
-        for source in self.sources.values():
-            source.close()
-
-    def _open(self, issuer: str) -> list[Fault]:
-        settings = self._settings
-        location = settings.keys.get(issuer)
-        if location is None:
-            return [Fault("keys_missing", f"no key set is set for the issuer `{issuer}`", path="ENTITLEMENTS_KEYS")]
-        if location.startswith(("https://", "http://")):
-            self.sources[issuer] = HttpKeys(
-                location,
-                # A request has one budget: half of it is left for the engine.
-                wait=settings.budget / 2,
-                cooldown=settings.keys_cooldown,
-                max_stale=settings.keys_max_stale,
-            )
-            return []
-        file_keys = FileKeys(Path(location), max_stale=settings.keys_max_stale)
-        health = file_keys.health(time.monotonic())
-        if health.problems:
-            text = f"{health.problem} (needed for the issuer `{issuer}`)"
-            return [Fault("keys_unusable", text, location, path="ENTITLEMENTS_KEYS")]
-        self.sources[issuer] = file_keys
-        return []
 
 
 def _engine(settings: Settings, offer: Offer) -> tuple[PolicyEngine, Callable[[bytes, str], None]]:

@@ -17,11 +17,11 @@ from entitlements.cli import render
 from entitlements.cli.authorize import parse_members
 from entitlements.contract import ALWAYS_DECLARED, Catalog, Contract, Refused, admit, load_catalog
 from entitlements.errors import JSONRefused, KeysUnavailable, StartupFault, TokenRejected
+from entitlements.key_ring import KeyRing
 from entitlements.model import JSON, TokenRules, VerifiedClaims, Violation
 from entitlements.profiles import client_of, header_type, shaped
 from entitlements.terminal import paint, safe
 from entitlements.token import Refusal, TokenVerifier, access_token_claims, from_jwk, generate_key, inspect, mint
-from entitlements.wiring import KeyRing
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _ALGORITHMS = ["RS256", "ES256", "EdDSA"]

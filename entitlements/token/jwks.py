@@ -17,7 +17,7 @@ from typing import TypeAlias
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from entitlements import strict_json
-from entitlements.errors import JSONRefused, KeysUnavailable
+from entitlements.errors import JSONRefused, KeysUnavailable, TokenRejected
 from entitlements.model import JSON
 from entitlements.token.codes import Refusal, refuse
 from entitlements.token.header import KEY_ID
@@ -47,22 +47,36 @@ class SkippedKey:
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """The usable keys of one issuer; none where its word names none. `digest`: equal for sets that verify the same."""
+    """The usable keys of one issuer; none where its word names none.
+
+    digest: equal for sets that verify the same; names: the `kid` of every member, also of those that are not used.
+    """
 
     keys: tuple[VerificationKey, ...]
     skipped: tuple[SkippedKey, ...]
     digest: str
+    names: frozenset[str] = frozenset()
 
-    def find(self, kid: str | None, algorithm: str) -> VerificationKey:
-        """The one key for a header. Raises TokenRejected unknown_key.
+    def get(self, kid: str | None, algorithm: str) -> VerificationKey | None:
+        """The one key for a header, None where there is none.
 
         With a `kid`: the key of that name, if it is bound to `algorithm`. Without: the key bound to `algorithm`, if
         the set has exactly one. Keys are never tried one after another.
         """
         fitting = [key for key in self.keys if key.algorithm == algorithm and kid in (None, key.kid)]
-        if len(fitting) != 1:
-            raise refuse(Refusal.UNKNOWN_KEY, "the issuer's key set has no one key for the header")
-        return fitting[0]
+        return fitting[0] if len(fitting) == 1 else None
+
+    def find(self, kid: str | None, algorithm: str) -> VerificationKey:
+        """See `get`. Raises TokenRejected unknown_key where there is none."""
+        key = self.get(kid, algorithm)
+        if key is None:
+            raise no_such_key()
+        return key
+
+
+def no_such_key() -> TokenRejected:
+    """The refusal of a header that no one key of the issuer fits."""
+    return refuse(Refusal.UNKNOWN_KEY, "the issuer's key set has no one key for the header")
 
 
 def parse_key_set(data: bytes) -> KeySet:
@@ -83,7 +97,8 @@ def parse_key_set(data: bytes) -> KeySet:
             skipped.append(_skip(index, member, MemberRefused("another member has the same `kid`")))
         elif found not in used:
             used.append(found)
-    return KeySet(tuple(used), tuple(skipped), _digest(used))
+    names = frozenset(kid for kid in map(_kid_of, members) if kid is not None)
+    return KeySet(tuple(used), tuple(skipped), _digest(used), names)
 
 
 def _members(data: bytes) -> list[JSON]:

@@ -14,11 +14,12 @@ from typing import Protocol
 
 from entitlements.errors import KeysUnavailable
 from entitlements.model import PartHealth, Problem, not_ready
-from entitlements.token.jwks import MAX_SET_BYTES, KeySet, parse_key_set
+from entitlements.token.jwks import MAX_SET_BYTES, KeySet, no_such_key, parse_key_set
 from entitlements.token.signature import VerificationKey
 
 _LOOK_EVERY = 1.0
 _MAX_LEAKED = 16
+_MAX_REMOVED = 200
 OTHER_LEAKED = "other"
 
 
@@ -33,11 +34,22 @@ class KeySource(Protocol):
     def leaked(self) -> tuple[str, ...]:
         """The names of the keys whose private part the issuer published since the start; see LeakAlarm."""
 
-    def find(self, kid: str | None, algorithm: str, now: float) -> VerificationKey:
-        """The key for a header's `kid` and `alg`; `now` in seconds of `time.monotonic()`.
+    def known(self, kid: str | None, algorithm: str, now: float) -> VerificationKey | None:
+        """The key for a header's `kid` and `alg` if it is known by now; never asks the issuer for it.
 
-        Raises TokenRejected unknown_key, or KeysUnavailable where no set is known that is young enough.
+        now: in seconds of `time.monotonic()`.
         """
+
+    def find(self, kid: str | None, algorithm: str, now: float) -> VerificationKey:
+        """The key for a header's `kid` and `alg`; the issuer is asked for one that is not known.
+
+        now: in seconds of `time.monotonic()`. Raises TokenRejected unknown_key where the issuer has no such key, or
+        KeysUnavailable: `keys_unavailable` where no set is known that is young enough, `key_not_confirmed` where the
+        key may be new and the issuer cannot be asked now.
+        """
+
+    def tend(self, now: float) -> None:
+        """Do what is due, so that keys stay fresh without traffic. Called about once a second; never waits."""
 
     def health(self, now: float) -> PartHealth:
         """Whether a set of keys serves, and what keeps it from being fresh; `now` in seconds of `time.monotonic()`."""
@@ -66,6 +78,27 @@ class LeakAlarm:
             if skipped.leaked and skipped.name not in self._names:
                 name = skipped.name if len(self._names) < _MAX_LEAKED else OTHER_LEAKED
                 self._names = tuple(dict.fromkeys((*self._names, name)))
+
+
+class RemovedKeys:
+    """The names that an issuer took out of its set lately, the 200 latest: such a key is hardly new."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, None] = {}
+
+    def __contains__(self, kid: str) -> bool:
+        return kid in self._names
+
+    def note(self, before: KeySet | None, after: KeySet) -> None:
+        """Remember what `after` names no more. Called by one thread at a time."""
+        gone = before.names - after.names if before is not None else frozenset()
+        names = [name for name in self._names if name not in after.names and name not in gone]
+        self._names = dict.fromkeys([*names, *sorted(gone)][-_MAX_REMOVED:])
+
+
+def no_key_set(seconds: int = 1) -> KeysUnavailable:
+    """No set of the issuer's is known that is young enough; `seconds`: when to ask again."""
+    return KeysUnavailable("keys_unavailable", "no usable key set of the issuer is known", retry_after=seconds)
 
 
 def describe(
@@ -127,19 +160,37 @@ class FileKeys:
         """See KeySource.leaked."""
         return self._leaks.names
 
+    def known(self, kid: str | None, algorithm: str, now: float) -> VerificationKey | None:
+        """See KeySource.known. The file is looked at no more often than once a second."""
+        with self._lock:
+            self._look_if_due(now)
+            known = self._usable(now)
+            return known.get(kid, algorithm) if known is not None else None
+
     def find(self, kid: str | None, algorithm: str, now: float) -> VerificationKey:
-        """See KeySource.find. The file is looked at no more often than once a second."""
+        """See KeySource.find. For a key that is not known the file is looked at anew: it may be new there."""
+        key = self.known(kid, algorithm, now)
+        if key is not None:
+            return key
         with self._lock:
             self._look(now)
             known = self._usable(now)
         if known is None:
-            raise KeysUnavailable("keys_unavailable", "no usable key set of the issuer is known")
-        return known.find(kid, algorithm)
+            raise no_key_set()
+        key = known.get(kid, algorithm)
+        if key is not None:
+            return key
+        if self._problem and kid not in known.names:
+            raise KeysUnavailable("key_not_confirmed", "the token's key is not known, and the file cannot be read")
+        raise no_such_key()
+
+    def tend(self, now: float) -> None:
+        """See KeySource.tend. The file is looked at when a question comes."""
 
     def health(self, now: float) -> PartHealth:
         """See KeySource.health. A file that cannot be used is a problem while the last good set still serves."""
         with self._lock:
-            self._look(now)
+            self._look_if_due(now)
             known = self._usable(now)
             age = now - self._confirmed if known else None
             return describe(known, self._problem, age, self._generation, self._leaks.names)
@@ -150,9 +201,11 @@ class FileKeys:
     def _usable(self, now: float) -> KeySet | None:
         return self._known if now - self._confirmed <= self._max_stale else None
 
+    def _look_if_due(self, now: float) -> None:
+        if self._looked is None or not 0 <= now - self._looked < _LOOK_EVERY:
+            self._look(now)
+
     def _look(self, now: float) -> None:
-        if self._looked is not None and 0 <= now - self._looked < _LOOK_EVERY:
-            return
         self._looked = now
         try:
             data = _content(self._path)

@@ -128,14 +128,20 @@ class TokenVerifier:
         issuer = self._pinned_issuer(parts.payload, header)
         # Read before the key is looked for: a change in between makes what is remembered too old, never too new.
         generation = self._keys[issuer].generation
-        key = self._key(issuer, header)
+        key = self._key(issuer, header, parts.payload, now)
         if not signature_holds(key, parts.signing_input, parts.signature):
             raise refuse(Refusal.SIGNATURE_INVALID, "the signature does not hold")
-        self._check_kind(issuer, header, parts.payload)
-        times = check_times(parts.payload)
-        times.check(now, self._leeway)
+        times = self._check_kind_and_times(issuer, header, parts.payload, now)
         lifetime = times.expires_at - (times.issued_at or now)
         return _Genuine(parts.payload, header, issuer, key, generation, times, audiences(parts.payload), lifetime)
+
+    def _check_kind_and_times(
+        self, issuer: str, header: CheckedHeader, payload: Mapping[str, JSON], now: float
+    ) -> Times:
+        self._check_kind(issuer, header, payload)
+        times = check_times(payload)
+        times.check(now, self._leeway)
+        return times
 
     def _check_kind(self, issuer: str, header: CheckedHeader, payload: Mapping[str, JSON]) -> None:
         """Refuse what is no access token by any rules of the issuer. Raises the first refusal."""
@@ -158,8 +164,13 @@ class TokenVerifier:
             raise refuse(Refusal.ALGORITHM_NOT_PERMITTED, "no contract of the issuer permits the header's `alg`")
         return issuer
 
-    def _key(self, issuer: str, header: CheckedHeader) -> VerificationKey:
-        key = self._keys[issuer].find(header.kid, header.algorithm, self._monotonic())
+    def _key(self, issuer: str, header: CheckedHeader, unverified: Mapping[str, JSON], now: float) -> VerificationKey:
+        source, monotonic = self._keys[issuer], self._monotonic()
+        key = source.known(header.kid, header.algorithm, monotonic)
+        if key is None:
+            # No issuer is asked for the key of a token that would be refused whatever its key.
+            self._check_kind_and_times(issuer, header, unverified, now)
+            key = source.find(header.kid, header.algorithm, monotonic)
         # Said again where it matters: the key decides the algorithm, the header only has to agree.
         if key.algorithm != header.algorithm or (header.kid is not None and key.kid != header.kid):
             raise refuse(Refusal.UNKNOWN_KEY, "the key source gave a key that does not fit the header")

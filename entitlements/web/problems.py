@@ -17,7 +17,6 @@ from entitlements.model import JSON
 from entitlements.web.metrics import Metrics
 
 _LOG = logging.getLogger("entitlements")
-_RETRY_AFTER = "1"
 # A body of 64 KiB can be wrong in thousands of fields, and an answer is bounded too.
 _MAX_DETAILS = 100
 _ERRORS = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large", 415: "unsupported_media_type"}
@@ -49,11 +48,13 @@ def install(app: Flask, metrics: Metrics) -> None:
     @app.errorhandler(DecisionUnavailable)
     def _unavailable(error: DecisionUnavailable) -> Response:
         metrics.unavailable(error.code)
-        _LOG.error("no decision can be made: %s: %s", error.code, error.message)
+        # Anybody can send a token of a key that nobody knows: it is counted, and fills no log.
+        level = logging.DEBUG if error.code == "key_not_confirmed" else logging.ERROR
+        _LOG.log(level, "no decision can be made: %s: %s", error.code, error.message)
         return problem(
             503,
             {"error": "decision_unavailable", "code": error.code, "error_description": "no decision can be made now"},
-            {"Retry-After": _RETRY_AFTER},
+            {"Retry-After": str(error.retry_after)},
         )
 
     @app.errorhandler(HTTPException)

@@ -30,9 +30,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "deployment": BASE | {"folder", "contract", "engine", "release", "proof", "checking"},
     "pairs": BASE | CAPABILITIES | {"folder", "pair", "deployment"},
     "readiness": BASE | CAPABILITIES | {"pair", "pairs"},
-    "wiring": BASE | CAPABILITIES | {"folder", "pdp", "settings", "deployment", "pairs", "readiness"},
+    "key_ring": BASE | {"settings", "token"},
+    "wiring": BASE | CAPABILITIES | {"folder", "pdp", "settings", "deployment", "pairs", "readiness", "key_ring"},
     "web": BASE | {"strict_json", "pdp", "settings", "readiness", "wiring"},
-    "cli": BASE | CAPABILITIES | {"strict_json", "pdp", "proof", "checking", "deployment", "settings", "wiring", "web"},
+    "cli": BASE
+    | CAPABILITIES
+    | {"strict_json", "pdp", "proof", "checking", "deployment", "settings", "key_ring", "wiring", "web"},
     "contract_tests": BASE | CAPABILITIES | {"checking", "proof", "deployment", "settings", "wiring"},
     "pytest_plugin": {"contract_tests"},
     "__main__": {"cli"},

@@ -83,6 +83,7 @@ def test_every_fault_is_told_at_once() -> None:
             ["https://a=/k", "https://a=https://a/k http://127.0.0.1=k"],
             ["https://a", "https://a=", "a=/k", "https://a=/k https://a=/l", "https://a=http://evil.example/k"],
         ),
+        ("ENTITLEMENTS_KEYS_REFRESH", ["5", "86400"], ["4", "86401"]),
     ],
 )
 def test_each_setting_has_its_limits(name: str, good: list[str], bad: list[str]) -> None:

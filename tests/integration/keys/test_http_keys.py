@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from entitlements.errors import KeysUnavailable, StartupFault, TokenRejected
-from entitlements.token import HttpKeys, generate_key
+from entitlements.token import HttpKeys, KeySource, generate_key
 from entitlements.token.key_fetch import check_url, fetch
 
 Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
@@ -156,14 +156,33 @@ def settle(source: HttpKeys) -> None:
     """Wait for the fetch under way, if there is one."""
     flight = source._flight
     if flight is not None:
-        flight.join(2 * TIMEOUT)
+        flight.thread.join(2 * TIMEOUT)
 
 
-def finds(source: HttpKeys, kid: str, now: float) -> bool:
+def finds(source: KeySource, kid: str, now: float) -> bool:
     try:
         return source.find(kid, "ES256", now).kid == kid
     except TokenRejected:
         return False
+
+
+def answer_for(source: KeySource, kid: str, now: float) -> str | int:
+    """What a question for a key that is not there gets: a refusal, or the seconds after which to ask again."""
+    try:
+        source.find(kid, "ES256", now)
+    except TokenRejected:
+        return "refused"
+    except KeysUnavailable as unavailable:
+        return unavailable.retry_after
+    return "found"
+
+
+def not_now(source: KeySource, kid: str, now: float) -> int:
+    """The seconds after which to ask again for a key of which there is no word of the issuer's."""
+    with pytest.raises(KeysUnavailable) as unavailable:
+        source.find(kid, "ES256", now)
+    assert unavailable.value.code == "key_not_confirmed"
+    return unavailable.value.retry_after
 
 
 def test_first_question_fetches_once_and_the_next_ones_do_not(endpoint: Endpoint, keys: HttpKeys) -> None:
@@ -171,15 +190,69 @@ def test_first_question_fetches_once_and_the_next_ones_do_not(endpoint: Endpoint
     assert endpoint.asked == ["/jwks"]
 
 
-def test_new_key_is_found_once_the_cooldown_has_passed_and_the_retired_one_is_refused(
+def test_new_key_is_found_at_once_and_the_removed_one_is_refused(endpoint: Endpoint, keys: HttpKeys) -> None:
+    assert finds(keys, "first", 0)
+    endpoint.answer = plain(document(SECOND))
+    assert finds(keys, "second", 0.1)
+    assert not finds(keys, "first", 0.2)
+    assert keys.generation == 2
+    # A name that the issuer took away costs no fetch within the cooldown.
+    assert len(endpoint.asked) == 2
+
+
+def test_unknown_name_after_the_burst_is_no_refusal_until_the_issuer_can_be_asked(
     endpoint: Endpoint, keys: HttpKeys
 ) -> None:
     assert finds(keys, "first", 0)
+    assert not finds(keys, "made-up", 1)
+    assert not finds(keys, "second", 1)
+    assert not finds(keys, "second", 1)
+    endpoint.answer = plain(document(FIRST, SECOND))
+    assert [not_now(keys, "second", now) for now in (1.5, 10, 10.9)] == [10, 1, 1]
+    assert finds(keys, "second", 11)
+    assert len(endpoint.asked) == 5
+
+
+def test_quiet_cooldowns_give_the_burst_back(endpoint: Endpoint, keys: HttpKeys) -> None:
+    assert finds(keys, "first", 0)
+    assert not any(finds(keys, f"made-up-{number}", 0) for number in range(3))
+    assert not_now(keys, "made-up", 9) == 1
+    assert not any(finds(keys, f"made-up-{number}", 40) for number in range(3))
+    assert not_now(keys, "made-up", 40) == 10
+    assert len(endpoint.asked) == 7
+
+
+def test_name_that_the_set_binds_to_another_algorithm_is_refused_without_a_fetch(
+    endpoint: Endpoint, keys: HttpKeys
+) -> None:
+    assert finds(keys, "first", 0)
+    for now in range(1, 10):
+        with pytest.raises(TokenRejected):
+            keys.find("first", "RS256", now)
+    assert len(endpoint.asked) == 1
+
+
+def test_key_that_is_given_again_is_found_after_a_cooldown(endpoint: Endpoint, keys: HttpKeys) -> None:
+    assert finds(keys, "first", 0)
     endpoint.answer = plain(document(SECOND))
-    assert not finds(keys, "second", 9)
-    assert finds(keys, "second", 10)
-    assert not finds(keys, "first", 11)
-    assert keys.generation == 2
+    assert finds(keys, "second", 1)
+    endpoint.answer = plain(document(FIRST, SECOND))
+    assert not finds(keys, "first", 10)
+    assert finds(keys, "first", 11)
+
+
+def test_new_key_is_no_refusal_while_the_endpoint_fails(endpoint: Endpoint, keys: HttpKeys) -> None:
+    assert finds(keys, "first", 0)
+    endpoint.answer = plain(b"", 500)
+    assert not_now(keys, "second", 1) == 1
+    assert not_now(keys, "second", 2) == 1
+    settle(keys)
+    endpoint.answer = plain(document(FIRST, SECOND))
+    assert not_now(keys, "second", 3) >= 1
+    assert finds(keys, "first", 3)
+    assert not_now(keys, "second", 12) == 1
+    settle(keys)
+    assert finds(keys, "second", 12)
 
 
 def test_old_set_is_refreshed_in_the_background_and_a_retired_key_goes(endpoint: Endpoint, keys: HttpKeys) -> None:
@@ -191,12 +264,30 @@ def test_old_set_is_refreshed_in_the_background_and_a_retired_key_goes(endpoint:
     assert finds(keys, "second", 301)
 
 
-def test_flood_of_unknown_names_asks_once_a_cooldown(endpoint: Endpoint, keys: HttpKeys) -> None:
-    assert finds(keys, "first", 0)
-    assert not any(finds(keys, f"made-up-{number}", number / 100) for number in range(2000))
-    # Twenty seconds with a cooldown of ten: at 0 by the first question, and at 10.
+def test_set_is_refreshed_without_a_question(endpoint: Endpoint, keys: HttpKeys) -> None:
+    keys.tend(0)
+    settle(keys)
+    assert keys.known("first", "ES256", 1)
+    endpoint.answer = plain(document(SECOND))
+    keys.tend(299)
+    settle(keys)
+    assert keys.known("first", "ES256", 299)
+    keys.tend(300)
+    settle(keys)
+    assert keys.known("first", "ES256", 300) is None
     assert len(endpoint.asked) == 2
-    assert finds(keys, "first", 20)
+
+
+def test_flood_of_unknown_names_asks_in_a_burst_and_then_once_a_cooldown(endpoint: Endpoint, keys: HttpKeys) -> None:
+    assert finds(keys, "first", 0)
+    answers = []
+    for number in range(2000):
+        answers.append(answer_for(keys, f"made-up-{number}", number / 100))
+        assert keys.known("first", "ES256", number / 100)
+    # Twenty seconds with a cooldown of ten: by the first question, three in a burst, one after ten seconds.
+    assert len(endpoint.asked) == 5
+    assert answers.count("refused") == 4
+    assert set(answers) == {"refused", *range(1, 11)}
 
 
 def test_parallel_first_questions_share_one_fetch(endpoint: Endpoint, keys: HttpKeys) -> None:
@@ -299,7 +390,8 @@ def test_slow_endpoint_holds_up_a_question_for_its_share_of_the_budget_only(endp
         assert finds(source, "first", 0)
         endpoint.answer = slow
         started = time.monotonic()
-        for _ in range(3):
+        # One question waits its share; the others would take all threads from good tokens.
+        for _ in range(200):
             with pytest.raises(KeysUnavailable):
                 source.find("second", "ES256", 20)
             assert finds(source, "first", 20)

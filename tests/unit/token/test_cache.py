@@ -29,6 +29,9 @@ class ChangingKeys:
         self.keys = keys
         self.generation += 1
 
+    def known(self, kid: str | None, algorithm: str, now: float) -> VerificationKey | None:
+        return self.keys.get(kid, algorithm) if self.keys else None
+
     def find(self, kid: str | None, algorithm: str, now: float) -> VerificationKey:
         if self.keys is None:
             raise KeysUnavailable("keys_unavailable", "no usable key set of the issuer is known")
@@ -36,6 +39,9 @@ class ChangingKeys:
 
     def health(self, now: float) -> PartHealth:
         return PartHealth(True, "", {})
+
+    def tend(self, now: float) -> None:
+        """Nothing is due."""
 
     def close(self) -> None:
         """Nothing runs."""

@@ -35,8 +35,14 @@ class FixedKeys:
     keys: KeySet
     generation: int = 1
 
+    def known(self, kid: str | None, algorithm: str, now: float) -> VerificationKey | None:
+        return self.keys.get(kid, algorithm)
+
     def find(self, kid: str | None, algorithm: str, now: float) -> VerificationKey:
         return self.keys.find(kid, algorithm)
+
+    def tend(self, now: float) -> None:
+        """Nothing is due."""
 
     def health(self, now: float) -> Any:
         raise NotImplementedError
