@@ -28,12 +28,18 @@ NOW = 1001.0
 class Keys:
     """A key set that does not change."""
 
-    known: KeySet
+    keys: KeySet
     generation: int = 1
     leaked: tuple[str, ...] = ()
 
+    def known(self, kid: str | None, algorithm: str, now: float) -> VerificationKey | None:
+        return self.keys.get(kid, algorithm)
+
     def find(self, kid: str | None, algorithm: str, now: float) -> VerificationKey:
-        return self.known.find(kid, algorithm)
+        return self.keys.find(kid, algorithm)
+
+    def tend(self, now: float) -> None:
+        """Nothing is due."""
 
     def health(self, now: float) -> PartHealth:
         return PartHealth(True)
