@@ -85,15 +85,30 @@ class RequestInvalid(EntitlementsError):
         self.details = {path: list(faults) for path, faults in (details or {}).items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """How a client may ask better (RFC 9110 section 11.6.1).
+
+    schemes: by which the token may be sent, the best first; error: RFC 6750 section 3.1, RFC 9449 sections 7.1 and 9;
+    nonce: for the next DPoP proof, empty for none.
+    """
+
+    schemes: tuple[str, ...] = ("Bearer",)
+    error: str = "invalid_token"
+    nonce: str = ""
+
+
 class TokenRejected(EntitlementsError):
     """The token is no valid access token for any pinned contract. The code is for the log, not for the client.
 
-    decision_id: the id that the refusal was logged under, empty until it was.
+    decision_id: the id that the refusal was logged under, empty until it was; challenge: what the client is told, None
+    where the refusal itself does not say.
     """
 
-    def __init__(self, code: str, message: str, *, decision_id: str = "") -> None:
+    def __init__(self, code: str, message: str, *, decision_id: str = "", challenge: Challenge | None = None) -> None:
         super().__init__(code, message)
         self.decision_id = decision_id
+        self.challenge = challenge
 
 
 class DecisionUnavailable(EntitlementsError):

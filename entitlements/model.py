@@ -13,6 +13,9 @@ from typing import TypeAlias
 MAX_TOKEN_BYTES = 16 * 1024
 """What a token may measure: 200 group ids, the most that Entra puts into one, make 11.6 kB."""
 
+PROOF_ALGORITHMS = ("ES256", "ES384", "ES512", "EdDSA", "Ed25519", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512")
+"""JWS algorithms that a DPoP proof may be signed by: asymmetric ones only (RFC 9449 section 4.3, item 5)."""
+
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
 
@@ -89,7 +92,8 @@ class TokenProfile:
     """What a contract version demands of a token before its claims are looked at.
 
     issuer and audience are compared octet by octet; algorithms are JWS names (RFC 7518, RFC 8037);
-    max_lifetime is the largest permitted `exp - iat` in seconds.
+    max_lifetime is the largest permitted `exp - iat` in seconds; sender_constrained: whether tokens that are bound to a
+    key of the client are `refused`, `permitted` or `required`.
     """
 
     issuer: str
@@ -97,6 +101,11 @@ class TokenProfile:
     algorithms: tuple[str, ...]
     max_lifetime: int
     rules: TokenRules = TokenRules()
+    sender_constrained: str = "refused"
+
+    def permits(self, *, bound: bool) -> bool:
+        """Whether a token that is bound to a key, or one that is not, may be used."""
+        return self.sender_constrained != ("refused" if bound else "required")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +115,8 @@ class VerifiedClaims:
     values: the whole payload, as parsed; audience: the pinned audience that was matched; algorithm: the JWS
     algorithm of the signature; expires_at: `exp` in seconds since the epoch; lifetime: `exp - iat` in seconds, from now
     on where there is no `iat`; header_type: `typ` of the header as in `TokenRules`; introspected: they are those of an
-    introspection answer, which has neither header nor signature: `algorithm` and `header_type` are empty then.
+    introspection answer, which has neither header nor signature: `algorithm` and `header_type` are empty then; bound:
+    whether it is bound to a key, which its sender proved to hold.
     """
 
     values: Mapping[str, JSON]
@@ -117,6 +127,7 @@ class VerifiedClaims:
     lifetime: float
     header_type: str = "at+jwt"
     introspected: bool = False
+    bound: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +168,33 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
+class DPoPProof:
+    """What a client sent in the header `DPoP` (RFC 9449 section 4.1), and the request that it sent it with.
+
+    jwt: the header's value; method, url: of the client's request to the API, as the API received it.
+    """
+
+    jwt: str = field(repr=False)
+    method: str
+    url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateProof:
+    """The certificate of the connection by which a client asked: SHA-256 as base64url (RFC 8705 section 3.1)."""
+
+    thumbprint: str
+
+
+Proof: TypeAlias = DPoPProof | CertificateProof
+
+
+@dataclass(frozen=True, slots=True)
 class AccessRequest:
     """One question: may the bearer of `token` do `action` to `resource` in `context`?
 
-    audience, contract: what the asking API calls itself, in the body and in the path, or None where it does not.
+    audience, contract: what the asking API calls itself, in the body and in the path, or None where it does not;
+    proof: by which the client showed the API that it holds the token's key, None where it did not.
     """
 
     token: str = field(repr=False)
@@ -169,6 +203,7 @@ class AccessRequest:
     context: Mapping[str, JSON] = field(default_factory=dict)
     audience: str | None = None
     contract: str | None = None
+    proof: Proof | None = None
 
 
 @dataclass(frozen=True, slots=True)

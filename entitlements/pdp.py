@@ -25,8 +25,8 @@ from entitlements.contract import (
 from entitlements.decision_log import DecisionLog, DecisionRecord, Masking
 from entitlements.decision_record import with_contract, with_decision
 from entitlements.engine import PolicyEngine
-from entitlements.errors import EngineUnavailable, RequestInvalid, TokenRejected
-from entitlements.model import AccessRequest, Decision, Principal, VerifiedClaims
+from entitlements.errors import Challenge, EngineUnavailable, RequestInvalid, TokenRejected
+from entitlements.model import AccessRequest, Decision, DPoPProof, Principal, VerifiedClaims
 from entitlements.pair import Pair, Pairs
 
 CONTRACT_VIOLATED = "contract_violated"
@@ -131,7 +131,10 @@ class PolicyDecisionPoint:
             outcome = self._decide_by(asked)
         except TokenRejected as refusal:
             self._keep(replace(record, effect="reject", refusal=refusal.code), started)
-            raise TokenRejected(refusal.code, refusal.message, decision_id=record.decision_id) from None
+            challenge = refusal.challenge or _challenge(asked)
+            raise TokenRejected(
+                refusal.code, refusal.message, decision_id=record.decision_id, challenge=challenge
+            ) from None
         contract = outcome.contract
         record = with_contract(record, contract, outcome.claims, self._masking)
         self._keep(with_decision(record, outcome.decision, outcome.ignored), started)
@@ -195,9 +198,11 @@ class PolicyDecisionPoint:
             raise TokenRejected("token_missing", "no access token was sent")
         if isinstance(audience, RequestInvalid):
             # Only who holds a token of some pinned audience is told that the name leads nowhere.
-            pair.verifier.audiences(request.token, now=asked.now)
+            pair.verifier.audiences(request.token, now=asked.now, proof=request.proof, decision_id=asked.id)
             raise audience
-        claims = pair.verifier.verify(request.token, now=asked.now, audience=audience)
+        claims = pair.verifier.verify(
+            request.token, now=asked.now, audience=audience, proof=request.proof, decision_id=asked.id
+        )
         contract, admission = _admit(pair.catalog, claims)
         if isinstance(admission, Refused):
             violations = admission.violations
@@ -249,6 +254,17 @@ class PolicyDecisionPoint:
 
     def _keep(self, record: DecisionRecord, started: float) -> None:
         self._log.append(replace(record, duration_ms=round((time.monotonic() - started) * 1000, 3)))
+
+
+def _challenge(asked: _Asked) -> Challenge:
+    """By which schemes a token may be sent: as this one was, or as any contract here permits.
+
+    Never as the contract of the audience that is named: an answer does not tell which ones are pinned.
+    """
+    if isinstance(asked.request.proof, DPoPProof):
+        return Challenge(("DPoP",))
+    permitted = any(profile.permits(bound=True) for profile in asked.pairs.current.catalog.profiles)
+    return Challenge(("DPoP", "Bearer") if permitted else ("Bearer",))
 
 
 def _not_locked() -> EngineUnavailable:

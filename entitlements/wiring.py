@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from entitlements.pairs import Folders, Offer, ServedPairs, fingerprint, locked_
 from entitlements.pdp import PolicyDecisionPoint
 from entitlements.readiness import Readiness, log_health, readiness_of
 from entitlements.settings import Settings
-from entitlements.token import TokenVerifier
+from entitlements.token import MemoryInProcess, Nonces, Possession, TokenVerifier
 
 TOOLS = Path(".tools")
 _MAX_KEY = 64 * 1024
@@ -53,11 +54,18 @@ def build(settings: Settings) -> Service:
     where = _folders(settings)
     keys = KeyRing(settings)
     masking = _masking(settings)
+    # One memory for the verifiers of all pairs: a lock that is taken up forgets no proof.
+    memory = MemoryInProcess(started_at=time.time(), leeway=settings.leeway)
+    possession = Possession(memory, Nonces(), settings.leeway)
     seen = fingerprint(where)
     served = ServedPairs(
         _offer(settings, where),
         lambda profiles: TokenVerifier(
-            profiles, keys.of(profiles), leeway=settings.leeway, cache_entries=settings.token_cache
+            profiles,
+            keys.of(profiles),
+            leeway=settings.leeway,
+            cache_entries=settings.token_cache,
+            possession=possession,
         ),
         locked=not settings.unlocked,
         any_revision=settings.unlocked and bool(settings.opa_url),

@@ -28,8 +28,15 @@ _ALGORITHMS = ["RS256", "ES256", "EdDSA"]
 PRIVATE_NAME, PUBLIC_NAME = "signing.jwk", "jwks.json"
 _SEEN_AFTER_THE_SIGNATURE = frozenset(
     {
-        *(Refusal.ID_TOKEN, Refusal.CLAIM_MISSING, Refusal.CLAIM_INVALID, Refusal.SENDER_CONSTRAINED),
-        *(Refusal.TOKEN_EXPIRED, Refusal.TOKEN_NOT_YET_VALID, Refusal.AUDIENCE_MISMATCH, Refusal.LIFETIME_TOO_LONG),
+        *(Refusal.ID_TOKEN, Refusal.CLAIM_MISSING, Refusal.CLAIM_INVALID),
+        *(Refusal.SENDER_CONSTRAINED, Refusal.TOKEN_NOT_BOUND),
+        *(
+            Refusal.TOKEN_NOT_BOUND,
+            Refusal.TOKEN_EXPIRED,
+            Refusal.TOKEN_NOT_YET_VALID,
+            Refusal.AUDIENCE_MISMATCH,
+            Refusal.LIFETIME_TOO_LONG,
+        ),
     }
 )
 
@@ -138,7 +145,11 @@ def inspect_command(token_file: IO[bytes], name: str | None, form: str) -> None:
     text = render.read_token(token_file)
     catalog = _catalog()
     wanted = find_contract(catalog, name) if name else None
-    seen = inspect(text, lambda payload: _rules(wanted or _contract_of(catalog, payload)))
+    seen = inspect(
+        text,
+        lambda payload: _rules(wanted or _contract_of(catalog, payload)),
+        lambda payload, bound: _permits(wanted or _contract_of(catalog, payload), bound),
+    )
     if seen.header is None or seen.payload is None:
         message = seen.refusals[0].message if seen.refusals else "the token cannot be read"
         click.echo(f"{paint('unreadable', 'red')}  {message}", err=True)
@@ -148,7 +159,7 @@ def inspect_command(token_file: IO[bytes], name: str | None, form: str) -> None:
     refusals = [*dict.fromkeys([*([first] if first else []), *map(_told, seen.refusals)])]
     refusal = refusals[0] if refusals else ""
     violations = _violations(contract, seen.header, seen.payload) if contract else ()
-    accepted = signature == "holds" and not refusal and contract is not None and not violations
+    accepted = signature.startswith("holds") and not refusal and contract is not None and not violations
     if form == "json":
         render.as_json(
             {
@@ -184,6 +195,10 @@ def _rules(contract: Contract | None) -> TokenRules:
     return contract.profile.rules if contract else TokenRules()
 
 
+def _permits(contract: Contract | None, bound: bool) -> bool:
+    return contract.profile.permits(bound=bound) if contract else not bound
+
+
 def _contract_of(catalog: Catalog, payload: Mapping[str, JSON]) -> Contract | None:
     audience = payload.get("aud")
     for name in audience if isinstance(audience, list) else [audience]:
@@ -210,6 +225,9 @@ def _signature_state(catalog: Catalog, text: str) -> tuple[str, str]:
         TokenVerifier(catalog.profiles, sources).audiences(text, now=time.time())
     except TokenRejected as refusal:
         told = _told(refusal)
+        # Whoever inspects a token has no request that it was sent with.
+        if refusal.code == Refusal.PROOF_MISSING:
+            return "holds; a request with the token needs a proof of its key", ""
         if refusal.code == Refusal.SIGNATURE_INVALID:
             return "does not hold", told
         return "holds" if refusal.code in _SEEN_AFTER_THE_SIGNATURE else "not verified", told
@@ -226,12 +244,19 @@ def _violations(contract: Contract, header: Mapping[str, JSON], payload: Mapping
     profile = contract.profile
     kind = header_type(header)
     claims = VerifiedClaims(
-        payload, profile.issuer, profile.audience, profile.algorithms[0], 0, 0, "" if kind is None else kind
+        payload,
+        profile.issuer,
+        profile.audience,
+        profile.algorithms[0],
+        0,
+        0,
+        "" if kind is None else kind,
+        "cnf" in payload,
     )
     admission = admit(contract, claims)
     found = admission.violations if isinstance(admission, Refused) else ()
     # Told one by one as what the token is refused for.
-    return tuple(one for one in found if one.code != "profile_mismatch")
+    return tuple(one for one in found if one.code not in ("profile_mismatch", "binding_not_permitted"))
 
 
 def _hidden(contract: Contract | None, claim: str) -> bool:

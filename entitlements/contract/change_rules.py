@@ -101,6 +101,20 @@ _PAIRS: tuple[tuple[tuple[str, str, str, str], tuple[str, str, str, str]], ...] 
         ("lifetime_lowered", "tokens in flight that live longer are refused", BREAKING, NONE),
     ),
     (
+        (
+            "sender_constraint_relaxed",
+            "tokens are accepted that were refused: unbound ones, which a thief can use, or bound ones",
+            COMPATIBLE,
+            REVIEW,
+        ),
+        (
+            "sender_constraint_tightened",
+            "tokens in flight are refused: bound ones, or unbound ones",
+            BREAKING,
+            NONE,
+        ),
+    ),
+    (
         ("undeclared_relaxed", "tokens with undeclared claims are accepted", COMPATIBLE, REVIEW),
         ("undeclared_tightened", "tokens with undeclared claims are refused", BREAKING, NONE),
     ),

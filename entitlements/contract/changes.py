@@ -65,6 +65,12 @@ def _profile(old: Contract, new: Contract) -> Iterator[Change]:
     if before.max_lifetime != after.max_lifetime:
         rule = "lifetime_raised" if after.max_lifetime > before.max_lifetime else "lifetime_lowered"
         yield Change(rule, f"{place}.max_lifetime", "", before.max_lifetime, after.max_lifetime)
+    for bound in (False, True):
+        was, is_now = before.permits(bound=bound), after.permits(bound=bound)
+        if was != is_now:
+            rule = "sender_constraint_relaxed" if is_now else "sender_constraint_tightened"
+            settings = before.sender_constrained, after.sender_constrained
+            yield Change(rule, f"{place}.sender_constrained", "", *settings)
     if old.reject_undeclared != new.reject_undeclared:
         rule = "undeclared_tightened" if new.reject_undeclared else "undeclared_relaxed"
         words = {True: "reject", False: "ignore"}

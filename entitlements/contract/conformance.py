@@ -73,6 +73,9 @@ def admit(contract: Contract, claims: VerifiedClaims) -> Admitted | Refused:
         violations.append(Violation("algorithm_not_permitted", "alg", "is not an algorithm of this version"))
     if claims.lifetime > profile.max_lifetime:
         violations.append(Violation("lifetime_too_long", "exp", "is later than this version permits"))
+    if not profile.permits(bound=claims.bound):
+        words = "is a binding, which this version refuses" if claims.bound else "is missing: it is required"
+        violations.append(Violation("binding_not_permitted", "cnf", words))
     values = named_as_registered(rules, claims.values)
     if misfit(rules, claims.header_type, claims.values) is not None:
         violations.append(Violation("profile_mismatch", "typ", "is not an access token by the profile of this version"))
@@ -85,6 +88,7 @@ def admit(contract: Contract, claims: VerifiedClaims) -> Admitted | Refused:
     held = _held(contract, frozenset(granted))
     present = {name: value for name, value in values.items() if name in held}
     known = ALWAYS_DECLARED | (frozenset() if rules.name == "rfc9068" else rules.known)
+    known |= {"cnf"} if claims.bound else frozenset()
     undeclared = [name for name in values if name not in held and name not in known]
     foreign = [scope for scope in scopes if scope not in contract.scopes]
     if contract.reject_undeclared:

@@ -214,6 +214,7 @@ def _freeze(document: Mapping[str, Any]) -> Contract:
             tuple(sorted(access["algorithms"])),
             access["max_lifetime"],
             token_rules(access),
+            access["sender_constrained"],
         ),
         decision_path="/".join([*document["policy"]["package"].split("."), document["policy"]["rule"]]),
         reject_undeclared=document["undeclared_claims"] == "reject",
@@ -244,6 +245,11 @@ def _freeze_object(spec: Mapping[str, Any]) -> ObjectSpec:
     return ObjectSpec(properties, tuple(sorted(spec["required"])))  # type: ignore[arg-type]
 
 
+def _canonical_binding(sender_constrained: str) -> dict[str, JSON]:
+    """What the digest covers of sender constraint; nothing where bound tokens are refused, as they always were."""
+    return {} if sender_constrained == "refused" else {"sender_constrained": sender_constrained}
+
+
 def _canonical(
     document: Mapping[str, Any], claims: Mapping[str, ClaimSpec], scopes: Mapping[str, ScopeSpec]
 ) -> dict[str, JSON]:
@@ -262,6 +268,7 @@ def _canonical(
                 "algorithms": sorted(access["algorithms"]),
                 "max_lifetime": access["max_lifetime"],
                 **canonical_rules(token_rules(access)),
+                **_canonical_binding(access["sender_constrained"]),
             }
         },
         "undeclared_claims": document["undeclared_claims"],

@@ -15,6 +15,8 @@ from entitlements.profiles import AUDIENCE_IS, GENERIC, PROFILES
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 TOKEN_KINDS = ("access_token", "id_token", "userinfo", "introspection", "wrapper_token")
 SENSITIVITIES = ("public", "internal", "pii", "secret")
+# Whether tokens that are bound to a key of the client (RFC 8705, RFC 9449) may, or have to, be used.
+SENDER_CONSTRAINED = ("refused", "permitted", "required")
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 VERSION = r"\A(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\Z"
 _NAME = validate.Regexp(r"\A[a-z][a-z0-9_-]{0,62}\Z", error="must be lower-case letters, digits, `-` and `_`")
@@ -120,6 +122,7 @@ class AccessTokenShape(_Strict):
     registered = _names(_CLAIM, load_default=None)
     audience = fields.Nested(AudienceShape, load_default=None)
     audience_is = fields.String(load_default="", validate=validate.OneOf(AUDIENCE_IS))
+    sender_constrained = fields.String(load_default=SENDER_CONSTRAINED[0], validate=validate.OneOf(SENDER_CONSTRAINED))
 
 
 class TokensShape(_Strict):

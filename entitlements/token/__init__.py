@@ -10,6 +10,9 @@ from entitlements.token.inspection import InspectedToken, inspect
 from entitlements.token.jwks import KeySet, SkippedKey, parse_key_set
 from entitlements.token.key_source import FileKeys, KeySource
 from entitlements.token.mint import SigningKey, access_token_claims, from_jwk, generate_key, mint
+from entitlements.token.nonces import Nonces
+from entitlements.token.possession import Possession
+from entitlements.token.replay import MemoryInProcess, ProofMemory, Use
 from entitlements.token.signature import SUPPORTED_ALGORITHMS, VerificationKey
 from entitlements.token.verifier import TokenVerifier
 
@@ -20,10 +23,15 @@ __all__ = [
     "InspectedToken",
     "KeySet",
     "KeySource",
+    "MemoryInProcess",
+    "Nonces",
+    "Possession",
+    "ProofMemory",
     "Refusal",
     "SigningKey",
     "SkippedKey",
     "TokenVerifier",
+    "Use",
     "VerificationKey",
     "access_token_claims",
     "from_jwk",

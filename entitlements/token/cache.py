@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from entitlements.model import VerifiedClaims
+from entitlements.token.binding import Binding
 from entitlements.token.claims import Times
 from entitlements.token.signature import VerificationKey
 
@@ -21,13 +22,17 @@ CacheName: TypeAlias = tuple[bytes, str]
 
 @dataclass(frozen=True, slots=True)
 class RememberedToken:
-    """A verified token and what its validity hangs on: its times, and the key in one generation of its source."""
+    """A verified token and what its validity hangs on: its times, and the key in one generation of its source.
+
+    binding: the key that its sender has to prove anew for each request.
+    """
 
     claims: VerifiedClaims = field(repr=False)
     times: Times
     kid: str | None
     key: VerificationKey
     generation: int
+    binding: Binding | None = None
 
 
 def cache_name(token: str, audience: str) -> CacheName:

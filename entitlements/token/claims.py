@@ -41,21 +41,11 @@ class Times:
 def check_kind(rules: TokenRules, kind: str, claims: Mapping[str, JSON]) -> None:
     """Refuse what is not an access token by the rules, whoever signed it (RFC 8725 section 3.12).
 
-    kind: the header's type. Raises TokenRejected id_token, type_not_access_token, claim_missing, claim_invalid or
-    sender_constrained.
+    kind: the header's type. Raises TokenRejected id_token, type_not_access_token, claim_missing or claim_invalid.
     """
     found = misfit(rules, kind, claims)
     if found is not None:
         raise refuse(Refusal(found.code), found.text)
-    check_bound(claims)
-
-
-def check_bound(claims: Mapping[str, JSON]) -> None:
-    """Refuse a token that is bound to a key. Raises TokenRejected sender_constrained."""
-    # RFC 9449 section 7.2: a bound token sent as a bearer token must be refused. A binding that is not understood is
-    # still a binding (RFC 7800 section 3.1).
-    if "cnf" in claims or str(claims.get("typ", "")).lower() == "dpop":
-        raise refuse(Refusal.SENDER_CONSTRAINED, "the token is bound to a key whose proof is not checked here")
 
 
 def check_times(claims: Mapping[str, JSON]) -> Times:

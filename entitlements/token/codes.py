@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from entitlements.errors import TokenRejected
+from entitlements.errors import Challenge, TokenRejected
 
 
 class Refusal(StrEnum):
@@ -27,13 +27,20 @@ class Refusal(StrEnum):
     LIFETIME_TOO_LONG = "lifetime_too_long"  # `exp - iat` is beyond every version of the contract
     CLAIM_MISSING = "claim_missing"  # a claim that RFC 9068 section 2.2 requires is absent
     CLAIM_INVALID = "claim_invalid"  # a registered claim has the wrong type or form
-    SENDER_CONSTRAINED = "sender_constrained"  # `cnf` binds the token to a key whose proof is not checked here
     TOKEN_INACTIVE = "token_inactive"  # noqa: S105 - the issuer says that the token is not active
     INTROSPECTION_DECLINED = "introspection_declined"  # the issuer introspects no token of this kind (status 400)
     ISSUER_MISMATCH = "issuer_mismatch"  # the introspection answer names another issuer than the one that was asked
+    SENDER_CONSTRAINED = "sender_constrained"  # bound to a key, which no contract permits or nobody can check
+    PROOF_MISSING = "proof_missing"  # the token is bound to a key and came without a proof of it
+    PROOF_INVALID = "proof_invalid"  # the DPoP proof does not hold for this token and request
+    PROOF_MISMATCH = "proof_mismatch"  # the proof shows another key or certificate than the token's
+    PROOF_UNEXPECTED = "proof_unexpected"  # a DPoP proof with a token that is bound to no key
+    PROOF_REPLAYED = "proof_replayed"  # the DPoP proof was used before
+    PROOF_NONCE = "proof_nonce"  # the DPoP proof needs a nonce of this service, which the answer holds
+    TOKEN_NOT_BOUND = "token_not_bound"  # noqa: S105 - the contract demands a token that is bound to a key
     ID_TOKEN = "id_token"  # noqa: S105 - the claims are those of an ID token
 
 
-def refuse(code: Refusal, message: str) -> TokenRejected:
+def refuse(code: Refusal, message: str, challenge: Challenge | None = None) -> TokenRejected:
     """The error for one refusal, to be raised by the caller; `message` never holds a token, key or claim value."""
-    return TokenRejected(code.value, message)
+    return TokenRejected(code.value, message, challenge=challenge)

@@ -9,7 +9,8 @@ from entitlements.errors import TokenRejected
 from entitlements.model import JSON, TokenRules
 from entitlements.profiles import header_type, misfits
 from entitlements.token import compact
-from entitlements.token.claims import check_bound, check_times
+from entitlements.token.binding import binding_of
+from entitlements.token.claims import check_times
 from entitlements.token.codes import Refusal, refuse
 from entitlements.token.header import check_header
 from entitlements.token.signature import SUPPORTED_ALGORITHMS
@@ -29,11 +30,14 @@ class InspectedToken:
 
 
 def inspect(
-    token: str, rules_of: Callable[[Mapping[str, JSON]], TokenRules] = lambda _: TokenRules()
+    token: str,
+    rules_of: Callable[[Mapping[str, JSON]], TokenRules] = lambda _: TokenRules(),
+    permits: Callable[[Mapping[str, JSON], bool], bool] = lambda _, bound: not bound,
 ) -> InspectedToken:
     """Decode a token WITHOUT verification. Never raises for any text.
 
-    rules_of: the rules of the contract that its claims are for.
+    rules_of: the rules of the contract that its claims are for; permits: whether that contract permits a token that is
+    bound to a key, or one that is not.
     """
     try:
         header_part, payload_part, _ = compact.split(token)
@@ -43,7 +47,7 @@ def inspect(
     payload, payload_refusal = _read(payload_part, "payload", compact.PAYLOAD_DEPTH)
     if header is None or payload is None:
         return InspectedToken(header, payload, tuple(filter(None, (header_refusal, payload_refusal))))
-    return InspectedToken(header, payload, tuple(_judge(token, rules_of(payload), header, payload)))
+    return InspectedToken(header, payload, tuple(_judge(token, rules_of(payload), permits, header, payload)))
 
 
 def _read(part: str, name: str, depth: int) -> tuple[dict[str, JSON] | None, TokenRejected | None]:
@@ -54,7 +58,11 @@ def _read(part: str, name: str, depth: int) -> tuple[dict[str, JSON] | None, Tok
 
 
 def _judge(
-    token: str, rules: TokenRules, header: Mapping[str, JSON], payload: Mapping[str, JSON]
+    token: str,
+    rules: TokenRules,
+    permits: Callable[[Mapping[str, JSON], bool], bool],
+    header: Mapping[str, JSON],
+    payload: Mapping[str, JSON],
 ) -> Iterator[TokenRejected]:
     kind = header_type(header)
     checks = (
@@ -62,7 +70,7 @@ def _judge(
         # What is wrong with the type is told with the claims.
         lambda: check_header(header, SUPPORTED_ALGORITHMS, () if kind is None else (kind,)),
         lambda: check_times(payload),
-        lambda: check_bound(payload),
+        lambda: _check_bound(permits, payload),
     )
     for found in misfits(rules, kind, payload):
         yield refuse(Refusal(found.code), found.text)
@@ -72,3 +80,10 @@ def _judge(
         except TokenRejected as refusal:
             if refusal.code != Refusal.TYPE_NOT_ACCESS_TOKEN and "`exp` is missing" not in refusal.message:
                 yield refusal
+
+
+def _check_bound(permits: Callable[[Mapping[str, JSON], bool], bool], payload: Mapping[str, JSON]) -> None:
+    bound = binding_of(payload) is not None
+    if not permits(payload, bound):
+        code = Refusal.SENDER_CONSTRAINED if bound else Refusal.TOKEN_NOT_BOUND
+        raise refuse(code, f"the token is bound to {'a' if bound else 'no'} key, which the contract does not permit")

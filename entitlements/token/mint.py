@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import uuid
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from entitlements.model import JSON
 from entitlements.token.compact import encode
 from entitlements.token.signature import CURVE_ALGORITHMS, RSA_ALGORITHMS, SUPPORTED_ALGORITHMS
+from entitlements.token.thumbprint import thumbprint
 
 PrivateKey: TypeAlias = RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey
 _CURVES: Mapping[str, type[ec.EllipticCurve]] = {"ES256": ec.SECP256R1, "ES384": ec.SECP384R1, "ES512": ec.SECP521R1}
@@ -136,14 +136,7 @@ def _primitive(algorithm: str) -> jwt.algorithms.Algorithm:
 
 def _named(kid: str | None, algorithm: str, key: PrivateKey) -> SigningKey:
     unnamed = SigningKey(kid or "", algorithm, key)
-    return unnamed if kid else SigningKey(_thumbprint(unnamed.to_jwk()), algorithm, key)
-
-
-def _thumbprint(members: Mapping[str, JSON]) -> str:
-    """RFC 7638 section 3: SHA-256 over the required public members in lexical order."""
-    required = {name: members[name] for name in _PUBLIC_MEMBERS if name in members}
-    text = json.dumps(required, separators=(",", ":"), sort_keys=True)
-    return encode(hashlib.sha256(text.encode()).digest())
+    return unnamed if kid else SigningKey(thumbprint(unnamed.to_jwk()), algorithm, key)
 
 
 def _dump(value: Mapping[str, JSON]) -> bytes:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from entitlements.errors import Fault, StartupFault, TokenRejected
-from entitlements.model import JSON, MAX_TOKEN_BYTES, TokenProfile, VerifiedClaims
+from entitlements.model import JSON, MAX_TOKEN_BYTES, Proof, TokenProfile, VerifiedClaims
 from entitlements.profiles import for_audience
 from entitlements.token import compact
+from entitlements.token.binding import Binding, binding_of
 from entitlements.token.cache import RememberedToken, TokenCache, cache_name
 from entitlements.token.claims import Times, audiences, check_kind, check_times
 from entitlements.token.codes import Refusal, refuse
 from entitlements.token.header import CheckedHeader, check_header
 from entitlements.token.key_source import KeySource
+from entitlements.token.possession import Possession
 from entitlements.token.signature import SUPPORTED_ALGORITHMS, VerificationKey, signature_holds
 
 MAX_LEEWAY = 60
@@ -28,6 +31,7 @@ class TokenVerifier:
     keys: for each issuer of a profile, its own keys and nobody else's;
     leeway: seconds of clock difference that token times may show, 0 to 60;
     cache_entries: verified tokens that are remembered, 0 for none;
+    possession: checks that senders of bound tokens hold their keys, None where that is not checked: they are refused;
     monotonic: the clock that key sets age by.
     Raises StartupFault token_verifier_invalid with every fault at once.
     """
@@ -39,6 +43,7 @@ class TokenVerifier:
         *,
         leeway: int = 10,
         cache_entries: int = 4096,
+        possession: Possession | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         faults = _faults(profiles, keys, leeway)
@@ -57,14 +62,18 @@ class TokenVerifier:
         }
         self._types = frozenset(kind for profile in profiles for kind in profile.rules.header_types)
         self._leeway = leeway
+        self._possession = possession
         self._cache = TokenCache(cache_entries)
         self._monotonic = monotonic
 
-    def verify(self, token: str, *, now: float, audience: str) -> VerifiedClaims:
+    def verify(
+        self, token: str, *, now: float, audience: str, proof: Proof | None = None, decision_id: str = ""
+    ) -> VerifiedClaims:
         """Verify one token for one API.
 
         token: the string after `Bearer `; now: seconds since the epoch; audience: the pinned audience of the API that
-        asks. Raises TokenRejected with a code of `Refusal`, or KeysUnavailable.
+        asks; proof: that the sender holds the token's key; decision_id: a proof is good for one, which may ask again.
+        Raises TokenRejected with a code of `Refusal`, or KeysUnavailable.
         """
         _check_size(token)
         name = cache_name(token, audience)
@@ -72,13 +81,17 @@ class TokenVerifier:
         if remembered is not None:
             if self._still_holds(remembered):
                 remembered.times.check(now, self._leeway)
+                self._check_possession(remembered.binding, proof, token, now, decision_id)
                 return remembered.claims
             self._cache.forget(name)
         verified = self._verify(token, now, audience)
         self._cache.put(name, verified, len(token))
+        self._check_possession(verified.binding, proof, token, now, decision_id)
         return verified.claims
 
-    def audiences(self, token: str, *, now: float) -> tuple[str, ...]:
+    def audiences(
+        self, token: str, *, now: float, proof: Proof | None = None, decision_id: str = ""
+    ) -> tuple[str, ...]:
         """The pinned audiences that the token holds for, one at least. Nothing is decided by it: see `verify`.
 
         Raises TokenRejected with a code of `Refusal` where it holds for none, or KeysUnavailable.
@@ -96,7 +109,17 @@ class TokenVerifier:
                 held.append(audience)
         if not held:
             raise refusal
+        self._check_possession(genuine.binding, proof, token, now, decision_id)
         return tuple(held)
+
+    def _check_possession(
+        self, binding: Binding | None, proof: Proof | None, token: str, now: float, decision_id: str
+    ) -> None:
+        if self._possession is not None:
+            owner = decision_id or secrets.token_hex(16)
+            self._possession.check(binding, proof, token, now=now, owner=owner)
+        elif binding is not None:
+            raise refuse(Refusal.PROOF_MISSING, "the token is bound to a key, and proofs are not checked here")
 
     def _still_holds(self, remembered: RememberedToken) -> bool:
         source = self._keys[remembered.claims.issuer]
@@ -118,8 +141,10 @@ class TokenVerifier:
             expires_at=genuine.times.expires_at,
             lifetime=genuine.lifetime,
             header_type=genuine.header.type,
+            bound=genuine.binding is not None,
         )
-        return RememberedToken(verified, genuine.times, genuine.header.kid, genuine.key, genuine.generation)
+        header = genuine.header
+        return RememberedToken(verified, genuine.times, header.kid, genuine.key, genuine.generation, genuine.binding)
 
     def _genuine(self, token: str, now: float) -> _Genuine:
         """The token as its issuer signed it, within its times, for whichever audience."""
@@ -132,8 +157,10 @@ class TokenVerifier:
         if not signature_holds(key, parts.signing_input, parts.signature):
             raise refuse(Refusal.SIGNATURE_INVALID, "the signature does not hold")
         times = self._check_kind_and_times(issuer, header, parts.payload, now)
+        binding = binding_of(parts.payload)
         lifetime = times.expires_at - (times.issued_at or now)
-        return _Genuine(parts.payload, header, issuer, key, generation, times, audiences(parts.payload), lifetime)
+        named = audiences(parts.payload)
+        return _Genuine(parts.payload, header, issuer, key, generation, times, binding, named, lifetime)
 
     def _check_kind_and_times(
         self, issuer: str, header: CheckedHeader, payload: Mapping[str, JSON], now: float
@@ -190,6 +217,7 @@ class _Genuine:
     key: VerificationKey
     generation: int
     times: Times
+    binding: Binding | None
     audiences: tuple[str, ...]
     lifetime: float
 
@@ -220,10 +248,21 @@ def _check_profiles(profiles: Sequence[TokenProfile], genuine: _Genuine) -> None
         raise refusals[0]
     if not any(for_audience(profile, genuine.claims, genuine.audiences) for profile in fitting):
         raise _mismatch()
+    fitting = _permitting(fitting, bound=genuine.binding is not None)
     if genuine.header.algorithm not in _algorithms(fitting):
         raise refuse(Refusal.ALGORITHM_NOT_PERMITTED, "no contract of the audience permits the header's `alg`")
     if not genuine.lifetime <= max(profile.max_lifetime for profile in fitting):
         raise refuse(Refusal.LIFETIME_TOO_LONG, "the token lives longer than the contract permits")
+
+
+def _permitting(profiles: Sequence[TokenProfile], *, bound: bool) -> list[TokenProfile]:
+    """The profiles that permit a bound token, or an unbound one. Raises TokenRejected where none does."""
+    permitting = [profile for profile in profiles if profile.permits(bound=bound)]
+    if not permitting and bound:
+        raise refuse(Refusal.SENDER_CONSTRAINED, "the token is bound to a key, which no contract permits")
+    if not permitting:
+        raise refuse(Refusal.TOKEN_NOT_BOUND, "the token is bound to no key, which its contract demands")
+    return permitting
 
 
 def _algorithms(profiles: Sequence[TokenProfile]) -> frozenset[str]:

@@ -12,13 +12,19 @@ import logging
 from flask import Flask, Response, json
 from werkzeug.exceptions import HTTPException
 
-from entitlements.errors import DecisionUnavailable, RequestInvalid, TokenRejected
-from entitlements.model import JSON
+from entitlements.errors import Challenge, DecisionUnavailable, RequestInvalid, TokenRejected
+from entitlements.model import JSON, PROOF_ALGORITHMS
 from entitlements.web.metrics import Metrics
 
 _LOG = logging.getLogger("entitlements")
 # A body of 64 KiB can be wrong in thousands of fields, and an answer is bounded too.
 _MAX_DETAILS = 100
+_PARAMETERS = {"DPoP": f', algs="{" ".join(PROOF_ALGORITHMS)}"'}
+_DESCRIPTIONS = {
+    "invalid_token": "the access token is not valid",
+    "invalid_dpop_proof": "the DPoP proof is not valid",
+    "use_dpop_nonce": "the DPoP proof needs the nonce of this answer",
+}
 _ERRORS = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large", 415: "unsupported_media_type"}
 
 
@@ -79,17 +85,28 @@ def install(app: Flask, metrics: Metrics) -> None:
 
 
 def _unauthorized(error: TokenRejected) -> Response:
-    """RFC 6750 section 3: a bare challenge where no credentials were sent, else `invalid_token`."""
-    if error.code == "token_missing":
-        description, challenge = "no access token was sent", 'Bearer realm="entitlements"'
-    else:
-        description = "the access token expired" if error.code == "token_expired" else "the access token is not valid"
-        challenge = f'Bearer realm="entitlements", error="invalid_token", error_description="{description}"'
+    """RFC 6750 section 3: a bare challenge where no credentials were sent, else why not; RFC 9449 section 7.1."""
+    asked = error.challenge or Challenge()
+    description = _described(error.code, asked)
+    why = f', error="{asked.error}", error_description="{description}"' if error.code != "token_missing" else ""
     body: dict[str, JSON] = {
         "decision": False,
         "effect": "deny",
-        "error": "invalid_token",
+        "error": asked.error,
         "error_description": description,
         "decision_id": error.decision_id,
     }
-    return problem(401, body, {"WWW-Authenticate": challenge})
+    answer = problem(401, body)
+    for scheme in asked.schemes:
+        answer.headers.add("WWW-Authenticate", f'{scheme} realm="entitlements"{why}{_PARAMETERS.get(scheme, "")}')
+    if asked.nonce:
+        answer.headers["DPoP-Nonce"] = asked.nonce
+    return answer
+
+
+def _described(code: str, asked: Challenge) -> str:
+    if code == "token_missing":
+        return "no access token was sent"
+    if code == "token_expired":
+        return "the access token expired"
+    return _DESCRIPTIONS[asked.error]

@@ -8,14 +8,16 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
 
-from entitlements.model import Action, Resource
+from entitlements.model import Action, CertificateProof, DPoPProof, Proof, Resource
 
 _NAME = [
     validate.Length(min=1, max=255),
     validate.Regexp(r"\A[^\x00-\x1f\x7f-\x9f]*\Z", error="must not hold control characters"),
 ]
 # A member name comes from the caller: only a plain one is repeated in an answer.
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_#-]{1,64}")
+_METHOD = validate.Regexp(r"\A[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}\Z", error="must be an HTTP method")
+_SHA256 = validate.Regexp(r"\A[A-Za-z0-9_-]{43}\Z", error="must be a SHA-256 as base64url without padding")
 _ID = [validate.Length(min=1, max=1024), _NAME[1]]
 
 
@@ -64,6 +66,33 @@ class ResourceSchema(_StrictSchema):
         return Resource(**data)
 
 
+class DPoPSchema(_StrictSchema):
+    """`{"jwt": "eyJ…", "method": "GET", "url": "https://orders.example.com/orders/42"}`."""
+
+    jwt = fields.String(required=True)
+    method = fields.String(required=True, validate=_METHOD)
+    url = fields.String(required=True, validate=validate.Length(min=1, max=8192))
+
+
+class CertificateSchema(_StrictSchema):
+    """`{"x5t#S256": "…"}` (RFC 8705 section 3.1)."""
+
+    thumbprint = fields.String(required=True, validate=_SHA256, data_key="x5t#S256")
+
+
+class ProofSchema(_StrictSchema):
+    """What a client showed the API beside its token: exactly one of `dpop` and `mtls`."""
+
+    dpop = fields.Nested(DPoPSchema, load_default=None, allow_none=False)
+    mtls = fields.Nested(CertificateSchema, load_default=None, allow_none=False)
+
+    @post_load
+    def _freeze(self, data: Mapping[str, Any], **_: Any) -> Proof:
+        if (data["dpop"] is None) == (data["mtls"] is None):
+            raise ValidationError("must hold exactly one of `dpop` and `mtls`")
+        return CertificateProof(**data["mtls"]) if data["dpop"] is None else DPoPProof(**data["dpop"])
+
+
 class AuthorizeSchema(_StrictSchema):
     """The body of `POST /authorize`."""
 
@@ -71,6 +100,7 @@ class AuthorizeSchema(_StrictSchema):
     resource = fields.Nested(ResourceSchema, required=True)
     context = _Properties()
     audience = fields.String(load_default=None, validate=_ID)
+    proof = fields.Nested(ProofSchema, load_default=None)
 
 
 _ACTION = ActionSchema()

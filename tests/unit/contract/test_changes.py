@@ -154,6 +154,16 @@ FIXTURES: list[tuple[str, Edit, set[str]]] = [
     ("an algorithm goes", put("tokens.access_token.algorithms", ["ES256"]), {"algorithm_removed"}),
     ("tokens live longer", put("tokens.access_token.max_lifetime", 601), {"lifetime_raised"}),
     ("tokens live shorter", put("tokens.access_token.max_lifetime", 599), {"lifetime_lowered"}),
+    (
+        "bound tokens may be used",
+        put("tokens.access_token.sender_constrained", "permitted"),
+        {"sender_constraint_relaxed"},
+    ),
+    (
+        "bound tokens have to be used",
+        put("tokens.access_token.sender_constrained", "required"),
+        {"sender_constraint_relaxed", "sender_constraint_tightened"},
+    ),
     ("undeclared claims are ignored", put("undeclared_claims", "ignore"), {"undeclared_relaxed"}),
     ("a tombstone goes", put("removed", []), {"tombstone_dropped"}),
     ("a tombstone comes", put("removed", ["old_name", "never"]), {"tombstone_added"}),

@@ -239,3 +239,27 @@ def test_request_is_held_to_the_contract_field_by_field(orders: Contract, name: 
     """P8, H11."""
     action, resource, context, wanted = REQUESTS[name]
     assert sorted(request_faults(orders, action, resource, context)) == wanted
+
+
+def with_binding(sender_constrained: str, **changes: Any) -> Contract:
+    access = {**TREE["tokens"]["access_token"], "sender_constrained": sender_constrained}
+    return contract_of(tokens={"access_token": access}, **changes)
+
+
+@pytest.mark.parametrize(
+    ("sender_constrained", "bound"), [("refused", True), ("required", False)], ids=["refused", "required"]
+)
+def test_binding_that_the_version_does_not_permit_is_a_violation(sender_constrained: str, bound: bool) -> None:
+    """Where several versions are accepted, the token may fit another one."""
+    contract = with_binding(sender_constrained)
+    assert ("binding_not_permitted", "cnf") in violations_of(contract, CLAIMS, bound=bound)
+    assert isinstance(admit(contract, verified(contract, CLAIMS, bound=not bound)), Admitted)
+
+
+def test_confirmation_of_a_bound_token_is_no_undeclared_claim() -> None:
+    contract = with_binding("permitted", undeclared_claims="reject")
+    claims = {**CLAIMS, "cnf": {"jkt": "x"}}
+    admitted = admit(contract, verified(contract, claims, bound=True))
+    assert isinstance(admitted, Admitted)
+    assert "cnf" not in admitted.principal.claims
+    assert ("claim_undeclared", "cnf") in violations_of(contract, claims, bound=False)

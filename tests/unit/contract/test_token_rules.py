@@ -157,3 +157,19 @@ def test_the_examples_of_the_page_are_sound() -> None:
     assert len(blocks) == 3
     for block in blocks:
         contract(yaml.safe_load(block)["tokens"]["access_token"])
+
+
+def test_sender_constraint_is_part_of_the_digest_where_it_is_not_the_default() -> None:
+    base = {**BASE, "profile": "rfc9068"}
+    plain = contract(base)
+    assert contract({**base, "sender_constrained": "refused"}).ref == plain.ref
+    assert plain.profile.sender_constrained == "refused"
+    digests = {contract({**base, "sender_constrained": value}).ref.digest for value in ("permitted", "required")}
+    assert len({*digests, plain.ref.digest}) == 3
+
+
+@pytest.mark.parametrize("value", ["optional", "Required", "", True, None, []], ids=repr)
+def test_sender_constraint_is_one_of_three_words(value: Any) -> None:
+    assert "tokens.access_token.sender_constrained" in faults(
+        {**BASE, "profile": "rfc9068", "sender_constrained": value}
+    )

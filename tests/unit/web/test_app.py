@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from entitlements.errors import (
+    Challenge,
     DecisionUnavailable,
     EngineUnavailable,
     EntitlementsError,
@@ -15,7 +16,17 @@ from entitlements.errors import (
     RequestInvalid,
     TokenRejected,
 )
-from entitlements.model import AccessRequest, ContractRef, Decision, PartHealth, Problem, Violation, not_ready
+from entitlements.model import (
+    AccessRequest,
+    CertificateProof,
+    ContractRef,
+    Decision,
+    DPoPProof,
+    PartHealth,
+    Problem,
+    Violation,
+    not_ready,
+)
 from entitlements.pdp import Answered
 from entitlements.readiness import Readiness
 from entitlements.web import create_app
@@ -78,6 +89,32 @@ def test_the_request_is_handed_on_as_it_was_sent() -> None:
     assert (request.action.name, request.resource.type, request.resource.id) == ("read", "order", "42")
     assert request.context == {"a": [1, {"b": None}]}
     assert "a.b.c" not in repr(request)
+
+
+def test_the_proof_is_handed_on_and_shown_nowhere() -> None:
+    point = Point(Decision("d-1", True, ()))
+    url = "https://a.example/orders?secret=1"
+    post(point, json={**BODY, "proof": {"dpop": {"jwt": "a.b.c", "method": "GET", "url": url}}})
+    post(point, json={**BODY, "proof": {"mtls": {"x5t#S256": "A" * 43}}})
+    post(point, json={**BODY, "proof": None})
+    dpop, mtls, none = (request for request, _ in point.asked)
+    assert dpop.proof == DPoPProof("a.b.c", "GET", url)
+    assert (mtls.proof, none.proof) == (CertificateProof("A" * 43), None)
+    assert "a.b.c" not in repr(dpop)
+    assert "secret" not in repr(dpop)
+
+
+def test_a_challenge_names_its_schemes_and_hands_on_its_nonce() -> None:
+    told = Challenge(("DPoP",), "use_dpop_nonce", "n-1")
+    answer = post(Point(TokenRejected("proof_nonce", "secret", decision_id="d-1", challenge=told)))
+    assert (answer.status_code, answer.headers["DPoP-Nonce"]) == (401, "n-1")
+    assert (answer.get_json()["error"], answer.get_json()["decision"]) == ("use_dpop_nonce", False)
+    (header,) = answer.headers.getlist("WWW-Authenticate")
+    assert header.startswith('DPoP realm="entitlements", error="use_dpop_nonce", ')
+    assert 'algs="ES256 ' in header
+    both = post(Point(TokenRejected("token_missing", "secret", challenge=Challenge(("DPoP", "Bearer")))))
+    assert [header.split()[0] for header in both.headers.getlist("WWW-Authenticate")] == ["DPoP", "Bearer"]
+    assert "error=" not in str(both.headers)
 
 
 @pytest.mark.parametrize(
