@@ -4,7 +4,7 @@ WORKDIR /build
 COPY requirements.lock ./
 RUN python -m venv /opt/entitlements \
     && /opt/entitlements/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY entitlements ./entitlements
 RUN /opt/entitlements/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps .
 

@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup opa demo serve test test-fast nightly check lint fmt bench bench-cedar compliance fuzz lock clean
+.PHONY: help setup opa demo serve test test-fast nightly lowest check lint fmt bench bench-cedar compliance fuzz lock dist clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,12 +39,24 @@ PARALLEL := -n auto --dist loadfile
 test: setup ## run every test, on the cores there are
 	@$(BIN)/python -m pytest $(PARALLEL)
 
-test-fast: setup ## run the tests that answer within a minute
-	@$(BIN)/python -m pytest $(PARALLEL) tests/architecture/test_imports.py tests/docs/test_errors.py \
-		tests/docs/test_contracts_page.py tests/unit --ignore tests/unit/proof --ignore tests/unit/cli \
-		--ignore tests/unit/contract/test_mutations.py
+FAST := tests/architecture/test_imports.py tests/docs/test_errors.py tests/docs/test_contracts_page.py \
+	tests/unit --ignore tests/unit/proof --ignore tests/unit/cli --ignore tests/unit/contract/test_mutations.py
 
-nightly: setup ## run every test with new random examples and more of them, the whole compliance suite and the fuzzer
+test-fast: setup ## run the tests that answer within a minute
+	@$(BIN)/python -m pytest $(PARALLEL) $(FAST)
+
+# An installation of its own, from the built wheel: of each dependency the oldest release that pyproject.toml permits.
+build/lowest/.installed: requirements-lowest.lock pyproject.toml
+	@$(PYTHON) -m venv --clear build/lowest
+	@build/lowest/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@build/lowest/bin/python -m pip install --quiet --disable-pip-version-check --no-deps .
+	@cd build && lowest/bin/entitlements --version
+	@touch $@
+
+lowest: setup build/lowest/.installed ## run the fast tests with the oldest packages that pyproject.toml permits
+	@build/lowest/bin/python -m pytest $(PARALLEL) $(FAST)
+
+nightly: setup lowest ## run every test with new random examples and more of them, the whole compliance suite and the fuzzer
 	@HYPOTHESIS_PROFILE=nightly COMPLIANCE=all $(BIN)/python -m pytest $(PARALLEL)
 	@$(MAKE) --no-print-directory fuzz PAIRS=100000 SEED=$$(date +%Y%m%d)
 
@@ -85,12 +97,28 @@ PAIRS ?= 2000
 fuzz: setup ## hold the proof to enumeration on random small pairs: make fuzz SEED=1 PAIRS=100000
 	@$(BIN)/python -m tests.differential.fuzz $(SEED) $(PAIRS)
 
-lock: .venv/.installed ## pin the newest versions of the packages into the lock files
+# What the fast tests need beside the package itself.
+FAST_TOOLS := hypothesis pytest pytest-xdist responses
+
+lock: .venv/.installed ## pin the newest versions of the packages into the lock files, and the oldest into requirements-lowest.lock
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --no-annotate \
 		--universal --python-version 3.11 pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --upgrade --extra test --constraint requirements.lock --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --universal --python-version 3.11 pyproject.toml -o requirements-dev.lock
+	@mkdir -p build
+	@$(BIN)/uv pip compile --quiet --upgrade --resolution lowest-direct --no-header --no-annotate --universal \
+		--python-version 3.11 pyproject.toml -o build/lowest.txt
+	@printf '%s\n' $(FAST_TOOLS) | $(BIN)/uv pip compile --quiet --upgrade --constraint build/lowest.txt --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --universal --python-version 3.11 pyproject.toml - \
+		-o requirements-lowest.lock
+
+# TAG, if given, has to be `v` and the version of the package.
+dist: setup ## build the source distribution and the wheel into dist/
+	@version=$$($(BIN)/entitlements --version | sed 's/.* //'); [ "$(or $(TAG),v$$version)" = "v$$version" ] \
+		|| { echo "the tag $(TAG) is not v$$version, the version in entitlements/__init__.py"; exit 1; }
+	@rm -rf dist
+	@$(BIN)/python -m build --outdir dist
 
 clean: ## remove what the tasks made
-	rm -rf .venv .tools .demo build *.egg-info .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .tools .demo build dist *.egg-info .mypy_cache .ruff_cache .hypothesis
