@@ -23,7 +23,7 @@ from entitlements.contract import (
     ContractFile,
     input_schema,
     lint,
-    lint_links,
+    lint_errors,
     load_contract,
     load_file,
     versions,
@@ -90,12 +90,12 @@ def _unfollowed(files: Sequence[Path], loaded: Sequence[Contract]) -> list[Fault
     if files:
         known = {one.ref for one in loaded}
         named = [one for one in map(_file_of, files) if one is not None and one.contract.ref in known]
-        return [fault for one in named for fault in lint_links(one)]
+        return [fault for one in named for fault in lint_errors(one)]
     found: list[Fault] = []
     for paths in versions(render.settings().contracts).values() if loaded else ():
         older = _file_of(paths[-2]) if len(paths) > 1 else None
         newest = _file_of(paths[-1])
-        found += lint_links(newest, older) if newest else []
+        found += lint_errors(newest, older) if newest else []
     return found
 
 

@@ -35,7 +35,7 @@ from entitlements.contract.draft import DraftHead, draft
 from entitlements.contract.gate_settings import GATE_NAME, GateSettings, load_gate_settings
 from entitlements.contract.input_schema import input_schema
 from entitlements.contract.links import link_faults, link_faults_of_step, renamed, successors
-from entitlements.contract.lint import lint, lint_links
+from entitlements.contract.lint import lint, lint_errors
 from entitlements.contract.loader import load_contract, parse_contract
 from entitlements.contract.lock import (
     FIRST_VERSION,
@@ -99,7 +99,7 @@ __all__ = [
     "link_faults",
     "link_faults_of_step",
     "lint",
-    "lint_links",
+    "lint_errors",
     "load_approvals",
     "load_catalog",
     "load_contract",

@@ -11,8 +11,25 @@ from entitlements.errors import Fault
 from entitlements.profiles import DOCUMENTED_ONLY
 
 
-def lint_links(file: ContractFile, older: ContractFile | None = None) -> list[Fault]:
-    """Errors: what `renamed_from` says that no check could follow, with file and line. older: the version before."""
+def lint_errors(file: ContractFile, older: ContractFile | None = None) -> list[Fault]:
+    """What must not be published, with file and line; older: the version before.
+
+    What `renamed_from` says that no check could follow, and algorithms that leave open what a key is for.
+    """
+    return [*_unfollowed_links(file, older), *_open_algorithms(file)]
+
+
+def _open_algorithms(file: ContractFile) -> list[Fault]:
+    """RFC 8725 section 3.1: a key is for one algorithm. An issuer's RSA key without `alg` gets it from here."""
+    found = [name for name in file.contract.profile.algorithms if name.startswith(("RS", "PS"))]
+    if len(found) < 2:
+        return []
+    path = "tokens.access_token.algorithms"
+    text = f"permits {' and '.join(found)}, so that an RSA key without `alg` is bound to neither: permit one of them"
+    return [Fault("algorithms_ambiguous", text, file.file, file.lines.line_of(path), path)]
+
+
+def _unfollowed_links(file: ContractFile, older: ContractFile | None) -> list[Fault]:
     found = {fault.path: fault.message for fault in link_faults_of_step(older.contract, file.contract)} if older else {}
     found = {**found, **dict(link_faults(file.contract))}
     return [Fault(CODE, text, file.file, file.lines.line_of(path), path) for path, text in found.items()]

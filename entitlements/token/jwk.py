@@ -34,8 +34,8 @@ class MemberRefused(Exception):
 def read_public_key(member: Mapping[str, JSON]) -> tuple[str, PublicKey]:
     """The algorithm and public key of a JWK.
 
-    The algorithm is the member's `alg` where it has one and it fits the key; otherwise exactly one by the type: RS256,
-    ES256, ES384, ES512 or EdDSA. Raises MemberRefused.
+    The algorithm is the member's `alg` where it has one and it fits the key; otherwise one that fits: RS256, ES256,
+    ES384, ES512 or EdDSA. Raises MemberRefused.
     """
     kind = member.get("kty")
     if kind == "RSA":

@@ -23,7 +23,7 @@ from entitlements.token.codes import Refusal, refuse
 from entitlements.token.header import KEY_ID
 from entitlements.token.jwk import MemberRefused, read_public_key
 from entitlements.token.leaks import LeakedMaterial, is_secret, leaked_material, shown_name
-from entitlements.token.signature import VerificationKey
+from entitlements.token.signature import PublicKey, VerificationKey, under
 
 MAX_SET_BYTES = 256 * 1024
 MAX_KEYS = 100
@@ -60,10 +60,11 @@ class KeySet:
     def get(self, kid: str | None, algorithm: str) -> VerificationKey | None:
         """The one key for a header, None where there is none.
 
-        With a `kid`: the key of that name, if it is bound to `algorithm`. Without: the key bound to `algorithm`, if
-        the set has exactly one. Keys are never tried one after another.
+        With a `kid`: the key of that name, if it is for `algorithm`. Without: the key for `algorithm`, if the set has
+        exactly one. Keys are never tried one after another. What a key without `alg` is for, `is_bound` tells.
         """
-        fitting = [key for key in self.keys if key.algorithm == algorithm and kid in (None, key.kid)]
+        named = [under(key, algorithm) for key in self.keys if kid in (None, key.kid)]
+        fitting = [key for key in named if key is not None]
         return fitting[0] if len(fitting) == 1 else None
 
     def find(self, kid: str | None, algorithm: str) -> VerificationKey:
@@ -140,7 +141,7 @@ def _key_of(member: JSON, leaked: LeakedMaterial) -> VerificationKey:
     algorithm, public_key = read_public_key(member)
     if leaked.gives_away(public_key):
         raise _Leaked("the private part of the same key is in the set")
-    return VerificationKey(kid, algorithm, public_key)
+    return VerificationKey(kid, algorithm, public_key, declared="alg" in member)
 
 
 def _agrees(key: VerificationKey, members: Sequence[JSON], read: Sequence[_Read]) -> bool:
@@ -175,8 +176,9 @@ def _kid_of(member: JSON) -> str | None:
 
 
 def _digest(keys: list[VerificationKey]) -> str:
-    lines = sorted(
-        repr((key.kid, key.algorithm, key.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)))
-        for key in keys
-    )
+    lines = sorted(repr((key.kid, key.algorithm, key.declared, _octets(key.public_key))) for key in keys)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _octets(key: PublicKey) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -6,8 +6,8 @@ handling, option defaults) is not used: the header was checked before, and the k
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import jwt
@@ -23,17 +23,40 @@ CURVE_ALGORITHMS: Mapping[str, str] = {"P-256": "ES256", "P-384": "ES384", "P-52
 ED25519_ALGORITHMS = ("EdDSA", "Ed25519")
 SUPPORTED_ALGORITHMS = (*RSA_ALGORITHMS, *CURVE_ALGORITHMS.values(), *ED25519_ALGORITHMS)
 
+_FAMILIES = (RSA_ALGORITHMS, ED25519_ALGORITHMS)
 _CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
 _PRIMITIVES = {name: jwt.get_algorithm_by_name("EdDSA" if name == "Ed25519" else name) for name in SUPPORTED_ALGORITHMS}
 
 
 @dataclass(frozen=True, slots=True)
 class VerificationKey:
-    """A public key bound to exactly one JWS algorithm (RFC 8725 section 3.1). `kid` is None where it has no name."""
+    """A public key bound to exactly one JWS algorithm (RFC 8725 section 3.1). `kid` is None where it has no name.
+
+    declared: whether the issuer says the algorithm; else it is one that fits the key, see `is_bound`.
+    """
 
     kid: str | None
     algorithm: str
     public_key: PublicKey = field(repr=False)
+    declared: bool = True
+
+
+def under(key: VerificationKey, algorithm: str) -> VerificationKey | None:
+    """The key for a header that names `algorithm`, None where it is for another one."""
+    if key.algorithm == algorithm:
+        return key
+    families = (family for family in _FAMILIES if key.algorithm in family)
+    fits = not key.declared and any(algorithm in family for family in families)
+    return replace(key, algorithm=algorithm) if fits else None
+
+
+def is_bound(key: VerificationKey, permitted: Collection[str]) -> bool:
+    """Whether the key is for its algorithm and no other, where the contracts permit the algorithms given.
+
+    A key whose issuer says no algorithm is bound by the contracts, to the only one of its family that they permit.
+    EdDSA and Ed25519 are two names of one algorithm for the keys that are used here (RFC 9864 section 2.2).
+    """
+    return key.declared or len({*permitted} & {*RSA_ALGORITHMS}) <= 1 or key.algorithm not in RSA_ALGORITHMS
 
 
 def signature_holds(key: VerificationKey, signing_input: bytes, signature: bytes) -> bool:

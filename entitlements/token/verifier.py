@@ -19,9 +19,10 @@ from entitlements.token.codes import Refusal, refuse
 from entitlements.token.header import CheckedHeader, check_header
 from entitlements.token.key_source import KeySource
 from entitlements.token.possession import Possession
-from entitlements.token.signature import SUPPORTED_ALGORITHMS, VerificationKey, signature_holds
+from entitlements.token.signature import SUPPORTED_ALGORITHMS, VerificationKey, is_bound, signature_holds
 
 MAX_LEEWAY = 60
+_TWO_ALGORITHMS = "the issuer's key names no `alg`, and its contracts permit two that fit: permit one of them"
 
 
 class TokenVerifier:
@@ -201,6 +202,8 @@ class TokenVerifier:
         # Said again where it matters: the key decides the algorithm, the header only has to agree.
         if key.algorithm != header.algorithm or (header.kid is not None and key.kid != header.kid):
             raise refuse(Refusal.UNKNOWN_KEY, "the key source gave a key that does not fit the header")
+        if not is_bound(key, self._algorithms[issuer]):
+            raise refuse(Refusal.UNKNOWN_KEY, _TWO_ALGORITHMS)
         return key
 
 

@@ -11,7 +11,7 @@ from entitlements.model import JSON
 from entitlements.token import compact
 from entitlements.token.header import check_header
 from entitlements.token.key_source import KeySource
-from entitlements.token.signature import SUPPORTED_ALGORITHMS, signature_holds
+from entitlements.token.signature import SUPPORTED_ALGORITHMS, is_bound, signature_holds
 
 # How old an answer may be when it comes: it was made for this question.
 MAX_AGE_SECONDS = 60
@@ -45,7 +45,9 @@ def content_of(body: bytes, asked: Asked, received_at: float) -> Mapping[str, JS
         key = asked.keys.find(header.kid, header.algorithm, asked.monotonic())
     except TokenRejected as refusal:
         raise _invalid(f"the signed introspection answer is refused: {refusal.message}") from None
-    if key.algorithm != header.algorithm or (header.kid is not None and key.kid != header.kid):
+    # A key without `alg` signs answers with RS256, the default of RFC 9701 section 6, as no contract says otherwise.
+    bound = is_bound(key, (key.algorithm, "RS256"))
+    if not bound or key.algorithm != header.algorithm or (header.kid is not None and key.kid != header.kid):
         raise _invalid("the key source gave a key that does not fit the header of the introspection answer")
     if not signature_holds(key, parts.signing_input, parts.signature):
         raise _invalid("the signature of the introspection answer does not hold")

@@ -300,6 +300,22 @@ def test_lint_warns_and_fails_on_warnings_only_if_asked(world: World, tmp_path: 
     assert world.run("contract", "lint", "--strict", str(file)).exit_code == 3
 
 
+@pytest.mark.parametrize(
+    ("algorithms", "fails"),
+    [("RS256, PS256", True), ("RS256, RS512, ES256", True), ("PS256", False), ("ES256, ES384, EdDSA, Ed25519", False)],
+)
+def test_lint_fails_on_a_choice_of_algorithms_for_one_key(
+    world: World, tmp_path: Path, algorithms: str, fails: bool
+) -> None:
+    file = tmp_path / "orders" / "1.0.0.yaml"
+    file.parent.mkdir()
+    text = (ROOT / "contracts" / "orders" / "1.0.0.yaml").read_text()
+    file.write_text(text.replace("[RS256, ES256, EdDSA]", f"[{algorithms}]"))
+    result = world.run("contract", "lint", str(file))
+    assert result.exit_code == (2 if fails else 0)
+    assert (f"{file}:8: tokens.access_token.algorithms: permits" in result.stdout) is fails
+
+
 def test_show_prints_claims_by_scope_and_kind_of_token(world: World) -> None:
     printed = world.run("contract", "show", "payments").stdout
     assert re.search(r"single_limit +optional +internal +access_token +create +integer", printed)
