@@ -62,7 +62,7 @@ class Door:
     """An ASGI application in front of a WSGI one.
 
     application: called in one of `threads` threads; count: told the error and the code of each refusal; max_body: bytes
-    a body may have; body_seconds: how long a client may take to send one.
+    a body may have; body_seconds: how long a client may take to send one; clock: monotonic seconds.
     """
 
     def __init__(
@@ -73,11 +73,13 @@ class Door:
         threads: int,
         max_body: int,
         body_seconds: float = _BODY_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._application = application
         self._count = count
         self._max_body = max_body
         self._body_seconds = body_seconds
+        self._clock = clock
         self._free = threads * (_WAITING_PER_THREAD + 1)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="decide")
 
@@ -138,13 +140,13 @@ class Door:
             raise _overloaded()
         self._free -= 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, environ, time.monotonic())
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, environ, self._clock())
         finally:
             self._free += 1
 
     def _run(self, environ: dict[str, Any], arrived: float) -> Answer:
         # Whoever waited this long has given up, and an answer for nobody keeps the next one waiting.
-        if time.monotonic() - arrived > _WAIT_SECONDS:
+        if self._clock() - arrived > _WAIT_SECONDS:
             raise _overloaded()
         started: list[tuple[int, Headers]] = []
 

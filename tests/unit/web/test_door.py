@@ -261,7 +261,8 @@ def test_who_finds_no_room_is_told_to_come_back(counted: list[tuple[str, str]]) 
         start_response("200 OK", [])
         return [b""]
 
-    door = make_door(application, counted)
+    # The clock stands: however long the machine takes, nobody waits too long for a thread.
+    door = make_door(application, counted, clock=lambda: 100.0)
     room = 1 * 33
     exchanges = [Exchange() for _ in range(room + 5)]
 
@@ -284,6 +285,42 @@ def test_who_finds_no_room_is_told_to_come_back(counted: list[tuple[str, str]]) 
     }
     assert counted == [("decision_unavailable", "overloaded")] * 5
     assert status == 503
+
+
+@pytest.mark.parametrize(("waited", "status"), [(0.0, 200), (0.99, 200), (1.01, 503)])
+def test_request_that_waited_too_long_for_a_thread_is_not_served(
+    counted: list[tuple[str, str]], waited: float, status: int
+) -> None:
+    """L5: its caller has given up, and an answer for nobody keeps the next one waiting."""
+    now, served = [100.0], []
+    release, busy = threading.Event(), threading.Event()
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        if environ["PATH_INFO"] == "/first":
+            busy.set()
+            assert release.wait(60)
+        served.append(environ["PATH_INFO"])
+        start_response("200 OK", [])
+        return [b""]
+
+    door = make_door(application, counted, clock=lambda: now[0])
+    first, second = Exchange(), Exchange()
+
+    async def both() -> None:
+        tasks = [asyncio.ensure_future(door(make_scope(raw_path=b"/first"), first.receive, first.send))]
+        while not busy.is_set():
+            await asyncio.sleep(0)
+        tasks.append(asyncio.ensure_future(door(make_scope(raw_path=b"/second"), second.receive, second.send)))
+        # One round of the loop: the second request stands in the queue of the only thread.
+        await asyncio.sleep(0)
+        now[0] += waited
+        release.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(both())
+    assert (first.answer[0], second.answer[0]) == (200, status)
+    assert served == ["/first", "/second"][: 2 if status == 200 else 1]
+    assert counted == ([] if status == 200 else [("decision_unavailable", "overloaded")])
 
 
 def test_a_defect_behind_the_door_is_an_answer_without_its_words(

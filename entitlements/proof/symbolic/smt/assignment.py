@@ -28,7 +28,7 @@ class NotKnown(Exception):
 
 class Assignment:
     """Values of variables and choices. decide: predicates of constant texts; default: the value of an unnamed
-    variable."""
+    variable; pick: which of so many values an unnamed choice has."""
 
     def __init__(
         self,
@@ -36,11 +36,13 @@ class Assignment:
         choices: Mapping[str, int],
         decide: Callable[[str, str, str], bool],
         default: Callable[[Term], Any],
+        pick: Callable[[int], int] = lambda _size: 0,
     ) -> None:
         self._variables = dict(variables)
         self._choices = dict(choices)
         self._decide = decide
         self._default = default
+        self._pick = pick
         self._known: dict[Term, Any] = {}
         self.exact = True
         """Whether every number of the documents has an exact decimal form."""
@@ -78,7 +80,9 @@ class Assignment:
                 self._variables[args[0]] = self._default(term)
             return self._variables[args[0]]
         if op == "choice":
-            return self._choices.setdefault(args[0], 0) == args[1]
+            if args[0] not in self._choices:
+                self._choices[args[0]] = self._pick(args[2])
+            return self._choices[args[0]] == args[1]
         values = [self._known[a] for a in args if isinstance(a, Term)]
         if op in ("and", "or"):
             return _junction(op, values)
@@ -227,9 +231,10 @@ class Chance:
         self._numbers = sorted({*numbers, 0, 1, -1})
 
     def assignment(self, choices: Mapping[str, int], decide: Callable[[str, str, str], bool]) -> Assignment:
-        """One of them. choices: how many values each choice has."""
+        """One of them. choices: how many values each choice has; others, on which nothing seems to depend, are drawn
+        when a document needs them."""
         chosen = {name: self._chance.randrange(size) for name, size in choices.items()}
-        return Assignment({}, chosen, decide, self._value)
+        return Assignment({}, chosen, decide, self._value, self._chance.randrange)
 
     def _value(self, term: Term) -> Any:
         if term.sort == BOOL:
