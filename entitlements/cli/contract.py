@@ -15,6 +15,8 @@ from entitlements.cli.contract_check import check
 from entitlements.cli.contract_explain import explain
 from entitlements.cli.contract_init import init
 from entitlements.cli.contract_lock import lock
+from entitlements.cli.contract_metadata import metadata
+from entitlements.cli.contract_pick import pick
 from entitlements.cli.contract_rollback import rollback
 from entitlements.cli.contract_usage import usage
 from entitlements.cli.contract_verify import verify
@@ -28,7 +30,7 @@ from entitlements.contract import (
     load_file,
     versions,
 )
-from entitlements.contract.lock import load_all, version_key
+from entitlements.contract.lock import load_all
 from entitlements.engine import check_policies
 from entitlements.errors import ContractsInvalid, Fault, StartupFault
 from entitlements.settings import Settings
@@ -131,16 +133,6 @@ def _as_json(fault: Fault) -> dict[str, str | int]:
     }
 
 
-def _pick(folder: Path, name: str) -> Contract:
-    wanted, _, version = name.partition("@")
-    contracts = load_all(folder)
-    versions = sorted((v for n, v in contracts if n == wanted and version in ("", v)), key=version_key)
-    if not versions:
-        known = ", ".join(f"{n}@{v}" for n, v in contracts)
-        raise click.UsageError(f"there is no contract `{name}`; there are {known}")
-    return contracts[wanted, versions[-1]]
-
-
 @contract.command(
     epilog="\b\nExamples:\n  entitlements contract show orders\n"
     "  entitlements contract show orders@1.0.0 --json-schema > schemas/orders.json"
@@ -151,7 +143,7 @@ def _pick(folder: Path, name: str) -> Contract:
 def show(name: str, json_schema: bool, form: str) -> None:
     """Show a contract: its claims by scope and kind of token. NAME is `orders` (newest) or `orders@1.0.0`."""
     try:
-        chosen = _pick(render.settings().contracts, name)
+        chosen = pick(render.settings().contracts, name)
     except StartupFault as fault:
         render.fail(fault)
     if json_schema:
@@ -210,5 +202,5 @@ def _summary(schema: Mapping[str, object]) -> str:
     return " ".join([kind, *bounds])
 
 
-for command in (init, check, explain, approve, usage, lock, rollback, verify):
+for command in (init, check, explain, approve, usage, lock, rollback, verify, metadata):
     contract.add_command(command)

@@ -55,6 +55,7 @@ from entitlements.contract.lock import (
 )
 from entitlements.contract.lock_plan import changed_since_published, plan_lock
 from entitlements.contract.policy_input import policy_input
+from entitlements.contract.resource_metadata import metadata_url, resource_metadata
 from entitlements.contract.schema_changes import retyped
 from entitlements.contract.steps import ContractFile, at_commit, base_unreadable, load_file, pairs, versions
 
@@ -106,6 +107,7 @@ __all__ = [
     "load_file",
     "load_gate_settings",
     "lock_text",
+    "metadata_url",
     "misplaced",
     "named_as_registered",
     "of_step",
@@ -117,6 +119,7 @@ __all__ = [
     "read_lock",
     "renamed",
     "request_faults",
+    "resource_metadata",
     "retyped",
     "rollback_asks",
     "rollback_mark",

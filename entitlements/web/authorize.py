@@ -11,10 +11,11 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from entitlements import strict_json
 from entitlements.errors import JSONRefused, RequestInvalid
-from entitlements.model import JSON, AccessRequest, Decision
+from entitlements.model import JSON, AccessRequest, Decision, DPoPProof
 from entitlements.pdp import PolicyDecisionPoint
 from entitlements.web.metrics import Metrics
 from entitlements.web.schemas import AUTHORIZE, flatten
+from entitlements.web.step_up import step_up_challenge
 
 MAX_BODY = 64 * 1024
 _JSON_TYPE = re.compile(r'application/json(?:[ \t]*;[ \t]*charset="?utf-8"?)?', re.IGNORECASE)
@@ -34,7 +35,8 @@ def blueprint(pdp: PolicyDecisionPoint, metrics: Metrics) -> Blueprint:
             metrics.silent()
         answered = pdp.decide(access_request, request_id=request.headers.get("X-Request-ID", ""))
         metrics.decided(answered.decision, len(answered.ignored), time.perf_counter() - started)
-        return Response(json.dumps(_render(answered.decision)), 200, content_type="application/json")
+        scheme = "DPoP" if isinstance(access_request.proof, DPoPProof) else "Bearer"
+        return Response(json.dumps(_render(answered.decision, scheme)), 200, content_type="application/json")
 
     return routes
 
@@ -82,7 +84,7 @@ def _holds_nul(value: JSON) -> bool:
     return False
 
 
-def _render(decision: Decision) -> dict[str, JSON]:
+def _render(decision: Decision, scheme: str) -> dict[str, JSON]:
     """The answer of a decision. `decision` is a JSON boolean, so that a careless reader cannot fail open."""
     ref = decision.contract
     body: dict[str, JSON] = {
@@ -94,6 +96,9 @@ def _render(decision: Decision) -> dict[str, JSON]:
         "contract": {"name": ref.name, "version": ref.version, "digest": ref.digest} if ref else None,
         "policy": {"revision": decision.policy_revision},
     }
+    challenge = step_up_challenge(decision.obligations, scheme)
+    if challenge:
+        body["www_authenticate"] = challenge
     if decision.violations:
         body["violations"] = [
             {"code": violation.code, "claim": violation.claim, "message": violation.message}

@@ -74,6 +74,8 @@ def test_a_decision_is_rendered_whole() -> None:
         "decision_id": "d-1",
         "reasons": ["contract_violated"],
         "obligations": [{"id": "step_up"}],
+        "www_authenticate": 'Bearer realm="entitlements", error="insufficient_user_authentication", '
+        'error_description="a stronger or more recent sign-in is needed"',
         "contract": {"name": "orders", "version": "1.0.0", "digest": "sha256:d"},
         "policy": {"revision": "sha256:p"},
         "violations": [{"code": "type_mismatch", "claim": "roles[1]", "message": "is not of the declared type"}],

@@ -1,0 +1,21 @@
+"""One contract by its name on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from entitlements.contract import Contract
+from entitlements.contract.lock import load_all, version_key
+
+
+def pick(folder: Path, name: str) -> Contract:
+    """The contract of a name: `orders` (newest) or `orders@1.0.0`. Raises ContractsInvalid or a usage error."""
+    wanted, _, version = name.partition("@")
+    contracts = load_all(folder)
+    versions = sorted((v for n, v in contracts if n == wanted and version in ("", v)), key=version_key)
+    if not versions:
+        known = ", ".join(f"{n}@{v}" for n, v in contracts)
+        raise click.UsageError(f"there is no contract `{name}`; there are {known}")
+    return contracts[wanted, versions[-1]]
