@@ -88,12 +88,24 @@ class TokenRules:
 
 
 @dataclass(frozen=True, slots=True)
+class OpaqueTokens:
+    """Which tokens a contract permits that are introspected (RFC 7662) and not verified here.
+
+    prefix: how every opaque token of the issuer begins, empty where any may be one; jwts: whether JWTs of the issuer
+    are introspected too.
+    """
+
+    prefix: str = ""
+    jwts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TokenProfile:
     """What a contract version demands of a token before its claims are looked at.
 
     issuer and audience are compared octet by octet; algorithms are JWS names (RFC 7518, RFC 8037);
     max_lifetime is the largest permitted `exp - iat` in seconds; sender_constrained: whether tokens that are bound to a
-    key of the client are `refused`, `permitted` or `required`.
+    key of the client are `refused`, `permitted` or `required`; opaque is None where only JWTs are permitted.
     """
 
     issuer: str
@@ -102,10 +114,15 @@ class TokenProfile:
     max_lifetime: int
     rules: TokenRules = TokenRules()
     sender_constrained: str = "refused"
+    opaque: OpaqueTokens | None = None
 
     def permits(self, *, bound: bool) -> bool:
         """Whether a token that is bound to a key, or one that is not, may be used."""
         return self.sender_constrained != ("refused" if bound else "required")
+
+    def takes(self, *, introspected: bool) -> bool:
+        """Whether a token may be used that was introspected, or one that was verified here."""
+        return self.opaque is not None if introspected else self.opaque is None or not self.opaque.jwts
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +133,8 @@ class VerifiedClaims:
     algorithm of the signature; expires_at: `exp` in seconds since the epoch; lifetime: `exp - iat` in seconds, from now
     on where there is no `iat`; header_type: `typ` of the header as in `TokenRules`; introspected: they are those of an
     introspection answer, which has neither header nor signature: `algorithm` and `header_type` are empty then; bound:
-    whether it is bound to a key, which its sender proved to hold.
+    whether it is bound to a key, which its sender proved to hold; exchanged: they are those of a JWT that the issuer
+    gave for the token that was presented.
     """
 
     values: Mapping[str, JSON]
@@ -128,6 +146,7 @@ class VerifiedClaims:
     header_type: str = "at+jwt"
     introspected: bool = False
     bound: bool = False
+    exchanged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

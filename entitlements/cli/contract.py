@@ -26,6 +26,7 @@ from entitlements.contract import (
     input_schema,
     lint,
     lint_errors,
+    lint_opaque,
     load_contract,
     load_file,
     versions,
@@ -73,6 +74,7 @@ def lint_command(files: Sequence[Path], strict: bool, form: str) -> None:
         errors.extend(_policy_faults(render.settings()))
     for loaded in contracts:
         warnings.extend(lint(loaded))
+    warnings.extend(_side_by_side() if contracts and not files else ())
     if form == "json":
         render.as_json({"errors": [_as_json(f) for f in errors], "warnings": [_as_json(f) for f in warnings]})
     else:
@@ -98,6 +100,15 @@ def _unfollowed(files: Sequence[Path], loaded: Sequence[Contract]) -> list[Fault
         older = _file_of(paths[-2]) if len(paths) > 1 else None
         newest = _file_of(paths[-1])
         found += lint_errors(newest, older) if newest else []
+    return found
+
+
+def _side_by_side() -> list[Fault]:
+    """What keeps a newest version and the one before it from being accepted side by side."""
+    found: list[Fault] = []
+    for paths in versions(render.settings().contracts).values():
+        older, newest = (_file_of(path) for path in paths[-2:]) if len(paths) > 1 else (None, None)
+        found += lint_opaque(newest, older) if newest and older else []
     return found
 
 

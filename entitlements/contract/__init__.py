@@ -35,7 +35,7 @@ from entitlements.contract.draft import DraftHead, draft
 from entitlements.contract.gate_settings import GATE_NAME, GateSettings, load_gate_settings
 from entitlements.contract.input_schema import input_schema
 from entitlements.contract.links import link_faults, link_faults_of_step, renamed, successors
-from entitlements.contract.lint import lint, lint_errors
+from entitlements.contract.lint import lint, lint_errors, lint_opaque
 from entitlements.contract.loader import load_contract, parse_contract
 from entitlements.contract.lock import (
     FIRST_VERSION,
@@ -101,6 +101,7 @@ __all__ = [
     "link_faults_of_step",
     "lint",
     "lint_errors",
+    "lint_opaque",
     "load_approvals",
     "load_catalog",
     "load_contract",

@@ -9,6 +9,7 @@ from pathlib import Path
 from entitlements.contract.document import Contract
 from entitlements.contract.lock import LOCK_NAME, Lock, load_all, read_lock
 from entitlements.contract.lock_plan import changed_since_published
+from entitlements.contract.opaque_tokens import ambiguous
 from entitlements.errors import ContractsInvalid, Fault
 from entitlements.model import TokenProfile
 
@@ -70,6 +71,8 @@ def _pin_faults(folder: Path, lock: Lock, contracts: Mapping[tuple[str, str], Co
     file = str(folder / LOCK_NAME)
     faults = []
     for audience, pin in lock.pins.items():
+        served = [contracts.get((pin.contract, version)) for version in (pin.version, *pin.also)]
+        faults += ambiguous([contract for contract in served if contract is not None], file)
         for version in (pin.version, *pin.also):
             contract = contracts.get((pin.contract, version))
             if contract is None:

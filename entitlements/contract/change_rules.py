@@ -97,6 +97,10 @@ _PAIRS: tuple[tuple[tuple[str, str, str, str], tuple[str, str, str, str]], ...] 
         ("algorithm_removed", "tokens signed that way are refused", BREAKING, NONE),
     ),
     (
+        ("opaque_tokens_added", "tokens are accepted that only their issuer can judge", COMPATIBLE, REVIEW),
+        ("opaque_tokens_removed", "opaque tokens are refused", BREAKING, NONE),
+    ),
+    (
         ("lifetime_raised", "a token that was stolen or outlived its grant works for longer", COMPATIBLE, REVIEW),
         ("lifetime_lowered", "tokens in flight that live longer are refused", BREAKING, NONE),
     ),

@@ -9,6 +9,7 @@ from entitlements.contract.change_rules import BREAKING, RULES, WARNING, Change
 from entitlements.contract.document import ClaimSpec, Contract
 from entitlements.contract.links import successors
 from entitlements.contract.lock import version_key
+from entitlements.contract.opaque_tokens import opaque_changes
 from entitlements.contract.schema_changes import schema_changes
 from entitlements.model import JSON
 
@@ -56,6 +57,7 @@ def _profile(old: Contract, new: Contract) -> Iterator[Change]:
         yield Change("token_profile_changed", f"{place}.profile", "", old_kind, new_kind)
     else:
         yield from _rules(place, old, new)
+    yield from opaque_changes(old, new)
     yield from _members(
         "algorithm_removed", f"{place}.algorithms", {*before.algorithms} - {*after.algorithms}, "", gone=True
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from entitlements.contract.document import ALWAYS_DECLARED, Contract
 from entitlements.contract.links import CODE, link_faults, link_faults_of_step
+from entitlements.contract.opaque_tokens import ambiguous
 from entitlements.contract.steps import ContractFile
 from entitlements.errors import Fault
 from entitlements.profiles import DOCUMENTED_ONLY
@@ -33,6 +35,15 @@ def _unfollowed_links(file: ContractFile, older: ContractFile | None) -> list[Fa
     found = {fault.path: fault.message for fault in link_faults_of_step(older.contract, file.contract)} if older else {}
     found = {**found, **dict(link_faults(file.contract))}
     return [Fault(CODE, text, file.file, file.lines.line_of(path), path) for path, text in found.items()]
+
+
+def lint_opaque(file: ContractFile, older: ContractFile) -> list[Fault]:
+    """Warnings: what would keep the version before from being accepted beside this one."""
+    one, other = file.contract, older.contract
+    if one.profile.audience != other.profile.audience:
+        return []
+    faults = ambiguous([one, other], file.file)
+    return [replace(fault, line=file.lines.line_of(fault.path)) for fault in faults]
 
 
 def lint(contract: Contract) -> tuple[Fault, ...]:

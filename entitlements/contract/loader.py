@@ -21,7 +21,8 @@ from entitlements.contract.document import (
     RequestSpec,
     ScopeSpec,
 )
-from entitlements.contract.token_rules import canonical_rules, rule_faults, token_rules
+from entitlements.contract.opaque_tokens import canonical_opaque, opaque_tokens
+from entitlements.contract.token_rules import canonical_binding, canonical_rules, rule_faults, token_rules
 from entitlements.errors import ContractsInvalid, Fault, FolderUnreadable
 from entitlements.folder import CEILING, displayed, read_file, read_folder
 from entitlements.model import JSON, TokenProfile
@@ -215,6 +216,7 @@ def _freeze(document: Mapping[str, Any]) -> Contract:
             access["max_lifetime"],
             token_rules(access),
             access["sender_constrained"],
+            opaque_tokens(access),
         ),
         decision_path="/".join([*document["policy"]["package"].split("."), document["policy"]["rule"]]),
         reject_undeclared=document["undeclared_claims"] == "reject",
@@ -245,11 +247,6 @@ def _freeze_object(spec: Mapping[str, Any]) -> ObjectSpec:
     return ObjectSpec(properties, tuple(sorted(spec["required"])))  # type: ignore[arg-type]
 
 
-def _canonical_binding(sender_constrained: str) -> dict[str, JSON]:
-    """What the digest covers of sender constraint; nothing where bound tokens are refused, as they always were."""
-    return {} if sender_constrained == "refused" else {"sender_constrained": sender_constrained}
-
-
 def _canonical(
     document: Mapping[str, Any], claims: Mapping[str, ClaimSpec], scopes: Mapping[str, ScopeSpec]
 ) -> dict[str, JSON]:
@@ -268,7 +265,8 @@ def _canonical(
                 "algorithms": sorted(access["algorithms"]),
                 "max_lifetime": access["max_lifetime"],
                 **canonical_rules(token_rules(access)),
-                **_canonical_binding(access["sender_constrained"]),
+                **canonical_binding(access["sender_constrained"]),
+                **canonical_opaque(access),
             }
         },
         "undeclared_claims": document["undeclared_claims"],

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from entitlements.contract.document import Contract
 from entitlements.contract.lock import Lock, Pin, load_all, version_key
+from entitlements.contract.opaque_tokens import ambiguous
 from entitlements.errors import ContractsInvalid, Fault
 
 
@@ -49,6 +50,7 @@ def plan_lock(
             faults.append(Fault("version_not_older", text, str(folder)))
             continue
         contract = contracts[name, version]
+        faults += ambiguous([contract, *(contracts[name, older] for older in accepted)], str(folder / name))
         audience = contract.profile.audience
         if audience in planned:
             faults.append(Fault("audience_pinned_twice", f"two contracts serve `{audience}`"))

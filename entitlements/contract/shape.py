@@ -108,6 +108,16 @@ class AudienceShape(_Strict):
     values = _names(_CLAIM, required=True)
 
 
+class OpaqueShape(_Strict):
+    """Tokens that are introspected."""
+
+    prefix = fields.String(
+        load_default="",
+        validate=validate.Regexp(r"\A[A-Za-z0-9._~+/-]{1,64}\Z", error="must be 1 to 64 letters of a token (RFC 6750)"),
+    )
+    jwt = fields.String(load_default="verify", validate=validate.OneOf(["verify", "introspect"]))
+
+
 class AccessTokenShape(_Strict):
     """What an access token must be before its claims are looked at."""
 
@@ -123,6 +133,7 @@ class AccessTokenShape(_Strict):
     audience = fields.Nested(AudienceShape, load_default=None)
     audience_is = fields.String(load_default="", validate=validate.OneOf(AUDIENCE_IS))
     sender_constrained = fields.String(load_default=SENDER_CONSTRAINED[0], validate=validate.OneOf(SENDER_CONSTRAINED))
+    opaque = fields.Nested(OpaqueShape, load_default=None)
 
 
 class TokensShape(_Strict):

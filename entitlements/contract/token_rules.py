@@ -59,6 +59,11 @@ def canonical_rules(rules: TokenRules) -> dict[str, JSON]:
     }
 
 
+def canonical_binding(sender_constrained: str) -> dict[str, JSON]:
+    """What the digest covers of sender constraint; nothing where bound tokens are refused, as they always were."""
+    return {} if sender_constrained == "refused" else {"sender_constrained": sender_constrained}
+
+
 def rule_faults(document: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     """What is wrong with the rules of a document whose shape is right."""
     access = document["tokens"]["access_token"]

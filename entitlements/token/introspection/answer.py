@@ -222,7 +222,7 @@ def _of_jwt(token: str, question: Question, now: float) -> VerifiedClaims:
         raise
     if claims.issuer != question.issuer:
         raise refuse(Refusal.ISSUER_MISMATCH, "the introspection answer is of another issuer than the one asked")
-    return claims
+    return replace(claims, exchanged=True)
 
 
 def _invalid(message: str) -> IntrospectionUnavailable:

@@ -152,6 +152,12 @@ FIXTURES: list[tuple[str, Edit, set[str]]] = [
     ("values may not be shown", put("claims.mail.sensitivity", "secret"), {"sensitivity_raised"}),
     ("an algorithm comes", put("tokens.access_token.algorithms", ["ES256", "EdDSA", "RS256"]), {"algorithm_added"}),
     ("an algorithm goes", put("tokens.access_token.algorithms", ["ES256"]), {"algorithm_removed"}),
+    ("opaque tokens are permitted", put("tokens.access_token.opaque", {}), {"opaque_tokens_added"}),
+    (
+        "all tokens are introspected",
+        put("tokens.access_token.opaque", {"jwt": "introspect"}),
+        {"opaque_tokens_added", "token_profile_changed"},
+    ),
     ("tokens live longer", put("tokens.access_token.max_lifetime", 601), {"lifetime_raised"}),
     ("tokens live shorter", put("tokens.access_token.max_lifetime", 599), {"lifetime_lowered"}),
     (

@@ -38,6 +38,7 @@ def fixtures(tmp_path_factory: pytest.TempPathFactory) -> list[Fixture]:
     ignoring = contract(edited(put("undeclared_claims", "ignore")), folder)
     retyped = replace(base, canonical=_with_profile(base.canonical))
     told = contract(edited(put("tokens.access_token.audience_is", "client")), folder)
+    opaque = contract(edited(put("tokens.access_token.opaque", {})), folder)
     always = frozenset(ALWAYS)
     return [
         *found,
@@ -45,6 +46,7 @@ def fixtures(tmp_path_factory: pytest.TempPathFactory) -> list[Fixture]:
         (base, more, always, always),
         (base, patch, always, frozenset()),
         (ignoring, base, others, frozenset({"undeclared_tightened"})),
+        (opaque, base, others, frozenset({"opaque_tokens_removed"})),
         (base, retyped, others, frozenset({"token_profile_changed"})),
         (base, told, others, frozenset({"token_profile_changed"})),
     ]

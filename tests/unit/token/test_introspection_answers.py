@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from entitlements.errors import EntitlementsError, IntrospectionUnavailable, TokenRejected
-from entitlements.model import PartHealth, TokenProfile, VerifiedClaims
+from entitlements.model import OpaqueTokens, PartHealth, TokenProfile, VerifiedClaims
 from entitlements.profiles import PROFILES, introspected, scopes_of, subject_of
 from entitlements.token import KeySet, SigningKey, TokenVerifier, VerificationKey, generate_key, mint, parse_key_set
 from entitlements.token.introspection import Answer, AnswerForm, Question, judge
@@ -410,7 +410,8 @@ def admitted(values: Mapping[str, Any]) -> Any:
     """What the orders contract makes of an answer."""
     from entitlements.contract import admit, load_catalog
 
-    contract = next(c for c in load_catalog(FOLDER.parents[2] / "contracts").contracts if c.name == "orders")
+    served = next(c for c in load_catalog(FOLDER.parents[2] / "contracts").contracts if c.name == "orders")
+    contract = replace(served, profile=replace(served.profile, opaque=OpaqueTokens()))
     rules = asked(issuer=contract.profile.issuer, audience=contract.profile.audience)
     return admit(contract, judge(json_answer(values), rules, NOW))
 
