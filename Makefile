@@ -53,8 +53,8 @@ build/lowest/.installed: requirements-lowest.lock pyproject.toml
 	@cd build && lowest/bin/entitlements --version
 	@touch $@
 
-lowest: setup build/lowest/.installed ## run the fast tests with the oldest packages that pyproject.toml permits
-	@build/lowest/bin/python -m pytest $(PARALLEL) $(FAST)
+lowest: setup build/lowest/.installed ## run the fast tests and those of the wire with the oldest packages permitted
+	@build/lowest/bin/python -m pytest $(PARALLEL) $(FAST) tests/wire
 
 nightly: setup lowest ## run every test with new random examples and more of them, the whole compliance suite and the fuzzer
 	@HYPOTHESIS_PROFILE=nightly COMPLIANCE=all $(BIN)/python -m pytest $(PARALLEL)
