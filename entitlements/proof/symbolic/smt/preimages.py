@@ -10,12 +10,14 @@ import json
 import re
 
 from entitlements.proof.symbolic.smt.regex import smt_regex, text_literal
+from entitlements.proof.symbolic.smt.regex_syntax import CONTRACT
 from entitlements.proof.symbolic.terms.string_terms import (
     GLOB,
     HAS_PIECE,
     INFIX,
     LOWER,
     MATCHES,
+    PATTERN,
     PIECE,
     PIECES,
     PREFIX,
@@ -57,6 +59,8 @@ def language_of(predicate: str, parameter: str, case: str = "") -> str | None:
     """The texts that meet a predicate, or do in one case (`lower` or `upper`); None where they are not known."""
     if predicate == MATCHES:
         return None if case else smt_regex(parameter)
+    if predicate == PATTERN:
+        return None if case else smt_regex(parameter, CONTRACT)
     if predicate == GLOB:
         return None if case else _glob(*json.loads(parameter))
     if predicate in (PIECES, HAS_PIECE):

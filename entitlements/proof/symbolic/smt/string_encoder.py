@@ -17,7 +17,7 @@ from entitlements.proof.symbolic.terms.string_terms import (
     HAS_PIECE,
     INFIX,
     LOWER,
-    MATCHES,
+    PATTERN,
     PIECES,
     PREFIX,
     SUFFIX,
@@ -117,7 +117,7 @@ class TextWriter:
         else:
             parts += [f"(<= {least} (str.len {text}))"] if least else []
             parts += [f"(<= (str.len {text}) {most})"] if most is not None else []
-        regex = self._language(MATCHES, schema["pattern"]) if "pattern" in schema else ""
+        regex = self._language(PATTERN, schema["pattern"]) if "pattern" in schema else ""
         if regex:
             parts.append(f"(str.in_re {text} {regex})")
         if regex is None or "format" in schema:

@@ -11,6 +11,8 @@ from typing import Any, Final
 from entitlements.proof.symbolic.terms.term import BOOL, INT, TEXT, Term, make, number, text
 
 PREFIX, SUFFIX, INFIX, MATCHES, GLOB, CONFORMS = "prefix", "suffix", "infix", "matches", "glob", "conforms"
+# The `pattern` of a contract, which its validator reads otherwise than OPA reads an expression.
+PATTERN = "pattern"
 PIECES, HAS_PIECE = "pieces", "has_piece"
 PIECE, TRIM_PREFIX, TRIM_SUFFIX = "piece", "trim_prefix", "trim_suffix"
 LOWER, UPPER, TRIM, TRIM_LEFT, TRIM_RIGHT = "lower", "upper", "trim", "trim_left", "trim_right"

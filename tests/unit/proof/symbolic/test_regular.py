@@ -15,6 +15,7 @@ from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.errors import NotFollowed
 from entitlements.proof.symbolic.smt.preimages import language_of, only
 from entitlements.proof.symbolic.smt.regex import smt_regex, text_literal
+from entitlements.proof.symbolic.smt.regex_syntax import CONTRACT
 from entitlements.proof.symbolic.smt.solver import SAT, Solver
 
 LETTERS = [
@@ -46,6 +47,11 @@ LETTERS = [
     "$",
     "]",
     "&",
+    "k",
+    "K",
+    "s",
+    "\u017f",
+    "!",
 ]
 text = st.lists(st.sampled_from(LETTERS), max_size=6).map("".join)
 atoms = st.sampled_from(
@@ -91,6 +97,22 @@ atoms = st.sampled_from(
         r"\x61",
         r"[\w-]",
         "[+--]",
+        r"\S",
+        r"\D",
+        r"\t",
+        r"\x{e9}",
+        r"\x0a",
+        "[^\\s]",
+        "[[:punct:]k]",
+        "(?i:k)",
+        "(?i:[^s])",
+        "(?i:\\w)",
+        "(?s:.)",
+        "(?P<n>a)",
+        "(?<n>b)",
+        "[a&&b]",
+        "[é-ü]",
+        r"\!",
     ]
 )
 repeated = st.builds(
@@ -104,7 +126,7 @@ grouped = st.builds(
 )
 pattern = st.builds(
     lambda front, parts, back: front + "".join(parts) + back,
-    st.sampled_from(["", "^", "(?i)", "^^"]),
+    st.sampled_from(["", "^", "(?i)", "^^", r"\A", "(?i)^", "(?s)"]),
     st.lists(
         st.one_of(sequence, grouped, grouped.map(lambda g: "(?:" + g[1:]), st.just("|"), st.just("^b"), st.just("a$")),
         max_size=3,
@@ -155,7 +177,7 @@ def test_a_pattern_matches_as_opa_matches_it(
 def test_a_pattern_matches_as_the_contract_matches_it(patterns: list[str], texts: list[str], solver: Solver) -> None:
     rows = []
     for one in patterns:
-        regex = smt_regex(one)
+        regex = smt_regex(one, CONTRACT)
         if regex is None:
             continue
         schema = {"type": "string", "pattern": one}
@@ -239,3 +261,38 @@ def test_texts_that_look_like_escapes_come_back_as_they_were(text: str, solver: 
 def test_a_text_that_the_solver_cannot_hold_is_not_followed(text: str) -> None:
     with pytest.raises(NotFollowed):
         text_literal(text)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "followed"),
+    [
+        ("^a$|^b$", True),
+        ("^(a|b)$", True),
+        ("(^a|b$)", True),
+        (r"\Aa\z", True),
+        ("a{2}{3}", False),
+        ("((a{40}){40})", False),
+        ("a**", False),
+        ("a++", False),
+        ("(?m)^a", False),
+        (r"a\b", False),
+        (r"\pL", False),
+        (r"\Qa.b\E", False),
+        (r"\101", False),
+        ("(?P<n>a)(?P<n>b)", False),
+        ("(?=a)", False),
+        ("(?<!a)b", False),
+        ("a(^b)c", False),
+        ("(" * 500 + ")" * 500, False),
+        ("(", False),
+        (")", False),
+        ("[a", False),
+        ("[b-a]", False),
+        ("\\", False),
+        ("a{1001}", False),
+        ("(?i)é", False),
+    ],
+    ids=str,
+)
+def test_an_expression_is_followed_or_not(pattern: str, followed: bool) -> None:
+    assert (smt_regex(pattern) is not None) is followed
