@@ -277,6 +277,23 @@ class PartHealth:
         return "; ".join(problem.text for problem in self.problems)
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What operators are told of one document that is fetched from an issuer.
+
+    what: `keys` or `metadata`; source: its address or file; age: seconds since it was last confirmed, None where none
+    is usable; failures: fetches that failed since the start; last_failure: the code of the last one, empty for none;
+    last_failure_age: seconds since then.
+    """
+
+    what: str
+    source: str
+    age: float | None
+    failures: int = 0
+    last_failure: str = ""
+    last_failure_age: float | None = None
+
+
 def not_ready(code: str, text: str, detail: Mapping[str, JSON] | None = None) -> PartHealth:
     """The health of a part that cannot serve."""
     return PartHealth(False, (Problem(code, text),), detail or {})

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from entitlements.contract import Catalog
 from entitlements.decision_log import MASKED, JsonLinesLog, Masking
 from entitlements.engine import PolicyEngine
-from entitlements.model import JSON, PartHealth, Problem, not_ready
+from entitlements.model import JSON, Fetched, PartHealth, Problem, not_ready
 from entitlements.pair import Pair
 from entitlements.pairs import Offer, ServedPairs
 from entitlements.token import KeySource
@@ -60,11 +60,13 @@ def readiness_of(
     watched: the health of whoever takes up edits and locks; keys: by issuer; today: by the wall clock.
     """
     offer = served.offer
-    by_issuer = {issuer: source.health(time.monotonic()) for issuer, source in keys.items()}
+    now = time.monotonic()
+    by_issuer = {issuer: source.health(now) for issuer, source in keys.items()}
+    fetched = {issuer: source.fetched(now) for issuer, source in keys.items()}
     parts = {
         "contracts": _contracts_health(offer, watched, today, unlocked=unlocked),
         "engine": _engine_health(engine.health(), served),
-        "keys": _keys_health(by_issuer, {issuer: source.leaked for issuer, source in keys.items()}),
+        "keys": keys_health(by_issuer, fetched, {issuer: source.leaked for issuer, source in keys.items()}),
         "decision_log": log,
     }
     lacking = tuple(problem.code for name in _NEEDED if not parts[name].ready for problem in parts[name].problems)
@@ -153,7 +155,11 @@ def _other_version(pair: Pair) -> str:
     return f"the release was proved with OPA {pair.engine_version}, and the engine is another version"
 
 
-def _keys_health(by_issuer: Mapping[str, PartHealth], leaked: Mapping[str, Sequence[str]]) -> PartHealth:
+def keys_health(
+    by_issuer: Mapping[str, PartHealth],
+    fetched: Mapping[str, Sequence[Fetched]],
+    leaked: Mapping[str, Sequence[str]],
+) -> PartHealth:
     """Ready while the tokens of one issuer can be verified."""
     problems = [
         Problem(problem.code, f"{issuer}: {problem.text}")
@@ -164,4 +170,20 @@ def _keys_health(by_issuer: Mapping[str, PartHealth], leaked: Mapping[str, Seque
         {"code": "key_leaked", "issuer": issuer, "kid": kid} for issuer, kids in leaked.items() for kid in kids
     ]
     ready = any(health.ready for health in by_issuer.values())
-    return PartHealth(ready, tuple(problems), {"issuers": [*by_issuer], "alarms": alarms})
+    told: dict[str, JSON] = {issuer: [_fetched(one) for one in documents] for issuer, documents in fetched.items()}
+    return PartHealth(ready, tuple(problems), {"issuers": [*by_issuer], "fetched": told, "alarms": alarms})
+
+
+def _fetched(one: Fetched) -> JSON:
+    return {
+        "what": one.what,
+        "source": one.source,
+        "age_seconds": _rounded(one.age),
+        "failures": one.failures,
+        "last_failure": one.last_failure,
+        "last_failure_age_seconds": _rounded(one.last_failure_age),
+    }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(max(seconds, 0.0), 3)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from entitlements.errors import Fault, StartupFault
+from entitlements.errors import StartupFault
 from entitlements.folder import CEILING, Limits
-
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+from entitlements.settings_reader import SettingsReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +33,14 @@ VARIABLES = (
     Variable(
         "ENTITLEMENTS_KEYS",
         "",
-        "key sets, `issuer=file` or `issuer=URL`, separated by blanks; each issuer of a pinned contract needs one",
+        "key sets, `issuer=discover` (the issuer's metadata tells the address), `issuer=URL` or `issuer=file`, "
+        "separated by whitespace; each issuer of a pinned contract needs one",
+    ),
+    Variable(
+        "ENTITLEMENTS_ISSUER_HOSTS",
+        "",
+        "hosts that an issuer's metadata may name beside its own, `issuer=host` or `issuer=host:port`, "
+        "separated by whitespace",
     ),
     Variable("ENTITLEMENTS_KEYS_MAX_STALE", "3600", "seconds that a key set may serve while it cannot be refreshed"),
     Variable(
@@ -101,8 +103,9 @@ _DEFAULTS = {variable.name: variable.default for variable in VARIABLES}
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything the service can be told. Times are in seconds; `keys` maps an issuer to a file path or URL.
+    """Everything the service can be told. Times are in seconds.
 
+    keys: by issuer a file path, a URL or `discover`;
     unlocked: serve policies that nobody locked, for development; a flag of the command line, never of the environment.
     """
 
@@ -110,6 +113,7 @@ class Settings:
     policies: Path
     default_audience: str
     keys: Mapping[str, str]
+    issuer_hosts: Mapping[str, tuple[str, ...]]
     keys_max_stale: int
     keys_refresh: int
     keys_cooldown: int
@@ -137,7 +141,7 @@ class Settings:
 
 def load_settings(environment: Mapping[str, str]) -> Settings:
     """Check the environment and freeze it. Raises StartupFault `settings_invalid` with every fault at once."""
-    reader = _Reader(environment)
+    reader = SettingsReader(environment, _DEFAULTS)
     reader.refuse_unknown_names()
     host, port = reader.listen("ENTITLEMENTS_LISTEN")
     settings = Settings(
@@ -145,6 +149,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         policies=Path(reader.text("ENTITLEMENTS_POLICIES")),
         default_audience=reader.text("ENTITLEMENTS_DEFAULT_AUDIENCE"),
         keys=reader.keys("ENTITLEMENTS_KEYS"),
+        issuer_hosts=reader.hosts("ENTITLEMENTS_ISSUER_HOSTS"),
         keys_max_stale=reader.integer("ENTITLEMENTS_KEYS_MAX_STALE", 10, 86400),
         keys_refresh=reader.integer("ENTITLEMENTS_KEYS_REFRESH", 5, 86400),
         keys_cooldown=reader.integer("ENTITLEMENTS_KEYS_COOLDOWN", 1, 3600),
@@ -174,127 +179,3 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     if reader.faults:
         raise StartupFault("settings_invalid", "the settings cannot be used", reader.faults)
     return settings
-
-
-class _Reader:
-    """Reads one variable after another and collects what is wrong with each."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-        self.faults: list[Fault] = []
-
-    def _fault(self, name: str, message: str) -> None:
-        self.faults.append(Fault("setting_invalid", message, path=name))
-
-    def refuse_unknown_names(self) -> None:
-        # A misspelt setting must not silently fall back to its default.
-        for name in sorted(self._environment):
-            if name.startswith("ENTITLEMENTS_") and name not in _DEFAULTS:
-                self._fault(name, "no such setting")
-
-    def text(self, name: str) -> str:
-        return self._environment.get(name, "").strip() or _DEFAULTS[name]
-
-    def integer(self, name: str, low: int, high: int) -> int:
-        text = self.text(name)
-        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
-            self._fault(name, f"must be a whole number from {low} to {high}")
-            return low
-        return int(text)
-
-    def listen(self, name: str) -> tuple[str, int]:
-        match = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})", self.text(name))
-        if match is None or not 1 <= int(match[2]) <= 65535:
-            self._fault(name, "must be `host:port`, for example `127.0.0.1:8080`")
-            return "", 0
-        return match[1].strip("[]"), int(match[2])
-
-    def url(self, name: str) -> str:
-        text = self.text(name)
-        if text.startswith("unix://"):
-            path = text.removeprefix("unix://")
-            if not path.startswith("/") or len(os.fsencode(path)) > 100:
-                self._fault(name, "must be `unix:///` and an absolute path of 100 bytes at most")
-            return text
-        if text and not _is_plain_url(text):
-            self._fault(
-                name,
-                "must be an `http://` or `https://` address without user, path, query or fragment, or `unix:///path`",
-            )
-        return text.rstrip("/")
-
-    def plain_http(self, name: str, address: str) -> bool:
-        """Whether the address is one of another host without TLS; a fault where that is not permitted."""
-        permitted = self.text(name)
-        if permitted not in {"yes", "no"}:
-            self._fault(name, "must be `yes` or `no`")
-        text = self.text(address)
-        if not text.startswith("http://") or not _is_plain_url(text) or urlsplit(text).hostname in LOOPBACK:
-            return False
-        if permitted != "yes":
-            self._fault(
-                address,
-                "sends tokens and decisions in the clear to another host: use `https://`, "
-                f"or set {name}=yes where nobody else is on that network",
-            )
-        return True
-
-    def opa_token(self, name: str, file_name: str) -> str:
-        text, file = self.text(name), self.text(file_name)
-        if file:
-            if text:
-                self._fault(file_name, f"names a token beside {name}: set one of them")
-            return self.token(file_name)
-        self._check_token(name, text)
-        return text
-
-    def token(self, name: str) -> str:
-        """The bearer token in a file; empty where the setting names none."""
-        file = self.text(name)
-        text = self._secret(name, Path(file)) if file else ""
-        self._check_token(name, text)
-        return text
-
-    def _check_token(self, name: str, text: str) -> None:
-        if text and not re.fullmatch(r"[\x21-\x7e]{16,}", text):
-            self._fault(name, "must be 16 or more printable characters without blanks")
-
-    def _secret(self, name: str, file: Path) -> str:
-        try:
-            descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
-            with os.fdopen(descriptor, "rb") as opened:
-                mode = os.fstat(descriptor).st_mode
-                if not stat.S_ISREG(mode) or mode & 0o027:
-                    self._fault(name, f"`{file}` can be read by everybody or written by others: run `chmod 640 {file}`")
-                    return ""
-                text = opened.read(4096).decode("ascii").strip()
-        except (OSError, ValueError):
-            self._fault(name, f"`{file}` cannot be read as a token")
-            return ""
-        if not text:
-            self._fault(name, f"`{file}` is empty")
-        return text
-
-    def keys(self, name: str) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for entry in self.text(name).split():
-            issuer, separator, location = entry.partition("=")
-            if not separator or not location or not issuer.startswith(("https://", "http://")):
-                self._fault(name, "each entry must be `issuer=file` or `issuer=URL`")
-            elif issuer in found:
-                self._fault(name, f"names the issuer `{issuer}` twice")
-            elif location.startswith("http://") and urlsplit(location).hostname not in LOOPBACK:
-                self._fault(name, f"the key set of `{issuer}` must come over `https://`")
-            else:
-                found[issuer] = location
-        return found
-
-
-def _is_plain_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        port_is_fine = parts.port is None or parts.port > 0
-    except ValueError:
-        return False
-    extras = (parts.username, parts.password, parts.path.strip("/"), parts.query, parts.fragment)
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and port_is_fine and not any(extras)

@@ -17,6 +17,7 @@ from entitlements.engine.private_folder import private_base
 from entitlements.errors import Fault, StartupFault
 from entitlements.folder import read_file
 from entitlements.key_ring import KeyRing
+from entitlements.model import Fetched
 from entitlements.pairs import Folders, Offer, ServedPairs, fingerprint, locked_offer, unlocked_offer
 from entitlements.pdp import PolicyDecisionPoint
 from entitlements.readiness import Readiness, log_health, readiness_of
@@ -35,6 +36,7 @@ class Service:
     served: ServedPairs
     readiness: Callable[[], Readiness]
     leaked_keys: Callable[[], Mapping[str, Sequence[str]]]
+    fetched: Callable[[], Mapping[str, Sequence[Fetched]]]
     log_counts: Callable[[], Mapping[str, int]]
     days_left: Callable[[], Mapping[tuple[str, str], int]]
     close: Callable[[], None]
@@ -115,7 +117,9 @@ def build(settings: Settings) -> Service:
         keys.close()
         log.close()
 
-    return Service(pdp, served, readiness, leaked_keys, log.counts, lambda: served.days_left(_today()), close)
+    return Service(
+        pdp, served, readiness, leaked_keys, keys.fetched, log.counts, lambda: served.days_left(_today()), close
+    )
 
 
 def preflight(settings: Settings) -> None:

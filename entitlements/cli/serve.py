@@ -8,7 +8,8 @@ import click
 
 from entitlements.cli import render
 from entitlements.errors import StartupFault
-from entitlements.settings import LOOPBACK, VARIABLES
+from entitlements.settings import VARIABLES
+from entitlements.settings_reader import LOOPBACK
 from entitlements.wiring import preflight
 
 _SETTINGS = "\n".join(

@@ -5,6 +5,7 @@ the contract's, and what they grant is the policy's.
 """
 
 from entitlements.token.codes import Refusal
+from entitlements.token.discovery import DiscoveredAddress
 from entitlements.token.http_keys import HttpKeys
 from entitlements.token.inspection import InspectedToken, inspect
 from entitlements.token.jwks import KeySet, SkippedKey, parse_key_set
@@ -18,6 +19,7 @@ from entitlements.token.verifier import TokenVerifier
 
 __all__ = [
     "SUPPORTED_ALGORITHMS",
+    "DiscoveredAddress",
     "FileKeys",
     "HttpKeys",
     "InspectedToken",

@@ -13,13 +13,14 @@ from __future__ import annotations
 import math
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from entitlements.errors import KeysUnavailable, StartupFault
-from entitlements.model import PartHealth, Problem
+from entitlements.model import Fetched, PartHealth, Problem
+from entitlements.token.discovery import FixedAddress, KeyAddress
 from entitlements.token.fetch_budget import FetchBudget
+from entitlements.token.fetch_log import FetchLog
 from entitlements.token.jwks import MAX_SET_BYTES, KeySet, no_such_key, parse_key_set
-from entitlements.token.key_fetch import check_url, fetch
 from entitlements.token.key_source import LeakAlarm, RemovedKeys, describe, no_key_set
 from entitlements.token.signature import VerificationKey
 
@@ -37,7 +38,8 @@ class _Flight:
 class HttpKeys:
     """See the module. All times in seconds; every `now` is of `time.monotonic()`.
 
-    url: `https://`, or `http://` on a loopback host; timeout: for one whole fetch; wait: how long a question waits for
+    url: `https://`, or `http://` on a loopback host, or what finds the address;
+    timeout: for one whole fetch; wait: how long a question waits for
     one, None for as long as it takes; max_bytes: the largest document;
     refresh_after: age from which the set is fetched anew in the background; cooldown: least time between two fetches
     once unknown key ids have caused a burst of three;
@@ -47,7 +49,7 @@ class HttpKeys:
 
     def __init__(
         self,
-        url: str,
+        url: str | KeyAddress,
         *,
         timeout: float = 2.0,
         wait: float | None = None,
@@ -59,15 +61,13 @@ class HttpKeys:
     ) -> None:
         if min(timeout, max_bytes, refresh_after, cooldown, max_stale) <= 0:
             raise StartupFault("key_source_invalid", "the limits of a key source must be greater than zero")
-        self._url = check_url(url)
+        self._address = FixedAddress(url, max_bytes=max_bytes, ca_file=ca_file) if isinstance(url, str) else url
         self._timeout = timeout
         self._wait = timeout if wait is None else min(wait, timeout)
-        self._max_bytes = max_bytes
         # A short maximum age must not pass before the first refresh: then every set would go stale under traffic.
         self._refresh_after = min(refresh_after, max_stale / 2)
         self._cooldown = cooldown
         self._max_stale = max_stale
-        self._ca_file = ca_file
         self._lock = threading.Lock()
         self._budget = FetchBudget(BURST, cooldown)
         self._known: KeySet | None = None
@@ -77,7 +77,7 @@ class HttpKeys:
         self._flight: _Flight | None = None
         self._launched = self._landed = 0
         self._slow = False
-        self._problem: Problem | None = None
+        self._log = FetchLog()
         self._generation = 0
         self._leaks = LeakAlarm()
         self._closed = False
@@ -126,7 +126,14 @@ class HttpKeys:
             self._refresh_if_old(now)
             known = self._usable(now)
             age = now - self._fetched if known else None
-            return describe(known, self._problem, age, self._generation, self._leaks.names)
+            found = describe(known, self._log.problem, age, self._generation, self._leaks.names)
+            return replace(found, problems=(*found.problems, *self._address.problems(now)))
+
+    def fetched(self, now: float) -> tuple[Fetched, ...]:
+        """See KeySource.fetched."""
+        with self._lock:
+            age = now - self._fetched if self._usable(now) else None
+            return (self._log.told("keys", self._address.source, age, now), *self._address.fetched(now))
 
     def close(self) -> None:
         """Start no more fetches and wait for the running one."""
@@ -153,11 +160,11 @@ class HttpKeys:
         known = self._usable(now)
         if self._landed > asked:
             # A whole set that was asked for after the question is the issuer's word on it.
-            raise no_such_key() if known is not None and self._problem is None else self._not_now(now)
+            raise no_such_key() if known is not None and self._log.problem is None else self._not_now(now)
         old_name = known is not None and kid is not None and (kid in known.names or kid in self._removed)
         flight = self._flight or self._launch_for(now, old_name=old_name)
         # Nobody waits for an endpoint that fails or is slow, while other keys are known: all threads would wait.
-        patient = known is None or self._problem is None
+        patient = known is None or self._log.problem is None
         if flight is not None and patient and not self._slow:
             return flight
         raise no_such_key() if old_name else self._not_now(now)
@@ -196,7 +203,7 @@ class HttpKeys:
         try:
             thread.start()
         except RuntimeError:
-            self._problem = Problem("keys_fetch_failed", "no thread can be started to fetch the key set")
+            self._log.failed(Problem("keys_fetch_failed", "no thread can be started to fetch the key set"), now)
             return None
         self._launched = number
         self._flight = _Flight(thread, number)
@@ -211,8 +218,7 @@ class HttpKeys:
         problem: Problem | None = Problem("keys_fetch_failed", "the fetch of the key set was cut short")
         begun = time.monotonic()
         try:
-            data = fetch(self._url, timeout=self._timeout, max_bytes=self._max_bytes, ca_file=self._ca_file)
-            found, problem = parse_key_set(data), None
+            found, problem = parse_key_set(self._address.read(started, self._timeout)), None
         except KeysUnavailable as error:
             problem = Problem(error.code, error.message)
         finally:
@@ -221,9 +227,11 @@ class HttpKeys:
     def _land(self, started: float, number: int, found: KeySet | None, problem: Problem | None, *, slow: bool) -> None:
         with self._lock:
             self._flight, self._landed, self._slow = None, number, slow
-            self._problem = problem
+            if problem is not None:
+                self._log.failed(problem, started)
             if found is None:
                 return
+            self._log.succeeded()
             # As old as the request that asked for it: never younger than what the server said.
             self._fetched = started
             self._leaks.note(found)

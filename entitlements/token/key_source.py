@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Protocol
 
 from entitlements.errors import KeysUnavailable
-from entitlements.model import PartHealth, Problem, not_ready
+from entitlements.model import Fetched, PartHealth, Problem, not_ready
+from entitlements.token.fetch_log import FetchLog
 from entitlements.token.jwks import MAX_SET_BYTES, KeySet, no_such_key, parse_key_set
 from entitlements.token.signature import VerificationKey
 
@@ -53,6 +54,9 @@ class KeySource(Protocol):
 
     def health(self, now: float) -> PartHealth:
         """Whether a set of keys serves, and what keeps it from being fresh; `now` in seconds of `time.monotonic()`."""
+
+    def fetched(self, now: float) -> tuple[Fetched, ...]:
+        """Where the keys come from, how old they are and what failed, for operators; the keys come first."""
 
     def close(self) -> None:
         """Stop whatever runs in the background."""
@@ -146,7 +150,7 @@ class FileKeys:
         self._confirmed = 0.0
         self._looked: float | None = None
         self._read: bytes | None = None
-        self._problem: Problem | None = None
+        self._log = FetchLog()
         self._generation = 0
         self._leaks = LeakAlarm()
 
@@ -180,7 +184,7 @@ class FileKeys:
         key = known.get(kid, algorithm)
         if key is not None:
             return key
-        if self._problem and kid not in known.names:
+        if self._log.problem and kid not in known.names:
             raise KeysUnavailable("key_not_confirmed", "the token's key is not known, and the file cannot be read")
         raise no_such_key()
 
@@ -193,7 +197,13 @@ class FileKeys:
             self._look_if_due(now)
             known = self._usable(now)
             age = now - self._confirmed if known else None
-            return describe(known, self._problem, age, self._generation, self._leaks.names)
+            return describe(known, self._log.problem, age, self._generation, self._leaks.names)
+
+    def fetched(self, now: float) -> tuple[Fetched, ...]:
+        """See KeySource.fetched."""
+        with self._lock:
+            age = now - self._confirmed if self._usable(now) else None
+            return (self._log.told("keys", str(self._path), age, now),)
 
     def close(self) -> None:
         """Nothing runs in the background."""
@@ -211,19 +221,20 @@ class FileKeys:
             data = _content(self._path)
             if data != self._read:
                 # Remembered before parsing: a broken file is parsed once, not at every look.
-                unread = Problem("keys_fetch_failed", "the key set file was not read to its end")
-                self._read, self._problem = data, unread
+                self._log.problem = Problem("keys_fetch_failed", "the key set file was not read to its end")
+                self._read = data
                 self._accept(parse_key_set(data))
         except OSError as error:
             text = f"the key set file cannot be read: {os.strerror(error.errno or 0)}"
-            self._read, self._problem = None, Problem("keys_fetch_failed", text)
+            self._read = None
+            self._log.failed(Problem("keys_fetch_failed", text), now)
         except KeysUnavailable as error:
-            self._problem = Problem(error.code, error.message)
-        if not self._problem:
+            self._log.failed(Problem(error.code, error.message), now)
+        if self._log.problem is None:
             self._confirmed = now
 
     def _accept(self, found: KeySet) -> None:
-        self._problem = None
+        self._log.succeeded()
         self._leaks.note(found)
         if self._known is None or found.digest != self._known.digest:
             self._generation += 1

@@ -6,13 +6,14 @@ and 17 names an issuer through.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from entitlements.model import Decision
+from entitlements.model import Decision, Fetched
 from entitlements.readiness import Readiness
 from entitlements.web.metrics_names import WithoutNames
 
@@ -78,6 +79,10 @@ class Metrics:
     def watch_keys(self, leaked: Callable[[], Mapping[str, Sequence[str]]]) -> None:
         """Show for each issuer the keys that it gave away; `leaked` is asked whenever the metrics are read."""
         self._registry.register(_LeakedKeys(leaked))
+
+    def watch_issuers(self, fetched: Callable[[], Mapping[str, Sequence[Fetched]]]) -> None:
+        """Show what is fetched from each issuer; `fetched` is asked whenever the metrics are read."""
+        self._registry.register(_Issuers(fetched))
 
     def watch_log(self, counts: Callable[[], Mapping[str, int]]) -> None:
         """Show what happened to the decision log's file; `counts` is asked whenever the metrics are read."""
@@ -150,6 +155,33 @@ class _LeakedKeys(Collector):
             for name in names:
                 family.add_metric([issuer, name], 1)
         yield family
+
+
+class _Issuers(Collector):
+    def __init__(self, fetched: Callable[[], Mapping[str, Sequence[Fetched]]]) -> None:
+        self._fetched = fetched
+
+    def collect(self) -> Iterator[Metric]:
+        ages = GaugeMetricFamily(
+            "entitlements_issuer_age_seconds",
+            "Seconds since a document of an issuer was last confirmed, +Inf where none is usable.",
+            labels=["issuer", "what", "source"],
+        )
+        failures = CounterMetricFamily(
+            "entitlements_issuer_fetch_failures", "Fetches that failed since the start.", labels=["issuer", "what"]
+        )
+        last = GaugeMetricFamily(
+            "entitlements_issuer_last_failure_seconds",
+            "Seconds since a fetch last failed, by its code.",
+            labels=["issuer", "what", "code"],
+        )
+        for issuer, documents in self._fetched().items():
+            for one in documents:
+                ages.add_metric([issuer, one.what, one.source], math.inf if one.age is None else one.age)
+                failures.add_metric([issuer, one.what], one.failures)
+                if one.last_failure_age is not None:
+                    last.add_metric([issuer, one.what, one.last_failure], one.last_failure_age)
+        yield from (ages, failures, last)
 
 
 class _LogEvents(Collector):

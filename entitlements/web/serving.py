@@ -34,6 +34,7 @@ class Application(Door):
     def __init__(self, service: Service, settings: Settings) -> None:
         metrics = Metrics()
         metrics.watch_keys(service.leaked_keys)
+        metrics.watch_issuers(service.fetched)
         metrics.watch_log(service.log_counts)
         metrics.watch_readiness(service.readiness)
         metrics.watch_approvals(service.days_left)

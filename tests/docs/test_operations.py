@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from entitlements.model import PartHealth, Problem
+from entitlements.model import Fetched, PartHealth, Problem
 from entitlements.readiness import Readiness
 from entitlements.web.metrics import Metrics
 
@@ -20,6 +20,8 @@ def exposed() -> dict[str, set[str]]:
     """Every metric by its name in Prometheus, with its labels."""
     metrics = Metrics()
     metrics.watch_keys(lambda: {"https://login.example.com": ["k"]})
+    failed = Fetched("keys", "https://login.example.com/jwks", 1.0, 1, "keys_fetch_failed", 5.0)
+    metrics.watch_issuers(lambda: {"https://login.example.com": [failed]})
     metrics.watch_log(lambda: {"lost": 0})
     metrics.watch_approvals(lambda: {("https://a.example", "shop"): 3})
     part = PartHealth(True, (Problem("keys_fetch_failed", "it is down"),))

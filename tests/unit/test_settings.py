@@ -104,6 +104,7 @@ def test_each_setting_has_its_limits(name: str, good: list[str], bad: list[str])
             {"https://a": "/k.json", "https://b": "https://b/jwks?x=1"},
         ),
         ("https://a=http://127.0.0.1:9/jwks", {"https://a": "http://127.0.0.1:9/jwks"}),
+        ("https://a/b=discover https://c/=discover", {"https://a/b": "discover", "https://c/": "discover"}),
     ],
 )
 def test_key_sets_are_read(text: str, keys: dict[str, str]) -> None:
@@ -114,6 +115,30 @@ def test_key_sets_are_read(text: str, keys: dict[str, str]) -> None:
 def test_bad_key_set_is_refused(text: str) -> None:
     with pytest.raises(StartupFault):
         load_settings({"ENTITLEMENTS_KEYS": text})
+
+
+def test_hosts_of_an_issuer_are_read() -> None:
+    text = "https://a=keys.example https://a=keys.example:8443 https://b=[::1]:9"
+    hosts = load_settings({"ENTITLEMENTS_ISSUER_HOSTS": text}).issuer_hosts
+    assert hosts == {"https://a": ("keys.example", "keys.example:8443"), "https://b": ("[::1]:9",)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://a",
+        "https://a=",
+        "a=b",
+        "https://a=https://b",
+        "https://a=b/c",
+        "https://a=B",
+        "https://a=b:0",
+        "https://a=*",
+    ],
+)
+def test_bad_host_of_an_issuer_is_refused(text: str) -> None:
+    with pytest.raises(StartupFault):
+        load_settings({"ENTITLEMENTS_ISSUER_HOSTS": text})
 
 
 def test_token_of_the_engine_is_not_shown() -> None:

@@ -22,6 +22,7 @@ from entitlements.model import (
     ContractRef,
     Decision,
     DPoPProof,
+    Fetched,
     PartHealth,
     Problem,
     Violation,
@@ -258,6 +259,25 @@ def test_where_no_operator_has_a_token_none_is_right(authorization: str) -> None
     client = client_of(Point(RuntimeError()), DEGRADED)
     answer = client.get("/readyz", environ_base=ELSEWHERE, headers={"Authorization": authorization})
     assert "audiences" not in answer.get_json()
+
+
+def test_metrics_tell_sources_ages_and_failures_of_what_is_fetched() -> None:
+    metrics = Metrics()
+    documents = [
+        Fetched("keys", "https://login.example.com/jwks", 12.5, 2, "keys_fetch_failed", 60.0),
+        Fetched("metadata", "https://login.example.com/.well-known/openid-configuration", None),
+    ]
+    metrics.watch_issuers(lambda: {"https://login.example.com": documents})
+    lines = metrics.render().decode().splitlines()
+    issuer = 'issuer="https://login.example.com"'
+    assert f'entitlements_issuer_age_seconds{{{issuer},source="{documents[0].source}",what="keys"}} 12.5' in lines
+    assert f'entitlements_issuer_age_seconds{{{issuer},source="{documents[1].source}",what="metadata"}} +Inf' in lines
+    assert f'entitlements_issuer_fetch_failures_total{{{issuer},what="keys"}} 2.0' in lines
+    last = f'entitlements_issuer_last_failure_seconds{{code="keys_fetch_failed",{issuer},what="keys"}} 60.0'
+    assert [line for line in lines if "last_failure_seconds{" in line] == [last]
+    public = metrics.render(names=False).decode()
+    assert 'entitlements_issuer_fetch_failures_total{what="keys"} 2.0' in public
+    assert "example" not in public
 
 
 def test_metrics_without_names_count_the_same_in_all() -> None:
