@@ -9,6 +9,9 @@ COPY entitlements ./entitlements
 RUN /opt/entitlements/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps .
 
 FROM python:3.13-slim-bookworm AS service
+LABEL org.opencontainers.image.title="Entitlements" \
+      org.opencontainers.image.description="A policy decision point that validates tokens against claim contracts and asks OPA." \
+      org.opencontainers.image.licenses="Apache-2.0"
 # Empty folders with the right owner, for the volumes of docker-compose.yml.
 RUN useradd --system --uid 10001 --no-create-home --home-dir /srv entitlements \
     && install --directory --owner=10001 --mode=0700 /issuer \
@@ -21,7 +24,7 @@ ENV PATH=/opt/entitlements/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1
 EXPOSE 8080
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=5 \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/healthz', timeout=2)"]
+    CMD ["python", "-c", "import os, urllib.request as r; port = os.environ.get('ENTITLEMENTS_LISTEN', ':8080').rpartition(':')[2]; r.urlopen(f'http://127.0.0.1:{port}/healthz', timeout=2)"]
 ENTRYPOINT ["entitlements"]
 CMD ["serve"]
 

@@ -39,8 +39,9 @@ PARALLEL := -n auto --dist loadfile
 test: setup ## run every test, on the cores there are
 	@$(BIN)/python -m pytest $(PARALLEL)
 
-FAST := tests/architecture/test_imports.py tests/docs/test_errors.py tests/docs/test_contracts_page.py \
-	tests/unit --ignore tests/unit/proof --ignore tests/unit/cli --ignore tests/unit/contract/test_mutations.py
+CORE := tests/architecture/test_imports.py tests/docs/test_errors.py tests/docs/test_contracts_page.py tests/unit \
+	--ignore tests/unit/cli --ignore tests/unit/contract/test_mutations.py
+FAST := $(CORE) --ignore tests/unit/proof
 
 test-fast: setup ## run the tests that answer within a minute
 	@$(BIN)/python -m pytest $(PARALLEL) $(FAST)
@@ -53,8 +54,8 @@ build/lowest/.installed: requirements-lowest.lock pyproject.toml
 	@cd build && lowest/bin/entitlements --version
 	@touch $@
 
-lowest: setup build/lowest/.installed ## run the fast tests and those of the wire with the oldest packages permitted
-	@build/lowest/bin/python -m pytest $(PARALLEL) $(FAST) tests/wire
+lowest: setup build/lowest/.installed ## run the tests of the parts and of the wire with the oldest packages permitted
+	@build/lowest/bin/python -m pytest $(PARALLEL) $(CORE) tests/wire
 
 nightly: setup lowest ## run every test with new random examples and more of them, the whole compliance suite and the fuzzer
 	@HYPOTHESIS_PROFILE=nightly COMPLIANCE=all $(BIN)/python -m pytest $(PARALLEL)

@@ -102,6 +102,14 @@ def test_the_task_that_a_release_builds_with_exists() -> None:
     assert re.search(r"^dist: ", (ROOT / "Makefile").read_text(), re.M)
 
 
+def test_the_hook_before_a_commit_runs_a_task_that_exists() -> None:
+    (repository,) = read(ROOT / ".pre-commit-config.yaml")["repos"]
+    (hook,) = repository["hooks"]
+    assert hook["entry"] == "make lint"
+    assert hook["language"] == "system"
+    assert hook["pass_filenames"] is False
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_tasks_and_files_that_a_page_names_exist(page: str) -> None:
     text = (ROOT / page).read_text()
