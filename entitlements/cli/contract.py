@@ -21,6 +21,7 @@ from entitlements.cli.contract_rollback import rollback
 from entitlements.cli.contract_usage import usage
 from entitlements.cli.contract_verify import verify
 from entitlements.contract import (
+    ClaimSpec,
     Contract,
     ContractFile,
     input_schema,
@@ -187,7 +188,7 @@ def _show_text(chosen: Contract) -> None:
                 claim.sensitivity,
                 ", ".join(claim.tokens),
                 ", ".join(short) if scopes else "always",
-                _summary(claim.schema),
+                _summary(claim.schema) + _read_from(claim),
             ]
         )
     click.echo(render.table(["claim", "presence", "sensitivity", "kinds of token", "with scope", "value"], rows))
@@ -195,6 +196,19 @@ def _show_text(chosen: Contract) -> None:
         click.echo(f"\nactions     {', '.join(chosen.request.actions)}")
         for kind, spec in chosen.request.resources.items():
             click.echo(f"resource    {kind}: {', '.join(spec.properties)}")
+
+
+def _read_from(claim: ClaimSpec) -> str:
+    """Where a claim stands and how it is read, where that is not plain."""
+    how = claim.extraction
+    told = [f"from {' > '.join(how.path(claim.name))}"] if how.source else []
+    told += ["words"] if how.words else []
+    told += [f"member {how.member}"] if how.member else []
+    told += ["as a set"] if how.as_set else []
+    told += [f"without {', '.join(how.ignored)}"] if how.ignored else []
+    told += ["empty where absent"] if how.empty_if_absent else []
+    told += [f"unknown with {', '.join(how.overage)}"] if how.overage else []
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def _summary(schema: Mapping[str, object]) -> str:

@@ -15,7 +15,7 @@ import click
 from entitlements import strict_json
 from entitlements.cli import render
 from entitlements.cli.authorize import parse_members
-from entitlements.contract import ALWAYS_DECLARED, Catalog, Contract, Refused, admit, load_catalog
+from entitlements.contract import ALWAYS_DECLARED, Catalog, ClaimSpec, Contract, Refused, admit, load_catalog, placed
 from entitlements.errors import JSONRefused, KeysUnavailable, StartupFault, TokenRejected
 from entitlements.key_ring import KeyRing
 from entitlements.model import JSON, TokenRules, VerifiedClaims, Violation
@@ -109,7 +109,7 @@ def mint_command(
         client_id=client_id,
         now=time.time(),
         lifetime=lifetime,
-        claims=claims,
+        claims=placed(contract, claims),
         scopes=scopes,
     )
     kind, shape = shaped(contract.profile.rules, payload)
@@ -264,14 +264,24 @@ def _hidden(contract: Contract | None, claim: str) -> bool:
     if contract is None:
         return claim not in ALWAYS_DECLARED
     name = "client_id" if claim in contract.profile.rules.client else claim
-    return any(
-        one in contract.claims and contract.claims[one].sensitivity in ("pii", "secret") for one in (name, claim)
-    )
+    return any(spec.sensitivity in ("pii", "secret") for spec in contract.claims.values() if _top(spec) & {name, claim})
+
+
+def _top(spec: ClaimSpec) -> set[str]:
+    """The names at the top of a token or an answer under which a claim stands."""
+    how = spec.extraction
+    return {spec.name, how.path(spec.name)[0], how.path(spec.name, introspected=True)[0]}
 
 
 def _note(contract: Contract | None, claim: str) -> str:
     """What the contract says of a claim in an access token."""
-    spec = contract.claims.get(claim) if contract else None
+    read = (
+        [spec for spec in contract.claims.values() if spec.extraction.path(spec.name)[0] == claim] if contract else []
+    )
+    own = [spec for spec in read if not spec.extraction.source]
+    if read and not own:
+        return f"read for {', '.join(spec.name for spec in read)}"
+    spec = own[0] if own else None
     if spec is None:
         known = ALWAYS_DECLARED | _rules(contract).known if contract else ALWAYS_DECLARED
         return "registered" if claim in known else "undeclared"

@@ -30,8 +30,10 @@ from entitlements.contract.document import (
     ObjectSpec,
     RequestSpec,
     ScopeSpec,
+    read_differently,
 )
 from entitlements.contract.draft import DraftHead, draft
+from entitlements.contract.extraction import placed
 from entitlements.contract.gate_settings import GATE_NAME, GateSettings, load_gate_settings
 from entitlements.contract.input_schema import input_schema
 from entitlements.contract.links import link_faults, link_faults_of_step, renamed, successors
@@ -115,8 +117,10 @@ __all__ = [
     "pairs",
     "parse_contract",
     "parse_lock",
+    "placed",
     "plan_lock",
     "policy_input",
+    "read_differently",
     "read_lock",
     "renamed",
     "request_faults",

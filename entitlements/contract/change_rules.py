@@ -65,6 +65,10 @@ _PAIRS: tuple[tuple[tuple[str, str, str, str], tuple[str, str, str, str]], ...] 
         ("claim_made_required", "tokens in flight without the claim are refused", WARNING, ASKED),
     ),
     (
+        ("ignored_item_added", "lists that were refused for the item are accepted without it", COMPATIBLE, ASKED),
+        ("ignored_item_removed", "tokens in flight whose lists hold the item are refused", BREAKING, ASKED),
+    ),
+    (
         ("property_removed", "a consumer that reads the property no longer finds it", BREAKING, ASKED),
         ("property_added", "a rule that waited for the property wakes up", COMPATIBLE, ASKED),
     ),
@@ -143,6 +147,7 @@ _ALONE: tuple[tuple[str, str, str, str], ...] = (
     ("pattern_changed", "texts of another form arrive", BREAKING, ASKED),
     ("format_changed", "texts of another format arrive", BREAKING, ASKED),
     ("step_changed", "numbers of another step arrive", BREAKING, ASKED),
+    ("source_changed", "the claim is read at another place of the token, or otherwise", BREAKING, ASKED),
     ("issuer_changed", "tokens of another issuer are accepted", BREAKING, REVIEW),
     ("audience_changed", "tokens for another audience are accepted", BREAKING, REVIEW),
     ("token_profile_changed", "another kind of token is accepted", BREAKING, REVIEW),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from entitlements.contract.change_rules import BREAKING, RULES, WARNING, Change
-from entitlements.contract.document import ClaimSpec, Contract
+from entitlements.contract.document import ClaimSpec, Contract, read_differently
 from entitlements.contract.links import successors
 from entitlements.contract.lock import version_key
 from entitlements.contract.opaque_tokens import opaque_changes
@@ -128,7 +128,21 @@ def _claim(old: ClaimSpec, new: ClaimSpec) -> Iterator[Change]:
     kinds = f"{place}.tokens"
     yield from _members("token_kind_removed", kinds, {*old.tokens} - {*new.tokens}, old.name, gone=True)
     yield from _members("token_kind_added", kinds, {*new.tokens} - {*old.tokens}, old.name, gone=False)
+    yield from _source(old, new, place)
     yield from schema_changes(old.schema, new.schema, f"{place}.schema", old.name)
+
+
+def _source(old: ClaimSpec, new: ClaimSpec, place: str) -> Iterator[Change]:
+    if read_differently(old, new):
+        yield Change("source_changed", f"{place}.source", old.name, _read(old), _read(new))
+    before, after = {*old.extraction.ignored}, {*new.extraction.ignored}
+    yield from _members("ignored_item_removed", f"{place}.ignore_items", before - after, old.name, gone=True)
+    yield from _members("ignored_item_added", f"{place}.ignore_items", after - before, old.name, gone=False)
+
+
+def _read(claim: ClaimSpec) -> dict[str, JSON]:
+    told = {name: value for name, value in claim.extraction.canonical().items() if name != "ignore_items"}
+    return {**told, "source": [*claim.extraction.path(claim.name)]}
 
 
 def _scopes(old: Contract, new: Contract) -> Iterator[Change]:

@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema_rs
 
 from entitlements.contract.document import ALWAYS_DECLARED, REGISTERED, Contract, ObjectSpec
+from entitlements.contract.extraction import extract
 from entitlements.contract.schema_subset import compile_validator
 from entitlements.model import JSON, Action, Principal, Resource, TokenRules, VerifiedClaims, Violation
 from entitlements.profiles import client_of, introspected, misfit, scopes_of, subject_of
@@ -78,7 +79,6 @@ def admit(contract: Contract, claims: VerifiedClaims) -> Admitted | Refused:
         violations.append(Violation("binding_not_permitted", "cnf", words))
     if not profile.takes(introspected=claims.introspected or claims.exchanged):
         violations.append(Violation("form_not_permitted", "", "is not a form of token that this version permits"))
-    values = named_as_registered(rules, claims.values)
     if misfit(rules, claims.header_type, claims.values) is not None:
         violations.append(Violation("profile_mismatch", "typ", "is not an access token by the profile of this version"))
     scopes = scopes_of(rules, claims.values)
@@ -87,34 +87,48 @@ def admit(contract: Contract, claims: VerifiedClaims) -> Admitted | Refused:
         violations.append(Violation("scope_malformed", name, _SCOPE_FORMS[dict(rules.scopes)[name]]))
         scopes = ()
     granted = tuple(scope for scope in scopes if scope in contract.scopes)
-    held = _held(contract, frozenset(granted))
-    present = {name: value for name, value in values.items() if name in held}
-    known = ALWAYS_DECLARED | (frozenset() if rules.name == "rfc9068" else rules.known)
-    known |= {"cnf"} if claims.bound else frozenset()
-    undeclared = [name for name in values if name not in held and name not in known]
+    found = _claims(contract, rules, claims, frozenset(granted))
     foreign = [scope for scope in scopes if scope not in contract.scopes]
-    if contract.reject_undeclared:
-        violations += [
-            Violation("claim_undeclared", _shown(name), "is not declared for this token") for name in undeclared
-        ]
-        violations += [
-            Violation("scope_undeclared", "scope", "holds a scope that is not declared") for _ in foreign[:1]
-        ]
-    violations += [
-        Violation("claim_missing", name, "is required")
-        for name in sorted(held)
-        if contract.claims[name].required and name not in present
-    ]
-    violations += _value_violations(contract, present)
+    if contract.reject_undeclared and foreign:
+        violations.append(Violation("scope_undeclared", "scope", "holds a scope that is not declared"))
+    violations += found.violations
     if violations:
         return Refused(tuple(violations[:MAX_VIOLATIONS]))
     principal = Principal(
         id=subject_of(rules, claims.values),
         client_id=client_of(rules, claims.values),
-        claims={name: value for name, value in present.items() if name not in REGISTERED},
+        claims={name: value for name, value in found.present.items() if name not in REGISTERED},
         scopes=granted,
     )
-    return Admitted(principal, tuple(_shown(name) for name in [*undeclared, *foreign][:32]))
+    return Admitted(principal, tuple(_shown(name) for name in [*found.undeclared, *foreign][:32]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Claims:
+    present: Mapping[str, JSON]
+    undeclared: tuple[str, ...]
+    violations: tuple[Violation, ...]
+
+
+def _claims(contract: Contract, rules: TokenRules, claims: VerifiedClaims, granted: frozenset[str]) -> _Claims:
+    """The declared claims of a token, and every violation by its claims."""
+    values = named_as_registered(rules, claims.values)
+    held = _held(contract, granted)
+    extracted = extract(contract, held, values, introspected=claims.introspected)
+    known = ALWAYS_DECLARED | (frozenset() if rules.name == "rfc9068" else rules.known)
+    known |= {"cnf"} if claims.bound else frozenset()
+    undeclared = tuple(name for name in values if name not in extracted.used and name not in known)
+    violations = [
+        Violation("claim_undeclared", _shown(name), "is not declared for this token")
+        for name in (undeclared if contract.reject_undeclared else ())
+    ]
+    violations += [
+        Violation("claim_missing", name, "is required")
+        for name in sorted(held - extracted.unreadable)
+        if contract.claims[name].required and name not in extracted.present
+    ]
+    violations += [*extracted.violations, *_value_violations(contract, extracted.present)]
+    return _Claims(extracted.present, undeclared, tuple(violations))
 
 
 def named_as_registered(rules: TokenRules, values: Mapping[str, JSON]) -> Mapping[str, JSON]:

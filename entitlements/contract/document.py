@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import rfc8785
 
+from entitlements.contract.sources import PLAIN, Extraction
 from entitlements.model import JSON, ContractRef, TokenProfile
 
 REGISTERED = ("iss", "aud", "exp", "iat", "jti", "sub", "client_id")
@@ -18,7 +19,10 @@ ALWAYS_DECLARED = frozenset({*REGISTERED, "nbf", "scope"})
 
 @dataclass(frozen=True, slots=True)
 class ClaimSpec:
-    """What one claim must look like: a JSON Schema subset, who may carry it and how sensitive it is."""
+    """What one claim must look like: a JSON Schema subset, who may carry it and how sensitive it is.
+
+    extraction: where it stands in a token; all else is said of the claim after it.
+    """
 
     name: str
     schema: Mapping[str, JSON]
@@ -27,6 +31,18 @@ class ClaimSpec:
     tokens: tuple[str, ...]
     description: str
     renamed_from: str
+    extraction: Extraction = PLAIN
+
+
+def read_differently(old: ClaimSpec, new: ClaimSpec) -> bool:
+    """Whether the value of a claim may be another one for the same token, apart from the items that are ignored.
+
+    A claim under its own name that is renamed is not: the issuer renames it, too.
+    """
+    one, other = replace(old.extraction, ignored=()), replace(new.extraction, ignored=())
+    if one.source or other.source:
+        one, other = replace(one, source=one.path(old.name)), replace(other, source=other.path(new.name))
+    return one != other
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from entitlements.contract.document import ALWAYS_DECLARED
+from entitlements.contract.draft_sources import Lifted, lifted
 from entitlements.model import JSON, TokenRules
 from entitlements.profiles import scopes_of
 
@@ -61,6 +62,7 @@ def draft(head: DraftHead, samples: Sequence[Mapping[str, JSON]]) -> str:
     names = sorted({name for sample in samples for name in sample if name not in unclaimed})
     granted = [frozenset(scopes_of(head.rules, sample) or ()) for sample in samples]
     released = _released(names, samples, granted)
+    below = lifted(head.rules.name, samples)
     access_token: dict[str, JSON] = {
         "profile": head.rules.name,
         "algorithms": [*head.algorithms],
@@ -81,10 +83,12 @@ def draft(head: DraftHead, samples: Sequence[Mapping[str, JSON]]) -> str:
         "tokens:",
         f"  access_token: {_flow(access_token)}",
         "undeclared_claims: ignore",
-        "claims:" if names else "claims: {}",
+        "claims:" if names or below else "claims: {}",
     ]
     for name in names:
         lines += _claim(name, samples, scope_bound=any(name in claims for claims in released.values()))
+    for deep in below:
+        lines += _deep_claim(deep)
     if released:
         lines.append("scopes:")
         lines += [f"  {_flow(scope)}: {{claims: {_flow(claims)}}}" for scope, claims in sorted(released.items())]
@@ -115,6 +119,21 @@ def _claim(name: str, samples: Sequence[Mapping[str, JSON]], *, scope_bound: boo
     yield f"    required: {json.dumps(required)}"
     yield f"    sensitivity: {sensitivity}{f'  # review: {why}' if why else ''}"
     yield f"    schema: {_flow(schema)}{f'  # review: {notes}' if notes else ''}"
+
+
+def _deep_claim(deep: Lifted) -> Iterator[str]:
+    """A list that stands below other names: as a set, empty where the server leaves it out."""
+    schema, notes = _schema(deep.name, deep.values, hidden=False)
+    items = schema["items"]
+    listed = isinstance(items, dict) and "enum" in items
+    yield f"  {_flow(deep.name)}:"
+    yield f"    source: {_flow([*deep.source])}"
+    yield "    as: set"
+    if listed and deep.ignored:
+        yield f"    ignore_items: {_flow([*deep.ignored])}  # review: the server's own, which say nothing of this API"
+    yield "    absent: empty  # review: the server leaves an empty list out"
+    yield "    sensitivity: internal"
+    yield f"    schema: {_flow({**schema, 'uniqueItems': True})}{f'  # review: {notes}' if notes else ''}"
 
 
 def _sensitivity(name: str, values: Sequence[JSON]) -> tuple[str, str]:

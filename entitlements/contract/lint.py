@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from entitlements.contract.document import ALWAYS_DECLARED, Contract
+from entitlements.contract.document import ALWAYS_DECLARED, ClaimSpec, Contract
 from entitlements.contract.links import CODE, link_faults, link_faults_of_step
 from entitlements.contract.opaque_tokens import ambiguous
 from entitlements.contract.steps import ContractFile
@@ -73,6 +73,9 @@ def _warnings(contract: Contract) -> Iterator[tuple[str, str, str]]:
             yield "text_unbounded", place, "the text has neither a pattern nor a greatest length"
         if claim.schema.get("type") == "boolean" and in_access_token and not claim.required:
             yield "boolean_optional", place, "a policy may read an absent boolean as the permissive one"
+        if in_access_token and _overflows(contract, claim):
+            text = "Entra leaves the claim out where it is too long: say `overage: [hasgroups, _claim_names]`"
+            yield "overage_unmarked", place, text
         if in_access_token and contract.consumers and name not in relied_on and name not in ALWAYS_DECLARED:
             yield "claim_unused", place, "no consumer relies on the claim"
     for name, scope in contract.scopes.items():
@@ -80,3 +83,9 @@ def _warnings(contract: Contract) -> Iterator[tuple[str, str, str]]:
             yield "scope_releases_nothing", f"scopes.{name}", "the scope releases no claim"
     if not contract.consumers:
         yield "no_consumer", "consumers", "no consumer is named, so a change cannot say whom it touches"
+
+
+def _overflows(contract: Contract, claim: ClaimSpec) -> bool:
+    """Whether the server leaves a claim out where it does not fit, and the contract takes that for absent."""
+    entra = contract.profile.rules.name in ("entra-v1", "entra-v2")
+    return entra and claim.extraction.path(claim.name)[0] == "groups" and not claim.extraction.overage

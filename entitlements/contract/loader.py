@@ -22,6 +22,7 @@ from entitlements.contract.document import (
     ScopeSpec,
 )
 from entitlements.contract.opaque_tokens import canonical_opaque, opaque_tokens
+from entitlements.contract.sources import extraction, source_faults
 from entitlements.contract.token_rules import canonical_binding, canonical_rules, rule_faults, token_rules
 from entitlements.errors import ContractsInvalid, Fault, FolderUnreadable
 from entitlements.folder import CEILING, displayed, read_file, read_folder
@@ -117,13 +118,14 @@ def _across(document: Mapping[str, Any], path: Path | None) -> Iterator[tuple[Pl
     if path and (path.parent.name, path.name) != (document["contract"], f"{document['version']}.yaml"):
         yield ("contract",), f"the file must be `{document['contract']}/{document['version']}.yaml`"
     claims = document["claims"]
-    if not claims:
-        yield ("claims",), "a contract needs one claim or more"
+    if not claims and not document["scopes"]:
+        yield ("claims",), "a contract needs one claim or one scope: with neither, any token of the issuer is the same"
     if not document["tokens"]["access_token"]["algorithms"]:
         yield ("tokens", "access_token", "algorithms"), "one algorithm or more is needed"
     yield from rule_faults(document)
     yield from _schemas(document)
     yield from _names(document)
+    yield from source_faults(claims, ALWAYS_DECLARED)
     yield from _consumers(document)
     yield from _request(document["request"])
 
@@ -198,6 +200,7 @@ def _freeze(document: Mapping[str, Any]) -> Contract:
             tokens=tuple(sorted(claim["tokens"])),
             description=claim["description"],
             renamed_from=claim["renamed_from"],
+            extraction=extraction(name, claim),
         )
         for name, claim in document["claims"].items()
     }
@@ -277,6 +280,7 @@ def _canonical(
                 "tokens": list(claim.tokens),
                 "schema": dict(claim.schema),
                 "renamed_from": claim.renamed_from,
+                **claim.extraction.canonical(),
             }
             for name, claim in claims.items()
         },

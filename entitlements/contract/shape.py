@@ -142,15 +142,22 @@ class TokensShape(_Strict):
     access_token = fields.Nested(AccessTokenShape, required=True)
 
 
-class ClaimShape(_Strict):
-    """One claim."""
-
+class _ClaimBase(_Strict):
     description = fields.String(load_default="")
     required = Boolean(load_default=False)
     sensitivity = fields.String(load_default="internal", validate=validate.OneOf(SENSITIVITIES))
     tokens = _names(validate.OneOf(TOKEN_KINDS), load_default=lambda: ["access_token"])
     schema = fields.Raw(required=True)
     renamed_from = fields.String(load_default="", validate=_CLAIM)
+    source = fields.List(fields.String(validate=_CLAIM), load_default=None)
+    introspection_source = fields.List(fields.String(validate=_CLAIM), load_default=None)
+    ignore_items = _names(validate.Length(1, 256), load_default=list)
+    absent = fields.String(load_default="", validate=validate.OneOf(["empty"]))
+    overage = _names(_CLAIM, load_default=list)
+
+
+# One claim. `as` is a word of Python.
+ClaimShape = _ClaimBase.from_dict({"as": fields.Raw(load_default=None)}, name="ClaimShape")
 
 
 class ScopeShape(_Strict):

@@ -87,4 +87,5 @@ def _spec(spec: ClaimSpec | None) -> JSON:
     if spec is None:
         return None
     schema: Mapping[str, JSON] = spec.schema
-    return {"schema": dict(schema), "required": spec.required}
+    read = spec.extraction.canonical()
+    return {"schema": dict(schema), "required": spec.required, **({"read": read} if read else {})}

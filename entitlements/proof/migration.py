@@ -7,10 +7,10 @@ can raise an alarm that is looked at, a pair too few would hide a widening.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from entitlements.contract import REGISTERED, ClaimSpec, Contract, conforms, retyped, successors
+from entitlements.contract import REGISTERED, ClaimSpec, Contract, conforms, read_differently, retyped, successors
 from entitlements.model import JSON, same_json
 
 
@@ -42,14 +42,33 @@ class ClaimStep:
     @property
     def same(self) -> bool:
         """Whether the specification is the same: then so is the value."""
-        if self.before is None or self.after is None:
+        if self.before is None or self.after is None or self.reread:
+            return False
+        if self.before.extraction.ignored != self.after.extraction.ignored:
             return False
         return self.before.required == self.after.required and same_json(self.before.schema, self.after.schema)
 
+    @property
+    def reread(self) -> bool:
+        """Whether the claim is read at another place or otherwise: nothing of its value is known to stay."""
+        return self.before is not None and self.after is not None and read_differently(self.before, self.after)
+
+    @property
+    def ignores_more(self) -> bool:
+        """Whether items are left out after that no list could hold before: they may take the place of others."""
+        if self.before is None or self.after is None:
+            return False
+        return bool({*self.after.extraction.ignored} - {*self.before.extraction.ignored})
+
 
 def in_access_token(claim: ClaimSpec | None) -> ClaimSpec | None:
-    """The claim if an access token may hold it: policy never sees any other."""
-    return claim if claim is not None and "access_token" in claim.tokens else None
+    """The claim if an access token may hold it: policy never sees any other.
+
+    It is what was read at its source: one that is empty where the token has none is always there.
+    """
+    if claim is None or "access_token" not in claim.tokens:
+        return None
+    return replace(claim, required=True) if claim.extraction.empty_if_absent else claim
 
 
 def claim_steps(old: Contract, new: Contract) -> tuple[ClaimStep, ...]:
@@ -97,8 +116,9 @@ def related_claim(step: ClaimStep, before: Value, after: Value, *, released: tup
     new = step.after if released[1] else None
     if not _holds(old, before) or not _holds(new, after):
         return False
-    if old is None or new is None or of_another_type(old.schema, new.schema):
-        # Gone; or added, newly released by a scope or of another type: any permitted value, absent if it may be.
+    if old is None or new is None or step.reread or of_another_type(old.schema, new.schema):
+        # Gone; or added, newly released by a scope, read otherwise or of another type: any permitted value, absent if
+        # it may be.
         return True
     if step.same:
         return same_json(before, after)
@@ -108,7 +128,14 @@ def related_claim(step: ClaimStep, before: Value, after: Value, *, released: tup
         # It may only disappear where the new contract lets it: as an optional claim that was required, or as one whose
         # value is no longer permitted.
         return old.required or not conforms(new.schema, before)
+    if step.ignores_more:
+        return may_refill(new.schema) or _related_list(old.schema, new.schema, before, after, thins=True)
     return related_value(old.schema, new.schema, before, after)
+
+
+def may_refill(schema: Mapping[str, Any]) -> bool:
+    """Whether a list whose items became ignored ones may be too short then, and is filled with any other."""
+    return bool(schema.get("minItems", 0) > 0)
 
 
 def _holds(claim: ClaimSpec | None, value: Value) -> bool:
@@ -138,7 +165,10 @@ def of_another_type(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return retyped(old, new)
 
 
-def _related_list(old: Mapping[str, Any], new: Mapping[str, Any], before: list[Value], after: list[Value]) -> bool:
+def _related_list(
+    old: Mapping[str, Any], new: Mapping[str, Any], before: list[Value], after: list[Value], *, thins: bool = False
+) -> bool:
+    """thins: whether any item may have been replaced by one that is left out."""
     if same_json(before, after):
         return True
 
@@ -161,7 +191,7 @@ def _related_list(old: Mapping[str, Any], new: Mapping[str, Any], before: list[V
     replaced = len(kept) if fresh and new.get("uniqueItems") else len(fresh)
     # As a list may grow beyond the old maximum where that was raised, it may shrink below a minimum that was lowered.
     shrinks = len(after) < old.get("minItems", 0)
-    return bool(shrinks or len(lost) <= too_long + replaced)
+    return bool(thins or shrinks or len(lost) <= too_long + replaced)
 
 
 def _grows(old: Mapping[str, Any], new: Mapping[str, Any], lengths: tuple[int, int, int], added: int) -> bool:

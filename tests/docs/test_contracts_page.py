@@ -5,18 +5,24 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from entitlements.contract import load_contract, shape
+from entitlements.contract import parse_contract, shape
 from entitlements.contract.schema_subset import _ANY_TYPE, _BY_TYPE, FORMATS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "contracts.md").read_text()
 
 
-def test_the_example_is_a_sound_contract(tmp_path: Path) -> None:
-    (example,) = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.M | re.S)
-    file = tmp_path / "orders" / "1.0.0.yaml"
-    file.parent.mkdir()
-    file.write_text(example)
-    assert load_contract(file).claims.keys() == {"tenant"}
+def example(number: int) -> str:
+    return re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.M | re.S)[number]
+
+
+def test_the_example_is_a_sound_contract() -> None:
+    assert parse_contract(example(0), Path("orders/1.0.0.yaml")).claims.keys() == {"tenant"}
+
+
+def test_the_example_of_a_claim_that_stands_deeper_is_one_of_a_sound_contract() -> None:
+    text = example(0).replace("claims:\n", "claims:\n" + example(1), 1)
+    roles = parse_contract(text, Path("orders/1.0.0.yaml")).claims["roles"]
+    assert roles.extraction.path("roles") == ("realm_access", "roles")
 
 
 def test_every_member_keyword_and_name_is_there() -> None:

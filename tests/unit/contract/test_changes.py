@@ -41,6 +41,10 @@ BASE: dict[str, Any] = {
             }
         },
         "bound": {"schema": {"type": "boolean"}},
+        "tags": {
+            "ignore_items": ["own"],
+            "schema": {"type": "array", "items": {"enum": ["t"]}, "maxItems": 1},
+        },
     },
     "scopes": {
         "read": {"claims": ["bound"]},
@@ -131,6 +135,25 @@ FIXTURES: list[tuple[str, Edit, set[str]]] = [
     ("a list must be shorter", put("claims.roles.schema.maxItems", 1), {"list_tightened"}),
     ("a claim may be absent", put("claims.tier.required", False), {"claim_made_optional"}),
     ("a claim must be there", put("claims.level.required", True), {"claim_made_required"}),
+    ("a claim is read elsewhere", put("claims.label.source", ["ext", "label"]), {"source_changed"}),
+    ("a claim's own name is its source", put("claims.label.source", ["label"]), set()),
+    ("a list is read as a set", put("claims.roles.as", "set"), {"source_changed"}),
+    ("an absent list is empty", put("claims.roles.absent", "empty"), {"source_changed"}),
+    ("a claim may stand elsewhere", put("claims.roles.overage", ["hasgroups"]), {"source_changed"}),
+    ("an item is ignored", put("claims.roles.ignore_items", ["own", "other"]), {"ignored_item_added"}),
+    (
+        "another item is ignored",
+        put("claims.tags.ignore_items", ["other"]),
+        {"ignored_item_added", "ignored_item_removed"},
+    ),
+    (
+        "a claim is renamed and read as before",
+        lambda d: (
+            d["claims"].pop("label"),
+            d["claims"].update(title={"schema": {"type": "string"}, "renamed_from": "label", "source": ["label"]}),
+        ),
+        {"claim_renamed"},
+    ),
     ("a property goes", put("claims.org.schema.properties.kind", None), {"property_removed"}),
     ("a property comes", put("claims.org.schema.properties.more", {"type": "string"}), {"property_added"}),
     ("a property may be absent", put("claims.org.schema.required", []), {"property_made_optional"}),
@@ -255,6 +278,7 @@ OWN_MIRROR = {
     "pattern_changed": "which of two patterns permits more is not decided",
     "format_changed": "formats do not contain one another",
     "step_changed": "steps need not divide one another",
+    "source_changed": "a place for a place",
     "issuer_changed": "one for one",
     "audience_changed": "one for one",
     "token_profile_changed": "one for one",

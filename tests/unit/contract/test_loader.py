@@ -66,7 +66,7 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "version short": ("version", "1.0", "version"),
     "version number": ("version", 1.0, "version"),
     "undeclared other": ("undeclared_claims", "allow", "undeclared_claims"),
-    "claims empty": ("claims", {}, "claims"),
+    "claims empty": ("claims", {}, "scopes.orders:read.claims[0]"),
     "claims list": ("claims", [], "claims"),
     "policy without rule": ("policy", {"package": "orders.authz"}, "policy.rule"),
     "policy traversal": ("policy/package", "orders/../system", "policy.package"),
@@ -169,6 +169,16 @@ def test_fault_is_told_at_its_path(name: str) -> None:
     place, value, path = REFUSED[name]
     refusal = refusal_of(changed(place, value))
     assert path in [fault.path for fault in refusal.faults], [str(fault) for fault in refusal.faults]
+
+
+def test_scopes_alone_are_a_contract_and_nothing_at_all_is_none() -> None:
+    tree = {**TREE, "claims": {}, "consumers": [], "scopes": {"orders:read": {"claims": []}}}
+    found = parse_contract(yaml.safe_dump(tree), PATH)
+    assert (dict(found.claims), [*found.scopes]) == ({}, ["orders:read"])
+    refusal = refusal_of(yaml.safe_dump({**tree, "scopes": {}}))
+    assert [(fault.path, fault.message.partition(":")[0]) for fault in refusal.faults] == [
+        ("claims", "a contract needs one claim or one scope")
+    ]
 
 
 YAML_FAULTS = {

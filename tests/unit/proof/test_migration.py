@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entitlements.contract import ClaimSpec, Contract, conforms, parse_contract
+from entitlements.contract.sources import Extraction
 from entitlements.model import same_json
-from entitlements.proof.migration import ABSENT, ClaimStep, related, related_claim, related_scopes
+from entitlements.proof.migration import ABSENT, ClaimStep, in_access_token, related, related_claim, related_scopes
 from tests.shop import SHOP
 
 HERE = (True, True)
@@ -211,3 +213,62 @@ def test_every_permitted_value_has_a_successor_and_a_kept_value_may_stay(
         assert all(not still if after is ABSENT else conforms(other, after) for after in successors)
         if before is not ABSENT and conforms(other, before):
             assert may(old, new, before, before)
+
+
+def read(schema: dict[str, Any], *, required: bool = True, **how: Any) -> ClaimSpec:
+    return ClaimSpec("c", schema, required, "internal", ("access_token",), "", "", Extraction(**how))
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"source": ("x", "c")},
+        {"introspection_source": ("x",)},
+        {"as_set": True},
+        {"words": True},
+        {"member": "value"},
+        {"empty_if_absent": True},
+        {"overage": ("hasgroups",)},
+    ],
+    ids=str,
+)
+def test_of_a_claim_that_is_read_otherwise_nothing_is_known_to_stay(how: dict[str, Any]) -> None:
+    listed = many("a", "b")
+    for old, new in ((read(listed), read(listed, **how)), (read(listed, **how), read(listed))):
+        assert may(old, new, ["a"], ["b"])
+        assert may(old, new, ["a"], ["a", "b"])
+    assert not may(read(listed, **how), read(listed, **how), ["a"], ["b"])
+
+
+def test_a_source_that_is_the_claims_own_name_is_none() -> None:
+    assert not may(read(AB), read(AB, source=("c",)), "a", "b")
+    assert not ClaimStep("c", "c", read(AB), read(AB, source=("c",))).reread
+
+
+def test_a_claim_that_is_read_under_its_old_name_still_is_the_same() -> None:
+    old = read(AB)
+    new = dataclasses.replace(read(AB, source=("c",)), name="d")
+    other = dataclasses.replace(read(AB, source=("e",)), name="d")
+    assert not related_claim(ClaimStep("c", "d", old, new), "a", "b", released=HERE)
+    assert related_claim(ClaimStep("c", "d", old, other), "a", "b", released=HERE)
+    assert not related_claim(ClaimStep("c", "d", old, dataclasses.replace(old, name="d")), "a", "b", released=HERE)
+
+
+def test_a_list_of_which_more_is_ignored_loses_items_and_gains_none() -> None:
+    old, new = read(many("a", "b")), read(many("a", "b"), ignored=("own",))
+    assert all(may(old, new, ["a", "b"], after) for after in (["a", "b"], ["a"], ["b"], []))
+    assert not may(old, new, ["a"], ["b"])
+    assert not may(old, new, ["a"], ["a", "b"])
+    assert not may(new, old, ["a", "b"], ["a"])
+
+
+def test_a_list_that_must_not_be_empty_is_refilled_where_more_is_ignored() -> None:
+    assert may(read(many("a", "b", minItems=1)), read(many("a", "b", minItems=1), ignored=("own",)), ["a"], ["b"])
+
+
+def test_a_claim_that_is_empty_where_it_is_absent_is_always_there() -> None:
+    optional = read(many("a"), required=False, empty_if_absent=True)
+    seen = in_access_token(optional)
+    assert seen is not None
+    assert seen.required
+    assert not may(seen, seen, [], ABSENT)

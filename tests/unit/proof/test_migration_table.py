@@ -17,6 +17,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from entitlements.contract import ClaimSpec, Contract, conforms, parse_contract
+from entitlements.contract.sources import PLAIN as PLAINLY
+from entitlements.contract.sources import Extraction
 from entitlements.model import same_json
 from entitlements.proof import migration
 from entitlements.proof.migration import ABSENT, ClaimStep, claim_steps, identity_step, related, related_claim
@@ -211,8 +213,8 @@ def sized(old: Any, new: Any, held: list[Any]) -> Iterator[list[Any]]:
             yield from (list(some) for some in itertools.combinations(held, size))
 
 
-def spec(schema: dict[str, Any] | None, required: bool) -> ClaimSpec | None:
-    return None if schema is None else ClaimSpec("c", schema, required, "internal", ("access_token",), "", "")
+def spec(schema: dict[str, Any] | None, required: bool, read: Extraction = PLAINLY) -> ClaimSpec | None:
+    return None if schema is None else ClaimSpec("c", schema, required, "internal", ("access_token",), "", "", read)
 
 
 def held(one: ClaimSpec) -> list[Any]:
@@ -254,6 +256,53 @@ def test_every_list_of_the_table_is_in_the_relation(pairs: Any) -> None:
         assert not refused(one, other), (old, new)
 
 
+def thinned(old: ClaimSpec, new: ClaimSpec, before: list[Any]) -> Iterator[list[Any]]:
+    """The rows of lists, where any item may also have been replaced by one that is left out now."""
+    items = old.schema["items"], new.schema["items"]
+    for chosen in itertools.product(*([*item(*items, one), ABSENT] for one in before)):
+        held = [one for one in chosen if one is not ABSENT]
+        yield from sized(old.schema, new.schema, held)
+        for arrival in fresh(*items):
+            yield from sized(old.schema, new.schema, [*held, arrival])
+
+
+def lost_by_ignoring(relation: Callable[..., bool] = related_claim) -> list[Any]:
+    """Lists that may follow where an item is ignored that was not, and that the relation refuses."""
+    found = []
+    for schemas in family(LISTS):
+        old, new = spec(schemas[0], True), spec(schemas[1], True, Extraction(ignored=("own",)))
+        assert old is not None
+        assert new is not None
+        if another_type(old.schema, new.schema):
+            continue
+        for before in held(old):
+            for after in thinned(old, new, before):
+                if conforms(new.schema, after):
+                    step = ClaimStep("c", "c", old, new)
+                    if not relation(step, before, after, released=(True, True)):
+                        found.append((schemas, before, after))
+    return found
+
+
+def test_every_list_that_loses_what_is_ignored_now_is_in_the_relation() -> None:
+    assert lost_by_ignoring() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "smaller"),
+    [
+        pytest.param("thins or shrinks", "shrinks", id="nothing_is_thinned"),
+        pytest.param("may_refill(new.schema) or _related_list", "_related_list", id="nothing_is_refilled"),
+    ],
+)
+def test_a_relation_that_misses_a_list_with_ignored_items_is_noticed(text: str, smaller: str) -> None:
+    source = Path(migration.__file__).read_text()
+    assert source.count(text) == 1
+    mutant: dict[str, Any] = {"__name__": migration.__name__}
+    exec(compile(source.replace(text, smaller), migration.__file__, "exec"), mutant)
+    assert lost_by_ignoring(mutant["related_claim"])
+
+
 SMALLER = {
     "absent stays absent": (
         "return after is ABSENT or old.required != new.required or not conforms(old.schema, after)",
@@ -273,7 +322,7 @@ SMALLER = {
         " or not conforms(old, after) or not conforms(new, before)",
         " or not conforms(old, after)",
     ),
-    "lists never shrink": ("bool(shrinks or len(lost)", "bool(len(lost)"),
+    "lists never shrink": ("bool(thins or shrinks or len(lost)", "bool(thins or len(lost)"),
     "long lists lose nothing": ("len(lost) <= too_long + replaced", "len(lost) <= replaced"),
     "nothing is replaced": ("len(lost) <= too_long + replaced", "len(lost) <= too_long"),
     "short lists gain nothing": ('return bool(kept < new.get("minItems", 0) or (', "return bool(("),

@@ -11,7 +11,7 @@ from typing import Any
 
 from entitlements.contract import Contract
 from entitlements.model import JSON, same_json
-from entitlements.proof.migration import ClaimStep, of_another_type, property_of
+from entitlements.proof.migration import ClaimStep, may_refill, of_another_type, property_of
 from entitlements.proof.symbolic.inputs.schema_encoding import conforming
 from entitlements.proof.symbolic.terms.term import (
     TRUE,
@@ -38,7 +38,7 @@ def claim_related(algebra: Algebra, step: ClaimStep, before: Value, after: Value
     """
     if step.before is None or step.after is None:
         return TRUE
-    if of_another_type(step.before.schema, step.after.schema):
+    if step.reread or of_another_type(step.before.schema, step.after.schema):
         return TRUE
     there = both(*released)
     if step.same:
@@ -48,10 +48,33 @@ def claim_related(algebra: Algebra, step: ClaimStep, before: Value, after: Value
     lost = negation(after.defined)
     appears = either(lost, truth(old.required != new.required), negation(conforming(algebra, old.schema, after)))
     disappears = either(truth(old.required), negation(conforming(algebra, new.schema, before)))
-    kept = value_related(algebra, old.schema, new.schema, before, after)
+    kept = _present_related(algebra, (old.schema, new.schema), before, after, thins=step.ignores_more)
     return implies(
         there,
         either(both(gone, appears), both(negation(gone), lost, disappears), both(negation(gone), negation(lost), kept)),
+    )
+
+
+def _present_related(
+    algebra: Algebra,
+    schemas: tuple[Mapping[str, JSON], Mapping[str, JSON]],
+    before: Value,
+    after: Value,
+    *,
+    thins: bool,
+) -> Term:
+    """thins: whether items are left out after that no list could hold before."""
+    if not thins:
+        return value_related(algebra, *schemas, before, after)
+    if may_refill(schemas[1]):
+        return TRUE
+    return either(
+        *(
+            both(a, b, _list_related(algebra, *schemas, x, y, thins=True))
+            for a, x in before.cases
+            for b, y in after.cases
+            if isinstance(x, Array) and isinstance(y, Array)
+        )
     )
 
 
@@ -112,8 +135,16 @@ def _leaf_related(
 
 
 def _list_related(
-    algebra: Algebra, old: Mapping[str, Any], new: Mapping[str, Any], before: Array, after: Array
+    algebra: Algebra,
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    before: Array,
+    after: Array,
+    *,
+    thins: bool = False,
 ) -> Term:
+    """thins: whether any item may have been replaced by one that is left out."""
+
     def stays(one: Value, other: Value) -> Term:
         """Where one item is what became of another."""
         parts = []
@@ -141,7 +172,7 @@ def _list_related(
     sizes = _Sizes(old, new, before, after, kept)
     came = either(negation(either(*added)), sizes.grows(added))
     same = same_value(algebra, of_leaf(before), of_leaf(after))
-    return either(same, both(came, either(sizes.shrinks, sizes.may_lose(lost, fresh, unique=unique))))
+    return either(same, both(came, either(truth(thins), sizes.shrinks, sizes.may_lose(lost, fresh, unique=unique))))
 
 
 def _item_related(

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from entitlements.contract import ClaimSpec, conforms, parse_contract
+from entitlements.contract.sources import PLAIN, Extraction
 from entitlements.model import same_json
 from entitlements.proof.migration import ABSENT, ClaimStep, related_claim, related_scopes, related_value
 from entitlements.proof.symbolic.inputs.inputs import Inputs
@@ -174,8 +175,14 @@ def test_present_constants_are_related_as_the_predicate_says(data: st.DataObject
     assert folded(found) == related_value(old, new, before, after)
 
 
-def spec(schema: dict[str, Any] | None, required: bool) -> ClaimSpec | None:
-    return None if schema is None else ClaimSpec("c", schema, required, "internal", ("access_token",), "", "")
+def spec(schema: dict[str, Any] | None, required: bool, read: Extraction = PLAIN) -> ClaimSpec | None:
+    return None if schema is None else ClaimSpec("c", schema, required, "internal", ("access_token",), "", "", read)
+
+
+def ways(schema: dict[str, Any]) -> st.SearchStrategy[Extraction]:
+    """How a claim may be read: items are ignored in lists only."""
+    ignoring = [Extraction(ignored=("own",)), Extraction(ignored=("other", "own"))]
+    return st.sampled_from([PLAIN, PLAIN, Extraction(source=("x",)), *(ignoring if "items" in schema else [])])
 
 
 @slow
@@ -183,7 +190,8 @@ def spec(schema: dict[str, Any] | None, required: bool) -> ClaimSpec | None:
 def test_claims_are_related_as_the_predicate_says(data: st.DataObject) -> None:
     """Absent, required and released in every combination."""
     old, new = data.draw(pairs)
-    step = ClaimStep("c", "c", spec(old, data.draw(st.booleans())), spec(new, data.draw(st.booleans())))
+    specs = [spec(schema, data.draw(st.booleans()), data.draw(ways(schema))) for schema in (old, new)]
+    step = ClaimStep("c", "c", *specs)
     released = data.draw(st.tuples(st.booleans(), st.booleans()))
     values = []
     for schema, claim, there in ((old, step.before, released[0]), (new, step.after, released[1])):
