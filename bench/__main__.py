@@ -87,7 +87,7 @@ def _rates(issuer: Issuer, folder: Path, options: argparse.Namespace) -> list[li
         }
         for algorithm in ALGORITHMS:
             warm = _asked(order_token(issuer, algorithm), service)
-            plans[f"/authorize, remembered token, {algorithm}"] = lambda warm=warm: (service, lambda: warm, _ALLOWED)
+            plans[f"/authorize, cached token, {algorithm}"] = lambda warm=warm: (service, lambda: warm, _ALLOWED)
             plans[f"/authorize, new tokens, {algorithm}"] = lambda algorithm=algorithm: (
                 service,
                 _each_once([_asked(order_token(issuer, algorithm), service) for _ in range(options.cold)]),

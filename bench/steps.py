@@ -47,12 +47,12 @@ def measure(issuer: Issuer, folder: Path, executable: str, search_path: str) -> 
             ("read and check the body", _median(lambda: AUTHORIZE.load(strict_json.loads(ORDER_BODY)))),  # type: ignore[arg-type]
             *((f"verify a new token, {name}", _cold(issuer, verifier, name)) for name in ALGORITHMS),
             (
-                "verify a remembered token",
+                "verify a cached token",
                 _median(lambda: verifier.verify(token, now=time.time(), audience=orders().profile.audience)),
             ),
-            ("hold the claims against the contract", _median(lambda: admit(contract, claims))),
+            ("validate the claims", _median(lambda: admit(contract, claims))),
             (
-                "hold the request against the contract",
+                "validate the request",
                 _median(lambda: request_faults(contract, request.action, request.resource, request.context)),
             ),
             (
@@ -60,7 +60,7 @@ def measure(issuer: Issuer, folder: Path, executable: str, search_path: str) -> 
                 _median(lambda: engine.ask(contract.decision_path, asked, deadline=time.monotonic() + 5)),
             ),
             ("write the decision log", _median(lambda: log.append(record))),
-            ("decide, all of the above with a remembered token", _median(lambda: pdp.decide(request))),
+            ("decide, all of the above with a cached token", _median(lambda: pdp.decide(request))),
         ]
     finally:
         engine.close()

@@ -84,7 +84,7 @@ def test_the_benchmark_measures_every_row() -> None:
     command = [sys.executable, "-m", "bench", "--seconds", "0.2", "--rounds", "1", "--cold", "20", "--rules", "20"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
-    assert len(re.findall(r"^/authorize, (?:remembered token|new tokens), \w+ +\d+", done.stdout, re.M)) == 6
+    assert len(re.findall(r"^/authorize, (?:cached token|new tokens), \w+ +\d+", done.stdout, re.M)) == 6
     assert re.search(r"^OPA alone +\d+ .* 1\.00$", done.stdout, re.M)
     assert re.search(r"^ask OPA +\d+\.\d+$", done.stdout, re.M)
     assert len(re.findall(r"^(?:5|20) +(?:5|20) +(?:unchanged|proved|refuted) +\d+", done.stdout, re.M)) == 6

@@ -1,4 +1,4 @@
-"""A remembered token never outlives its time, its key or the set it came from, and the memory is bounded."""
+"""A cached token never outlives its time, its key or the set it came from, and the memory is bounded."""
 
 from __future__ import annotations
 
