@@ -92,6 +92,16 @@ def test_the_readme_stays_short() -> None:
     assert len(README.splitlines()) <= 360
 
 
+def test_every_page_is_reached_from_the_readme() -> None:
+    found, ahead = set(), [ROOT / "README.md"]
+    while ahead:
+        page = ahead.pop()
+        found.add(page)
+        links = (page.parent / target for target in re.findall(r"\]\(([^)#:]+\.md)[^)]*\)", page.read_text()))
+        ahead += [link for link in {link.resolve() for link in links} if link.is_file() and link not in found]
+    assert set((ROOT / "docs").rglob("*.md")) - found == set(), "link the page from the README or from another page"
+
+
 def test_there_is_a_picture() -> None:
     assert [str(file.relative_to(ROOT)) for file in PICTURES if str(file.relative_to(ROOT)) in README]
 
