@@ -14,6 +14,7 @@ from entitlements.contract.change_rules import Change
 from entitlements.contract.document import Contract
 from entitlements.errors import Fault
 from entitlements.model import JSON, OpaqueTokens
+from entitlements.profiles import apart
 
 _PLACE = "tokens.access_token.opaque"
 
@@ -61,8 +62,3 @@ def ambiguous(versions: Sequence[Contract], file: str) -> list[Fault]:
         for (one, this), (other, that) in itertools.combinations(permitting, 2)
         if one.profile.issuer != other.profile.issuer and not apart(this, that)
     ]
-
-
-def apart(this: OpaqueTokens, that: OpaqueTokens) -> bool:
-    """Whether no token begins with both prefixes."""
-    return not (this.prefix.startswith(that.prefix) or that.prefix.startswith(this.prefix))

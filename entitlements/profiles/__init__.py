@@ -1,6 +1,6 @@
 """Token profiles: how access tokens of real authorization servers are told apart, as data and as one judge of it."""
 
-from entitlements.profiles.introspecting import answer_misfit, introspected
+from entitlements.profiles.introspecting import answer_misfit, apart, introspected
 from entitlements.profiles.judging import (
     Misfit,
     client_of,
@@ -23,6 +23,7 @@ __all__ = [
     "Misfit",
     "Sample",
     "answer_misfit",
+    "apart",
     "client_of",
     "drafted_rules",
     "for_audience",

@@ -10,13 +10,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
-from entitlements.model import JSON, TokenRules
+from entitlements.model import JSON, OpaqueTokens, TokenRules
 from entitlements.profiles.judging import Misfit, misfits
 
 # What the answer says of itself and of the token, and is no claim of the contract.
 _MEMBERS = ("token_type", "token_use", "username", "typ")
 # Zitadel tells how the user signed in; in its JWTs only ID tokens do. Its `token_type` is the marker here.
 _ANSWERS_HOLD: Mapping[str, tuple[str, ...]] = {"zitadel": ("auth_time", "amr")}
+
+
+def apart(one: OpaqueTokens, other: OpaqueTokens) -> bool:
+    """Whether no opaque token begins with both prefixes."""
+    return not (one.prefix.startswith(other.prefix) or other.prefix.startswith(one.prefix))
 
 
 @lru_cache(maxsize=256)

@@ -6,10 +6,10 @@ A `cnf` that cannot be checked is a binding all the same (RFC 7800 section 3.1):
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from entitlements.model import JSON
+from entitlements.model import JSON, TokenProfile
 from entitlements.token.codes import Refusal, refuse
 from entitlements.token.compact import decode
 
@@ -61,3 +61,13 @@ def is_sha256(value: JSON) -> bool:
         return len(decode(value)) == 32
     except ValueError:
         return False
+
+
+def permitting(profiles: Sequence[TokenProfile], *, bound: bool) -> list[TokenProfile]:
+    """The profiles that permit a bound token, or an unbound one. Raises TokenRejected where none does."""
+    found = [profile for profile in profiles if profile.permits(bound=bound)]
+    if not found and bound:
+        raise refuse(Refusal.SENDER_CONSTRAINED, "the token is bound to a key, which no contract permits")
+    if not found:
+        raise refuse(Refusal.TOKEN_NOT_BOUND, "the token is bound to no key, which its contract demands")
+    return found

@@ -205,3 +205,6 @@ class _ShutAtDeadline(HTTPAdapter):
             with contextlib.suppress(OSError):
                 # Past a TLS layer: its own shutdown is not safe beside a thread that reads.
                 socket.socket.shutdown(connected, socket.SHUT_RDWR)
+
+
+ShutAtDeadline = _ShutAtDeadline

@@ -1,4 +1,7 @@
-"""A development issuer: keys and tokens for demonstrations and tests. Nothing that serves requests imports it."""
+"""A development issuer: keys and tokens for demonstrations and tests.
+
+Of what serves requests only the client at an introspection endpoint signs with it, for itself (RFC 7523).
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from entitlements.errors import Fault, StartupFault, TokenRejected
 from entitlements.model import JSON, MAX_TOKEN_BYTES, Proof, TokenProfile, VerifiedClaims
 from entitlements.profiles import for_audience
 from entitlements.token import compact
-from entitlements.token.binding import Binding, binding_of
+from entitlements.token.binding import Binding, binding_of, permitting
 from entitlements.token.cache import RememberedToken, TokenCache, cache_name
 from entitlements.token.claims import Times, audiences, check_kind, check_times
 from entitlements.token.codes import Refusal, refuse
@@ -76,19 +76,23 @@ class TokenVerifier:
         asks; proof: that the sender holds the token's key; decision_id: a proof is good for one, which may ask again.
         Raises TokenRejected with a code of `Refusal`, or KeysUnavailable.
         """
+        verified = self.verified(token, now=now, audience=audience)
+        self.check_possession(verified.binding, proof, token, now, decision_id)
+        return verified.claims
+
+    def verified(self, token: str, *, now: float, audience: str) -> RememberedToken:
+        """The same, but for the proof that the sender holds the token's key: see `check_possession`."""
         _check_size(token)
         name = cache_name(token, audience)
         remembered = self._cache.get(name)
         if remembered is not None:
             if self._still_holds(remembered):
                 remembered.times.check(now, self._leeway)
-                self._check_possession(remembered.binding, proof, token, now, decision_id)
-                return remembered.claims
+                return remembered
             self._cache.forget(name)
         verified = self._verify(token, now, audience)
         self._cache.put(name, verified, len(token))
-        self._check_possession(verified.binding, proof, token, now, decision_id)
-        return verified.claims
+        return verified
 
     def audiences(
         self, token: str, *, now: float, proof: Proof | None = None, decision_id: str = ""
@@ -110,12 +114,16 @@ class TokenVerifier:
                 held.append(audience)
         if not held:
             raise refusal
-        self._check_possession(genuine.binding, proof, token, now, decision_id)
+        self.check_possession(genuine.binding, proof, token, now, decision_id)
         return tuple(held)
 
-    def _check_possession(
+    def check_possession(
         self, binding: Binding | None, proof: Proof | None, token: str, now: float, decision_id: str
     ) -> None:
+        """Refuse a bound token whose sender does not prove to hold its key. token: as it was presented.
+
+        Raises TokenRejected proof_missing and the others of `Possession.check`.
+        """
         if self._possession is not None:
             owner = decision_id or secrets.token_hex(16)
             self._possession.check(binding, proof, token, now=now, owner=owner)
@@ -251,21 +259,11 @@ def _check_profiles(profiles: Sequence[TokenProfile], genuine: _Genuine) -> None
         raise refusals[0]
     if not any(for_audience(profile, genuine.claims, genuine.audiences) for profile in fitting):
         raise _mismatch()
-    fitting = _permitting(fitting, bound=genuine.binding is not None)
+    fitting = permitting(fitting, bound=genuine.binding is not None)
     if genuine.header.algorithm not in _algorithms(fitting):
         raise refuse(Refusal.ALGORITHM_NOT_PERMITTED, "no contract of the audience permits the header's `alg`")
     if not genuine.lifetime <= max(profile.max_lifetime for profile in fitting):
         raise refuse(Refusal.LIFETIME_TOO_LONG, "the token lives longer than the contract permits")
-
-
-def _permitting(profiles: Sequence[TokenProfile], *, bound: bool) -> list[TokenProfile]:
-    """The profiles that permit a bound token, or an unbound one. Raises TokenRejected where none does."""
-    permitting = [profile for profile in profiles if profile.permits(bound=bound)]
-    if not permitting and bound:
-        raise refuse(Refusal.SENDER_CONSTRAINED, "the token is bound to a key, which no contract permits")
-    if not permitting:
-        raise refuse(Refusal.TOKEN_NOT_BOUND, "the token is bound to no key, which its contract demands")
-    return permitting
 
 
 def _algorithms(profiles: Sequence[TokenProfile]) -> frozenset[str]:

@@ -4,6 +4,20 @@ An answer is judged, never trusted: the endpoint may speak of another token, of 
 Whatever is wrong with the endpoint itself is no word about the token, and no decision can be made then.
 """
 
-from entitlements.token.introspection.answer import Answer, AnswerForm, Question, judge
+from entitlements.token.introspection.answer import Answer, AnswerForm, Judged, Question, judge
+from entitlements.token.introspection.client import Client, read_client
+from entitlements.token.introspection.endpoint import Endpoint, HttpEndpoint
+from entitlements.token.introspection.verifier import IntrospectingVerifier
 
-__all__ = ["Answer", "AnswerForm", "Question", "judge"]
+__all__ = [
+    "Answer",
+    "AnswerForm",
+    "Client",
+    "Endpoint",
+    "HttpEndpoint",
+    "IntrospectingVerifier",
+    "Judged",
+    "Question",
+    "judge",
+    "read_client",
+]

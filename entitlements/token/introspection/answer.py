@@ -16,7 +16,7 @@ from entitlements.errors import IntrospectionUnavailable, JSONRefused, TokenReje
 from entitlements.model import JSON, TokenProfile, VerifiedClaims
 from entitlements.profiles import answer_misfit, for_audience, introspected
 from entitlements.token import compact
-from entitlements.token.binding import binding_of
+from entitlements.token.binding import DPOP, Binding, binding_of, permitting
 from entitlements.token.claims import Times, audiences, check_times
 from entitlements.token.codes import Refusal, refuse
 from entitlements.token.introspection.signed import content_of
@@ -58,6 +58,14 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """An active access token. binding: the key that its sender has to prove to hold, for each request anew."""
+
+    claims: VerifiedClaims = field(repr=False)
+    binding: Binding | None
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """What an answer is held against.
 
@@ -70,7 +78,7 @@ class Question:
     form: AnswerForm
     client_id: str
     keys: KeySource
-    verify_jwt: Callable[[str, float], VerifiedClaims]
+    verify_jwt: Callable[[str, float], Judged]
     leeway: int
     monotonic: Callable[[], float]
 
@@ -85,8 +93,8 @@ class Question:
         return self.profiles[0].audience
 
 
-def judge(answer: Answer, question: Question, now: float) -> VerifiedClaims:
-    """The claims of an active access token.
+def judge(answer: Answer, question: Question, now: float) -> Judged:
+    """The claims of an active access token; whether its sender holds its key is not looked at.
 
     now: seconds since the epoch. Raises TokenRejected with a code of `Refusal`, IntrospectionUnavailable
     introspection_client_refused, introspection_failed or introspection_answer_invalid, or KeysUnavailable.
@@ -150,7 +158,7 @@ def _members(body: bytes) -> dict[str, JSON]:
     return value
 
 
-def _claims(members: Mapping[str, JSON], question: Question, now: float) -> VerifiedClaims:
+def _claims(members: Mapping[str, JSON], question: Question, now: float) -> Judged:
     """Claims of an answer that speaks of an access token by one of the versions. Raises the first refusal."""
     refusals: list[TokenRejected] = []
     fitting: list[TokenProfile] = []
@@ -164,11 +172,11 @@ def _claims(members: Mapping[str, JSON], question: Question, now: float) -> Veri
         raise refusals[0]
     if members["iss"] != question.issuer:
         raise refuse(Refusal.ISSUER_MISMATCH, "the introspection answer is of another issuer than the one asked")
-    _check_bound(members)
+    binding = _binding(members)
     times = check_times(members)
     times.check(now, question.leeway)
-    _check_for(fitting, members, _lifetime(times, now))
-    return VerifiedClaims(
+    _check_for(fitting, members, _lifetime(times, now), bound=binding is not None)
+    claims = VerifiedClaims(
         values=MappingProxyType({name: value for name, value in members.items() if name not in _ABOUT_THE_ANSWER}),
         issuer=question.issuer,
         audience=question.audience,
@@ -177,21 +185,26 @@ def _claims(members: Mapping[str, JSON], question: Question, now: float) -> Veri
         lifetime=_lifetime(times, now),
         header_type="",
         introspected=True,
+        bound=binding is not None,
     )
+    return Judged(claims, binding)
 
 
 _ABOUT_THE_ANSWER = ("active", "jwt", "phantom_token")
 
 
-def _check_bound(members: Mapping[str, JSON]) -> None:
-    if binding_of(members) is not None or str(members["token_type"]).lower() == "dpop":
-        raise refuse(Refusal.SENDER_CONSTRAINED, "the token is bound to a key whose proof is not checked here")
+def _binding(members: Mapping[str, JSON]) -> Binding | None:
+    binding = binding_of(members)
+    if str(members["token_type"]).lower() == "dpop" and (binding is None or binding.method != DPOP):
+        raise refuse(Refusal.SENDER_CONSTRAINED, "`token_type` says that the token is bound, `cnf` names no such key")
+    return binding
 
 
-def _check_for(fitting: list[TokenProfile], members: Mapping[str, JSON], lifetime: float) -> None:
+def _check_for(fitting: list[TokenProfile], members: Mapping[str, JSON], lifetime: float, *, bound: bool) -> None:
     named = audiences(members)
     if not any(for_audience(profile, members, named) for profile in fitting):
         raise refuse(Refusal.AUDIENCE_MISMATCH, "the token is not for the audience that asks")
+    fitting = permitting(fitting, bound=bound)
     if not lifetime <= max(profile.max_lifetime for profile in fitting):
         raise refuse(Refusal.LIFETIME_TOO_LONG, "the token lives longer than the contract permits")
 
@@ -212,17 +225,17 @@ def _text(body: bytes) -> str:
     return body.decode("latin-1").removesuffix("\n")
 
 
-def _of_jwt(token: str, question: Question, now: float) -> VerifiedClaims:
+def _of_jwt(token: str, question: Question, now: float) -> Judged:
     """The claims of the JWT that the endpoint gave for the token: judged like one that was presented."""
     try:
-        claims = question.verify_jwt(token, now)
+        found = question.verify_jwt(token, now)
     except TokenRejected as refusal:
         if refusal.code in _BROKEN:
             raise _invalid(f"the JWT of the introspection endpoint cannot be verified: {refusal.message}") from None
         raise
-    if claims.issuer != question.issuer:
+    if found.claims.issuer != question.issuer:
         raise refuse(Refusal.ISSUER_MISMATCH, "the introspection answer is of another issuer than the one asked")
-    return replace(claims, exchanged=True)
+    return replace(found, claims=replace(found.claims, exchanged=True))
 
 
 def _invalid(message: str) -> IntrospectionUnavailable:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from entitlements.errors import EntitlementsError, IntrospectionUnavailable, TokenRejected
-from entitlements.model import OpaqueTokens, PartHealth, TokenProfile, VerifiedClaims
+from entitlements.model import OpaqueTokens, PartHealth, TokenProfile
 from entitlements.profiles import PROFILES, introspected, scopes_of, subject_of
 from entitlements.token import KeySet, SigningKey, TokenVerifier, VerificationKey, generate_key, mint, parse_key_set
-from entitlements.token.introspection import Answer, AnswerForm, Question, judge
+from entitlements.token.introspection import Answer, AnswerForm, Judged, Question, judge
 
 FOLDER = Path(__file__).resolve().parents[2] / "fixtures/tokens"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((FOLDER / "expected_introspection.json").read_text())
@@ -55,8 +55,9 @@ def keys_of(jwks: Any) -> Keys:
 def question_of(profile: TokenProfile, keys: Keys, form: str = "json", client_id: str = CLIENT) -> Question:
     verifier = TokenVerifier([profile], {profile.issuer: keys}, monotonic=lambda: 0.0)
 
-    def verified(token: str, now: float) -> VerifiedClaims:
-        return verifier.verify(token, now=now, audience=profile.audience)
+    def verified(token: str, now: float) -> Judged:
+        found = verifier.verified(token, now=now, audience=profile.audience)
+        return Judged(found.claims, found.binding)
 
     return Question((profile,), AnswerForm(form), client_id, keys, verified, 10, lambda: 0.0)
 
@@ -95,7 +96,7 @@ def test_recorded_answer_is_judged_by_its_servers_profile(name: str) -> None:
     answer, question, now = recorded(name, wanted.get("form", "json"))
     assert judged(answer, question, now) == wanted.get("refused", "accepted")
     if "refused" not in wanted:
-        claims = judge(answer, question, now)
+        claims = judge(answer, question, now).claims
         rules = introspected(PROFILES[wanted["profile"]])
         assert (claims.introspected, subject_of(rules, claims.values)) == (True, wanted["subject"])
         assert scopes_of(rules, claims.values) is not None
@@ -109,7 +110,7 @@ def test_recorded_jwt_of_an_answer_is_verified_like_one_that_is_presented(name: 
     answer, question, now = recorded(name, "token")
     assert judged(answer, question, now) == wanted.get("refused", "accepted")
     if "refused" not in wanted:
-        claims = judge(answer, question, now)
+        claims = judge(answer, question, now).claims
         assert (claims.introspected, claims.values["sub"]) == (False, wanted["subject"])
 
 
@@ -145,7 +146,7 @@ def asked(profile: str = "rfc9068", form: str = "json", **changes: Any) -> Quest
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_answer_with_the_registered_members_is_accepted_by_every_profile(profile: str) -> None:
-    claims = judge(json_answer(members()), asked(profile), NOW)
+    claims = judge(json_answer(members()), asked(profile), NOW).claims
     assert (claims.issuer, claims.audience, claims.expires_at, claims.lifetime) == (ISSUER, AUDIENCE, 1600, 600)
     assert scopes_of(introspected(asked(profile).profiles[0].rules), claims.values) == ("orders:read",)
 
@@ -413,7 +414,7 @@ def admitted(values: Mapping[str, Any]) -> Any:
     served = next(c for c in load_catalog(FOLDER.parents[2] / "contracts").contracts if c.name == "orders")
     contract = replace(served, profile=replace(served.profile, opaque=OpaqueTokens()))
     rules = asked(issuer=contract.profile.issuer, audience=contract.profile.audience)
-    return admit(contract, judge(json_answer(values), rules, NOW))
+    return admit(contract, judge(json_answer(values), rules, NOW).claims)
 
 
 def test_contract_admits_the_claims_of_an_answer_without_an_algorithm() -> None:
