@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from entitlements.contract import Contract, named_as_registered
+from entitlements.contract import ACT, Contract, acting, named_as_registered
 from entitlements.decision_log import MASKED, DecisionRecord, Masking
 from entitlements.model import Decision, VerifiedClaims
 
@@ -15,8 +15,12 @@ def with_contract(
     """The record with the contract that admitted or refused the claims, with subject and client as it permits."""
     named = replace(claims, values=named_as_registered(contract.profile.rules, claims.values))
     sensitivities = {name: contract.claims[name].sensitivity for name in MASKED if name in contract.claims}
+    actor = ""
+    if contract.actor is not None:
+        actor = masking.named(acting(claims.values), claims.issuer, ACT, contract.actor.sensitivity)
     return replace(
         masking.identify(record, named, sensitivities),
+        actor=actor,
         audience=claims.audience,
         contract=f"{contract.ref.name}@{contract.ref.version}",
         contract_digest=contract.ref.digest,

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from entitlements.contract import Catalog
+from entitlements.contract import ACT, Catalog
 from entitlements.decision_log import MASKED, JsonLinesLog, Masking
 from entitlements.engine import PolicyEngine
 from entitlements.model import JSON, Fetched, PartHealth, Problem, not_ready
@@ -82,7 +82,7 @@ def log_health(log: JsonLinesLog, masking: Masking, catalog: Catalog) -> PartHea
     masks = any(
         contract.claims[name].sensitivity == "pii"
         for contract in catalog.contracts
-        for name in MASKED
+        for name in (*MASKED, *([ACT] if contract.actor is not None else []))
         if name in contract.claims
     )
     return replace(health, detail={**health.detail, **masking.detail(masks=masks)})

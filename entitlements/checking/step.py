@@ -17,6 +17,7 @@ from entitlements.contract import (
     Change,
     ContractFile,
     changes,
+    claim_places,
     link_faults_of_step,
     load_gate_settings,
     misplaced,
@@ -168,7 +169,8 @@ def _reads(read: Read, change: Change, names: Mapping[str, str]) -> bool:
     """Whether a policy reads what changed: the claim, under its new name too, or the scopes."""
     places: list[tuple[str, ...]] = []
     if change.claim:
-        places = [("subject", "claims", name) for name in {change.claim, names.get(change.claim, change.claim)}]
+        both = {change.claim, names.get(change.claim, change.claim)}
+        places = [place for name in both for place in claim_places(name)]
     elif change.path.startswith("scopes."):
         places = [("subject", "scopes")]
     return any(read.path[: len(p)] == p or (read.whole and p[: len(read.path)] == read.path) for p in places)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from entitlements.contract import (
+    ACT,
     LOCK_NAME,
     REGISTERED,
     Contract,
@@ -63,6 +64,8 @@ def claim_of(read: Read) -> str:
     """The claim that is read; `*` where any may be; nothing where none is."""
     if read.path[:2] == ("subject", "claims") and len(read.path) > 2:
         return read.path[2]
+    if read.path[:2] == ("subject", "actor"):
+        return ACT
     return "*" if read.whole and read.path in ((), ("subject",), ("subject", "claims")) else ""
 
 

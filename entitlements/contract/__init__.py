@@ -1,5 +1,6 @@
 """What the claims of a token must say: the contract document, its catalog of pins and the conformance of claims."""
 
+from entitlements.contract.actor import ACT, acting
 from entitlements.contract.approvals import (
     APPROVALS_NAME,
     Approval,
@@ -57,11 +58,13 @@ from entitlements.contract.lock import (
 )
 from entitlements.contract.lock_plan import changed_since_published, plan_lock
 from entitlements.contract.policy_input import policy_input
+from entitlements.contract.registered import claim_places
 from entitlements.contract.resource_metadata import metadata_url, resource_metadata
 from entitlements.contract.schema_changes import retyped
 from entitlements.contract.steps import ContractFile, at_commit, base_unreadable, load_file, pairs, versions
 
 __all__ = [
+    "ACT",
     "ALWAYS_DECLARED",
     "APPROVALS_NAME",
     "FIRST_VERSION",
@@ -89,6 +92,7 @@ __all__ = [
     "RequestSpec",
     "Rollback",
     "ScopeSpec",
+    "acting",
     "admit",
     "asked_audience",
     "at_commit",
@@ -96,6 +100,7 @@ __all__ = [
     "changed_since_published",
     "changes",
     "check_default",
+    "claim_places",
     "conforms",
     "draft",
     "input_schema",

@@ -142,6 +142,7 @@ _PAIRS: tuple[tuple[tuple[str, str, str, str], tuple[str, str, str, str]], ...] 
 _ALONE: tuple[tuple[str, str, str, str], ...] = (
     ("claim_renamed", "readers of the old name no longer find the claim", BREAKING, ASKED),
     ("claim_replaced", "readers of the name find the value of another claim", BREAKING, ASKED),
+    ("claim_moved", "policies find the claim elsewhere, under `input.subject.actor` or the claims", COMPATIBLE, ASKED),
     ("claim_retyped", "a consumer reads another type than it was written for", BREAKING, ASKED),
     ("claim_cardinality_changed", "one value became a list, or a list one value", BREAKING, ASKED),
     ("pattern_changed", "texts of another form arrive", BREAKING, ASKED),

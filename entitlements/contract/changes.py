@@ -125,6 +125,8 @@ def _claim(old: ClaimSpec, new: ClaimSpec) -> Iterator[Change]:
         lowered = _SENSITIVITY.index(new.sensitivity) < _SENSITIVITY.index(old.sensitivity)
         rule = "sensitivity_lowered" if lowered else "sensitivity_raised"
         yield Change(rule, f"{place}.sensitivity", old.name, old.sensitivity, new.sensitivity)
+    if old.actor != new.actor:
+        yield Change("claim_moved", f"{place}.actor", old.name, old.actor, new.actor)
     kinds = f"{place}.tokens"
     yield from _members("token_kind_removed", kinds, {*old.tokens} - {*new.tokens}, old.name, gone=True)
     yield from _members("token_kind_added", kinds, {*new.tokens} - {*old.tokens}, old.name, gone=False)

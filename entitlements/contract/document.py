@@ -22,6 +22,7 @@ class ClaimSpec:
     """What one claim must look like: a JSON Schema subset, who may carry it and how sensitive it is.
 
     extraction: where it stands in a token; all else is said of the claim after it.
+    actor: whether policies see it as `input.subject.actor`, and not among the claims.
     """
 
     name: str
@@ -32,6 +33,19 @@ class ClaimSpec:
     description: str
     renamed_from: str
     extraction: Extraction = PLAIN
+    actor: bool = False
+
+    def canonical(self) -> dict[str, JSON]:
+        """What the digest of a contract covers of it: everything but prose."""
+        return {
+            "required": self.required,
+            "sensitivity": self.sensitivity,
+            "tokens": list(self.tokens),
+            "schema": dict(self.schema),
+            "renamed_from": self.renamed_from,
+            **self.extraction.canonical(),
+            **({"actor": True} if self.actor else {}),
+        }
 
 
 def read_differently(old: ClaimSpec, new: ClaimSpec) -> bool:
@@ -112,6 +126,11 @@ class Contract:
         """Name, version and `sha256:<hex>` of the canonical document (RFC 8785)."""
         text = rfc8785.dumps(self.canonical)
         return ContractRef(self.name, self.version, "sha256:" + hashlib.sha256(text).hexdigest())
+
+    @cached_property
+    def actor(self) -> ClaimSpec | None:
+        """The claim that policies see as `input.subject.actor`."""
+        return next((claim for claim in self.claims.values() if claim.actor), None)
 
     @cached_property
     def released_by(self) -> Mapping[str, frozenset[str]]:

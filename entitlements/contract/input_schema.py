@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from entitlements.contract.actor import current_actor
 from entitlements.contract.document import REGISTERED, Contract
 from entitlements.model import JSON
 
@@ -18,7 +19,7 @@ def input_schema(contract: Contract) -> dict[str, Any]:
     claims = {
         name: _structure(claim.schema)
         for name, claim in contract.claims.items()
-        if "access_token" in claim.tokens and name not in REGISTERED
+        if "access_token" in claim.tokens and name not in REGISTERED and not claim.actor
     }
     text: dict[str, Any] = {"type": "string"}
     request = contract.request
@@ -41,6 +42,7 @@ def input_schema(contract: Contract) -> dict[str, Any]:
                     "claims": _closed(claims),
                     "scopes": {"type": "array", "items": text},
                     "client_id": text,
+                    **_actor(contract),
                 }
             ),
             "action": _closed(action),
@@ -49,6 +51,13 @@ def input_schema(contract: Contract) -> dict[str, Any]:
             "contract": _closed({"name": text, "version": text}),
         }
     )
+
+
+def _actor(contract: Contract) -> dict[str, Any]:
+    if contract.actor is None:
+        return {}
+    schema = _structure(contract.actor.schema)
+    return {"actor": {**schema, "properties": current_actor(schema["properties"])}}
 
 
 def _closed(properties: Mapping[str, Any]) -> dict[str, Any]:

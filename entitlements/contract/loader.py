@@ -12,6 +12,7 @@ from marshmallow import ValidationError
 
 from entitlements import positions
 from entitlements.contract import schema_subset, shape
+from entitlements.contract.actor import actor_faults
 from entitlements.contract.document import (
     ALWAYS_DECLARED,
     ClaimSpec,
@@ -137,6 +138,7 @@ def _names(document: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
             yield ("claims", name), f"`{name}` is built in and cannot be declared"
         if not claims[name]["tokens"]:
             yield ("claims", name, "tokens"), "a claim appears in one kind of token or more"
+        yield from actor_faults(name, claims[name])
     for index, name in enumerate(document["removed"]):
         if name in claims or name in ALWAYS_DECLARED:
             yield ("removed", index), f"`{name}` was removed and may not be declared again"
@@ -201,6 +203,7 @@ def _freeze(document: Mapping[str, Any]) -> Contract:
             description=claim["description"],
             renamed_from=claim["renamed_from"],
             extraction=extraction(name, claim),
+            actor=claim["actor"],
         )
         for name, claim in document["claims"].items()
     }
@@ -273,17 +276,7 @@ def _canonical(
             }
         },
         "undeclared_claims": document["undeclared_claims"],
-        "claims": {
-            name: {
-                "required": claim.required,
-                "sensitivity": claim.sensitivity,
-                "tokens": list(claim.tokens),
-                "schema": dict(claim.schema),
-                "renamed_from": claim.renamed_from,
-                **claim.extraction.canonical(),
-            }
-            for name, claim in claims.items()
-        },
+        "claims": {name: claim.canonical() for name, claim in claims.items()},
         "scopes": {name: list(scope.claims) for name, scope in scopes.items()},
         "removed": sorted(document["removed"]),
         "consumers": sorted(

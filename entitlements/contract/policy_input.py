@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from entitlements.contract.actor import current_actor
 from entitlements.contract.document import Contract
 from entitlements.model import JSON, AccessRequest, Principal
 
@@ -12,13 +13,7 @@ from entitlements.model import JSON, AccessRequest, Principal
 def policy_input(contract: Contract, principal: Principal, request: AccessRequest) -> dict[str, JSON]:
     """What policy sees: declared, conforming claims and the request, under AuthZEN's names. Never the token."""
     return {
-        "subject": {
-            "type": principal.type,
-            "id": principal.id,
-            "claims": _plain(principal.claims),
-            "scopes": list(principal.scopes),
-            "client_id": principal.client_id,
-        },
+        "subject": _subject(contract, principal),
         "action": _entity({"name": request.action.name}, request.action.properties),
         "resource": {
             "type": request.resource.type,
@@ -28,6 +23,22 @@ def policy_input(contract: Contract, principal: Principal, request: AccessReques
         "context": _plain(request.context),
         "contract": {"name": contract.ref.name, "version": contract.ref.version},
     }
+
+
+def _subject(contract: Contract, principal: Principal) -> dict[str, JSON]:
+    claims: dict[str, JSON] = _plain(principal.claims)
+    subject: dict[str, JSON] = {
+        "type": principal.type,
+        "id": principal.id,
+        "claims": claims,
+        "scopes": list(principal.scopes),
+        "client_id": principal.client_id,
+    }
+    if contract.actor is not None:
+        chain = claims.pop(contract.actor.name, None)
+        if isinstance(chain, dict):
+            subject["actor"] = current_actor(chain)
+    return subject
 
 
 def _entity(members: dict[str, JSON], properties: Mapping[str, JSON]) -> dict[str, JSON]:

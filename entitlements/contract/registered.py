@@ -1,10 +1,17 @@
-"""Where policies see what registered claims say: never under `input.subject.claims`."""
+"""Where policies see what claims say; registered ones never under `input.subject.claims`."""
 
 from __future__ import annotations
 
+from entitlements.contract.actor import ACT
 from entitlements.contract.document import ALWAYS_DECLARED
 
 _SEEN_AS = {"sub": "input.subject.id", "client_id": "input.subject.client_id", "scope": "input.subject.scopes"}
+
+
+def claim_places(name: str) -> tuple[tuple[str, ...], ...]:
+    """Every path below `input` at which policies may see a claim under one contract or another."""
+    among = ("subject", "claims", name)
+    return (among, ("subject", "actor")) if name == ACT else (among,)
 
 
 def seen_as(name: str) -> str:

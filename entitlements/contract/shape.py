@@ -153,6 +153,7 @@ class _ClaimBase(_Strict):
     introspection_source = fields.List(fields.String(validate=_CLAIM), load_default=None)
     ignore_items = _names(validate.Length(1, 256), load_default=list)
     absent = fields.String(load_default="", validate=validate.OneOf(["empty"]))
+    actor = Boolean(load_default=False)
     overage = _names(_CLAIM, load_default=list)
 
 

@@ -49,15 +49,17 @@ class Masking:
         self, record: DecisionRecord, claims: VerifiedClaims, sensitivities: Mapping[str, str]
     ) -> DecisionRecord:
         """The record with subject and client; sensitivities: of the claims that the contract declares, by name."""
-        subject, client_id = (self._value(claims, name, sensitivities.get(name, "internal")) for name in MASKED)
+        named = {name: str(claims.values.get(name, "")) for name in MASKED}
+        subject, client_id = (
+            self.named(named[name], claims.issuer, name, sensitivities.get(name, "internal")) for name in MASKED
+        )
         return replace(record, subject=subject, client_id=client_id)
 
-    def _value(self, claims: VerifiedClaims, name: str, sensitivity: str) -> str:
+    def named(self, value: str, issuer: str, claim: str, sensitivity: str) -> str:
         """The value as it is, masked where it is pii; nothing where it is secret or of a word not known here."""
-        value = str(claims.values.get(name, ""))
         if not value or sensitivity in ("public", "internal"):
             return value
-        return self._key.mask(value, issuer=claims.issuer, claim=name) if sensitivity == "pii" else ""
+        return self._key.mask(value, issuer=issuer, claim=claim) if sensitivity == "pii" else ""
 
     def detail(self, *, masks: bool) -> dict[str, JSON]:
         """What `/readyz` tells; masks: whether a contract marks subject or client as pii."""

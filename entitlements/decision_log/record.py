@@ -30,6 +30,7 @@ class DecisionRecord:
     refusal: str = ""
     subject: str = ""
     client_id: str = ""
+    actor: str = ""
     audience: str = ""
     action: str = ""
     resource_type: str = ""

@@ -23,7 +23,7 @@ def complete(space: Space) -> bool:
 
 
 def _claims_listed(space: Space) -> bool:
-    read = [step for step in space.steps if _reads(space, step)]
+    read = [step for step in space.steps if space.reads_claim(step)]
     identities = [
         identity_step(space.old, space.new, name) for name, place in _IDENTITIES if space.reads("subject", place)
     ]
@@ -32,10 +32,6 @@ def _claims_listed(space: Space) -> bool:
         for step in (*read, *identities)
         for spec in (step.before, step.after)
     )
-
-
-def _reads(space: Space, step: ClaimStep) -> bool:
-    return any(space.reads("subject", "claims", name) for name in (step.name_before, step.name_after))
 
 
 def _requests_listed(space: Space) -> bool:
@@ -56,11 +52,15 @@ def _typed_parts(space: Space) -> Iterator[tuple[tuple[str, ...], list[ObjectSpe
     yield ("context",), [request.context for request in requests]
 
 
+def _seen_elsewhere(step: ClaimStep) -> bool:
+    return step.before is not None and step.after is not None and step.before.actor != step.after.actor
+
+
 def unread(space: Space) -> bool:
     """Whether nothing that a policy may read differs between the contracts: then neither can a decision."""
     for step in space.steps:
-        moved = step.name_before != step.name_after or not step.same
-        if _reads(space, step) and (
+        moved = step.name_before != step.name_after or not step.same or _seen_elsewhere(step)
+        if space.reads_claim(step) and (
             moved or space.old.released_by[step.name_before] != space.new.released_by[step.name_after]
         ):
             return False

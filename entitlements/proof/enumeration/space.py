@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from entitlements.contract import Contract, ObjectSpec, RequestSpec, conforms
+from entitlements.contract import Contract, ObjectSpec, RequestSpec, claim_places, conforms
 from entitlements.engine import PolicyReading
 from entitlements.model import JSON, Resource, same_json
 from entitlements.proof.enumeration.identities import identity_pairs
@@ -84,14 +84,19 @@ class Space:
             for read in reading.reads
         )
 
+    def reads_claim(self, step: ClaimStep) -> bool:
+        """Whether a policy may read a claim, wherever it sees it, under one of its names."""
+        return any(self.reads(*at) for name in (step.name_before, step.name_after) for at in claim_places(name))
+
     def order_matters(self, *claims: str) -> bool:
         """Whether a policy may do anything with a claim but ask whether a list holds an item. claims: its names."""
         return any(
             not read.as_set or read.path != path
-            for path in (("subject", "claims", claim) for claim in claims)
+            for claim in claims
+            for path in claim_places(claim)
             for reading in self.readings
             for read in reading.reads
-            if read.path[:3] == path or read.path == path[: len(read.path)]
+            if read.path[: len(path)] == path or read.path == path[: len(read.path)]
         )
 
     @cached_property
@@ -130,7 +135,7 @@ class Space:
             for other in (news if there[1] and step.after else (ABSENT,))
             if related_claim(step, one, other, released=there)
         ]
-        if any(self.reads("subject", "claims", name) for name in (step.name_before, step.name_after)):
+        if self.reads_claim(step):
             return pairs
         if not pairs:
             # One stands for all, and there is none: tokens with these scopes are not looked at.

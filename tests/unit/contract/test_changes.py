@@ -45,6 +45,9 @@ BASE: dict[str, Any] = {
             "ignore_items": ["own"],
             "schema": {"type": "array", "items": {"enum": ["t"]}, "maxItems": 1},
         },
+        "act": {
+            "schema": {"type": "object", "properties": {"sub": {"type": "string"}}, "required": ["sub"]},
+        },
     },
     "scopes": {
         "read": {"claims": ["bound"]},
@@ -169,6 +172,7 @@ FIXTURES: list[tuple[str, Edit, set[str]]] = [
         {"claim_unbound"},
     ),
     ("a claim is bound", put("scopes.other.claims", ["label"]), {"claim_bound"}),
+    ("the actor moves to its place", put("claims.act.actor", True), {"claim_moved"}),
     ("a kind of token comes", put("claims.label.tokens", ["access_token", "id_token"]), {"token_kind_added"}),
     ("a kind of token goes", put("claims.label.tokens", ["id_token"]), {"token_kind_added", "token_kind_removed"}),
     ("values may be shown", put("claims.mail.sensitivity", "internal"), {"sensitivity_lowered"}),
@@ -273,6 +277,7 @@ OPPOSITES = {
 OWN_MIRROR = {
     "claim_renamed": "a name for a name",
     "claim_replaced": "a claim for a claim",
+    "claim_moved": "a place for a place",
     "claim_retyped": "a type for a type",
     "claim_cardinality_changed": "one for many, or many for one",
     "pattern_changed": "which of two patterns permits more is not decided",

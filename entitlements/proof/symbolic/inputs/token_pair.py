@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from entitlements.contract import Contract, ObjectSpec
+from entitlements.contract import ACT, Contract, ObjectSpec
 from entitlements.model import same_json
 from entitlements.proof.migration import ClaimStep, claim_steps, identity_step
 from entitlements.proof.symbolic.inputs.inputs import Inputs, claim_name, part_name
@@ -22,7 +22,7 @@ from entitlements.proof.symbolic.terms.term import (
     same_truth,
     variable,
 )
-from entitlements.proof.symbolic.values.algebra import Algebra
+from entitlements.proof.symbolic.values.algebra import Algebra, Unsupported
 from entitlements.proof.symbolic.values.value import (
     UNDEFINED,
     Array,
@@ -78,7 +78,10 @@ class Sides:
         """The input of one side's policy (0 before, 1 after), shaped as for a served request."""
         token, request = self.tokens[side], self.request
         held = tuple((bit, constant(name)) for name, bit in sorted(token.scopes.items()))
-        claims = tuple((value.defined, _name(name), value) for name, value in token.claims.items())
+        actor = self.contracts[side].actor
+        acting = {} if actor is None else {"actor": _current_actor(token.claims[actor.name])}
+        among = {name: value for name, value in token.claims.items() if actor is None or name != actor.name}
+        claims = tuple((value.defined, _name(name), value) for name, value in among.items())
         scopes = Array(held, prefix=all(bit is TRUE for bit, _ in held))
         subject = _object(
             type=constant("user"),
@@ -86,12 +89,24 @@ class Sides:
             claims=of_leaf(Object(claims)),
             scopes=of_leaf(scopes),
             client_id=token.client,
+            **acting,
         )
         action = _object(name=request.action, properties=request.action_properties)
         resource = _object(type=request.kind, id=request.identifier, properties=request.properties)
         reference = self.contracts[side].ref
         contract = _object(name=constant(reference.name), version=constant(reference.version))
         return _object(subject=subject, action=action, resource=resource, context=request.context, contract=contract)
+
+
+def _current_actor(chain: Value) -> Value:
+    """What policies see of the claim of the actor: the twin of `contract.actor.current_actor`."""
+    return Value(tuple((guard, _without_prior(leaf)) for guard, leaf in chain.cases))
+
+
+def _without_prior(leaf: Leaf) -> Leaf:
+    if not isinstance(leaf, Object):
+        raise Unsupported("actor_not_followed", "the actor is not an object of which the members are known")
+    return replace(leaf, members=tuple(member for member in leaf.members if member[1] != Const(ACT)))
 
 
 def _name(name: str) -> Leaf:
