@@ -63,7 +63,7 @@ VARIABLES = (
     Variable(
         "ENTITLEMENTS_OPA_TOKEN_FILE",
         "",
-        "file with the OPA server's bearer token, not readable by everybody (mode 0640)",
+        "file with the OPA server's bearer token, not world-readable (mode 0640)",
     ),
     Variable("ENTITLEMENTS_OPA_TOKEN", "", "bearer token that the OPA server asks for (16 characters or more)"),
     Variable("ENTITLEMENTS_OPA_BIN", "", "the OPA executable; empty: `.tools/opa`, then PATH"),
@@ -73,18 +73,18 @@ VARIABLES = (
         "ENTITLEMENTS_OPERATOR_TOKEN_FILE",
         "",
         "file with the bearer token that shows the detail of `/readyz` and `/metrics` to callers from elsewhere, "
-        "not readable by everybody (mode 0640)",
+        "not world-readable (mode 0640)",
     ),
     Variable(
         "ENTITLEMENTS_BUNDLES_TOKEN_FILE",
         "",
         "file with the bearer token by which OPA servers load the release from `/bundles/<digest>`, "
-        "not readable by everybody (mode 0640); empty: there is no such address",
+        "not world-readable (mode 0640); empty: there is no such address",
     ),
     Variable("ENTITLEMENTS_THREADS", "8", "requests that are decided at the same time (1 to 64)"),
     Variable("ENTITLEMENTS_LEEWAY", "10", "seconds of clock difference that token times may show (0 to 60)"),
     Variable("ENTITLEMENTS_BUDGET_MS", "500", "milliseconds that one decision may take in all (20 to 10000)"),
-    Variable("ENTITLEMENTS_TOKEN_CACHE", "4096", "verified tokens that are remembered (0 turns it off)"),
+    Variable("ENTITLEMENTS_TOKEN_CACHE", "4096", "verified tokens that are cached (0 turns it off)"),
     Variable("ENTITLEMENTS_DECISION_LOG", "stdout", "`stdout` or the path of a file to append decisions to"),
     Variable(
         "ENTITLEMENTS_LOG_REJECTS_PER_SECOND",
@@ -94,7 +94,7 @@ VARIABLES = (
     Variable(
         "ENTITLEMENTS_LOG_MASK_KEYS",
         "",
-        "file (mode 0600) of `key-id: base64` lines; the first key masks what a contract marks as pii; "
+        "file (mode 0600) of `key-id: base64` lines; the first key masks what a contract marks as `pii`; "
         "empty: a random key per start",
     ),
 )

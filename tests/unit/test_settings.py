@@ -1,11 +1,14 @@
 """Settings come from the environment, all faults told at once."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from entitlements.errors import StartupFault
-from entitlements.settings import VARIABLES, load_settings
+from entitlements.settings import VARIABLES, Variable, load_settings
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_empty_environment_gives_the_documented_defaults() -> None:
@@ -146,7 +149,17 @@ def test_token_of_the_engine_is_not_shown() -> None:
     assert "0123456789abcdef" not in repr(settings)
 
 
-def test_every_variable_is_documented_in_the_readme() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    for variable in VARIABLES:
-        assert f"`{variable.name}`" in readme
+def row(variable: Variable) -> str:
+    default = f"`{variable.default}`" if variable.default else ""
+    return f"| `{variable.name}` | {default} | {variable.meaning} |"
+
+
+def test_the_page_of_settings_has_name_default_and_meaning_of_each_as_the_code_does() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text()
+    assert [line for line in page.splitlines() if line.startswith("| `")] == [row(variable) for variable in VARIABLES]
+
+
+def test_the_readme_names_only_settings_that_there_are() -> None:
+    named = set(re.findall(r"(?<![A-Z_])ENTITLEMENTS_[A-Z_]*[A-Z]", (ROOT / "README.md").read_text()))
+    assert named
+    assert named <= {variable.name for variable in VARIABLES}
