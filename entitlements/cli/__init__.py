@@ -16,6 +16,7 @@ from entitlements import __version__
 _COMMANDS = {
     "authorize": "Decide one request and print the decision, its reasons and the rules that gave them.",
     "contract": "Read, check and pin claim contracts.",
+    "issuer": "See whether an authorization server honours the contracts.",
     "opa": "Install the pinned Open Policy Agent.",
     "policy": "Prove what policies decide, for every token that a contract permits and every request.",
     "release": "Show the locked release, or make what an OPA elsewhere needs beside it.",

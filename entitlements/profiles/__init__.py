@@ -12,6 +12,7 @@ from entitlements.profiles.judging import (
     subject_of,
 )
 from entitlements.profiles.recognition import Sample, drafted_rules, is_noise, other_kind, recognised, refused_by
+from entitlements.profiles.remedies import TOPICS, remedy, server_of
 from entitlements.profiles.servers import AUDIENCE_IS, DOCUMENTED_ONLY, GENERIC, PROFILES
 from entitlements.profiles.shaping import shaped
 
@@ -20,6 +21,7 @@ __all__ = [
     "DOCUMENTED_ONLY",
     "GENERIC",
     "PROFILES",
+    "TOPICS",
     "Misfit",
     "Sample",
     "answer_misfit",
@@ -35,7 +37,9 @@ __all__ = [
     "other_kind",
     "recognised",
     "refused_by",
+    "remedy",
     "scopes_of",
+    "server_of",
     "shaped",
     "subject_of",
 ]

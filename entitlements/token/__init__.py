@@ -5,11 +5,12 @@ the contract's, and what they grant is the policy's.
 """
 
 from entitlements.token.codes import Refusal
-from entitlements.token.discovery import DiscoveredAddress
+from entitlements.token.discovery import DiscoveredAddress, FixedAddress, KeyAddress
 from entitlements.token.http_keys import HttpKeys
 from entitlements.token.inspection import InspectedToken, inspect
-from entitlements.token.jwks import KeySet, SkippedKey, parse_key_set
+from entitlements.token.jwks import KeySet, SkippedKey, bound_algorithms, parse_key_set
 from entitlements.token.key_source import FileKeys, KeySource
+from entitlements.token.metadata import IssuerMetadata
 from entitlements.token.mint import SigningKey, access_token_claims, from_jwk, generate_key, mint
 from entitlements.token.nonces import Nonces
 from entitlements.token.possession import Possession
@@ -21,8 +22,11 @@ __all__ = [
     "SUPPORTED_ALGORITHMS",
     "DiscoveredAddress",
     "FileKeys",
+    "FixedAddress",
     "HttpKeys",
     "InspectedToken",
+    "IssuerMetadata",
+    "KeyAddress",
     "KeySet",
     "KeySource",
     "MemoryInProcess",
@@ -36,6 +40,7 @@ __all__ = [
     "Use",
     "VerificationKey",
     "access_token_claims",
+    "bound_algorithms",
     "from_jwk",
     "generate_key",
     "inspect",

@@ -10,7 +10,7 @@ refused in every member: it is everybody's by now.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -23,7 +23,7 @@ from entitlements.token.codes import Refusal, refuse
 from entitlements.token.header import KEY_ID
 from entitlements.token.jwk import MemberRefused, read_public_key
 from entitlements.token.leaks import LeakedMaterial, is_secret, leaked_material, shown_name
-from entitlements.token.signature import PublicKey, VerificationKey, under
+from entitlements.token.signature import PublicKey, VerificationKey, is_bound, under
 
 MAX_SET_BYTES = 256 * 1024
 MAX_KEYS = 100
@@ -73,6 +73,13 @@ class KeySet:
         if key is None:
             raise no_such_key()
         return key
+
+
+def bound_algorithms(keys: KeySet, permitted: Collection[str], key: VerificationKey | None = None) -> frozenset[str]:
+    """The permitted algorithms that keys of the set are for, or that one of them is for; see `is_bound`."""
+    candidates = keys.keys if key is None else (key,)
+    bound = [(one, name) for one in candidates for name in permitted if under(one, name) and is_bound(one, permitted)]
+    return frozenset(name for _, name in bound)
 
 
 def no_such_key() -> TokenRejected:

@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pairs": BASE | CAPABILITIES | {"folder", "pair", "deployment"},
     "readiness": BASE | CAPABILITIES | {"pair", "pairs"},
     "key_ring": BASE | {"settings", "settings_reader", "token"},
+    "issuer_check": BASE | {"token", "contract"},
     "wiring": BASE | CAPABILITIES | {"folder", "pdp", "settings", "deployment", "pairs", "readiness", "key_ring"},
     "web": BASE | {"strict_json", "pdp", "settings", "readiness", "wiring"},
     "cli": BASE
@@ -44,6 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "deployment",
         "settings",
         "settings_reader",
+        "issuer_check",
         "key_ring",
         "wiring",
         "web",
