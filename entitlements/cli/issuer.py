@@ -20,7 +20,7 @@ _TIMEOUT = 10.0
 _COLOURS = {HOLDS: "green", FAILS: "red"}
 
 
-@click.group()
+@click.group(epilog="\b\nExample:\n  entitlements issuer check https://login.example.com/realms/acme")
 def issuer() -> None:
     """See whether an authorization server honours the contracts."""
 
