@@ -57,9 +57,10 @@ build/lowest/.installed: requirements-lowest.lock pyproject.toml
 lowest: setup build/lowest/.installed ## run the tests of the parts and of the wire with the oldest packages permitted
 	@build/lowest/bin/python -m pytest $(PARALLEL) $(CORE) tests/wire
 
-nightly: setup lowest ## run every test with new random examples and more of them, the whole compliance suite and the fuzzer
+nightly: setup lowest ## run every test with new random examples and more of them, all compliance cases, the fuzzer and mutations
 	@HYPOTHESIS_PROFILE=nightly COMPLIANCE=all $(BIN)/python -m pytest $(PARALLEL)
 	@$(MAKE) --no-print-directory fuzz PAIRS=100000 SEED=$$(date +%Y%m%d)
+	@$(MAKE) --no-print-directory mutate
 
 lint: setup ## ruff, mypy, opa fmt and opa check
 	@$(BIN)/ruff check .
@@ -97,6 +98,9 @@ SEED ?= 1
 PAIRS ?= 2000
 fuzz: setup ## hold the proof to enumeration on random small pairs: make fuzz SEED=1 PAIRS=100000
 	@$(BIN)/python -m tests.differential.fuzz $(SEED) $(PAIRS)
+
+mutate: setup ## break the code in a copy, one defect at a time, and see that tests notice each: make mutate NAMES="…"
+	@$(BIN)/python -m tests.mutate $(NAMES)
 
 # What the fast tests need beside the package itself.
 FAST_TOOLS := hypothesis pytest pytest-xdist responses

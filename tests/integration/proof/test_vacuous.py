@@ -61,3 +61,15 @@ def test_a_decision_of_another_shape_is_named(name: str, opa: Path, tmp_path: Pa
     assert [one.shape.startswith(name) for one in never] == [True, True]
     assert "`data.shop.authz.allow`" in str(never[0])
     assert (never[0].file, never[0].line) == ("shop/authz/authz.rego", 3)
+
+
+def test_a_policy_that_may_allow_before_it_fails_is_not_told(opa: Path, tmp_path: Path) -> None:
+    """OPA may come to the rule that allows first, and never to the one that fails."""
+    one = contract(
+        claims={
+            "role": {"required": True, "schema": {"enum": ["user"]}},
+            "n": {"required": True, "schema": {"enum": [0]}},
+        }
+    )
+    rules = f"{ALLOWS}\n\nallow if 1 / input.subject.claims.n > 5"
+    assert answer(one, one, tmp_path, opa, rules).never_allows == ()

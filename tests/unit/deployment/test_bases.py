@@ -198,3 +198,11 @@ def test_two_locks_in_one_branch_are_found_where_they_are_merged(project: Locked
     for against in ((), ("--against", f"git:{base}")):
         told = project.run("verify", *against)
         assert (told.exit_code, "was not checked against" in told.output) == (2, True), told.output
+
+
+def test_files_that_were_edited_after_the_lock_are_told_with_their_name(project: LockedProject) -> None:
+    project.lock()
+    assert project.run("verify").exit_code == 0
+    project.rego.write_text(widened("user"))
+    told = project.run("verify")
+    assert (told.exit_code, "`shop/authz/authz.rego` differs" in told.output) == (2, True), told.output

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -13,11 +13,12 @@ from entitlements.proof.symbolic.encode import Question
 from entitlements.proof.symbolic.inputs.inputs import Inputs
 from entitlements.proof.symbolic.inputs.token_pair import make_sides
 from entitlements.proof.symbolic.session import Session
-from entitlements.proof.symbolic.smt.solver import SAT, UNDECIDED, UNSAT, Solved
+from entitlements.proof.symbolic.smt.solver import SAT, UNDECIDED, UNSAT, Solved, Solver
 from entitlements.proof.symbolic.terms.string_terms import PREFIX, on_text
 from entitlements.proof.symbolic.terms.term import TEXT, Term, equal, text, variable
 from entitlements.proof.symbolic.values.algebra import Algebra
 from entitlements.proof.symbolic.values.precision import Limits
+from entitlements.proof.symbolic.values.value import constant
 from tests.shop import SHOP
 
 CONTRACT = parse_contract(
@@ -87,3 +88,22 @@ def test_question_without_patterns_has_one_encoding_and_all_the_time(goal: Term,
 @pytest.mark.parametrize(("answer", "never"), [(UNSAT, True), (SAT, False), (UNDECIDED, False)])
 def test_time_out_is_never_taken_for_impossible(answer: str, never: bool) -> None:
     assert session(FakeSolver(Solved(answer))).never([PLAIN]) is never
+
+
+@pytest.mark.parametrize(("before", "after", "answer"), [("a", "a", SAT), ("a", "b", UNSAT), ("a", "c", SAT)])
+def test_tokens_that_the_relation_excludes_are_no_model(before: str, after: str, answer: str) -> None:
+    """A role that both versions permit stays, or becomes one that is new."""
+
+    def declared(*roles: str) -> Any:
+        claims = {"role": {"required": True, "schema": {"enum": [*roles]}}}
+        return parse_contract(json.dumps({**SHOP, "claims": claims}), Path("shop.yaml"), named=False)
+
+    inputs, nothing = Inputs(Algebra(Limits())), cast(Any, None)
+    sides = make_sides(inputs, declared("a", "b"), declared("a", "b", "c"), request_of=1)
+    with Solver(seconds=60) as solver:
+        asked = Session(Question(sides, inputs, nothing, one_policy=True, decide=nothing), solver)
+        goals = [
+            inputs.algebra.equal(token.claims["role"], constant(role))
+            for token, role in zip(sides.tokens, (before, after), strict=True)
+        ]
+        assert asked.solve(goals)[1].answer == answer

@@ -1,0 +1,36 @@
+"""What is said of a constant string that is split, trimmed or cut."""
+
+from __future__ import annotations
+
+import pytest
+
+from entitlements.proof.symbolic.terms.string_terms import (
+    HAS_PIECE,
+    PARTS,
+    PIECE,
+    PIECES,
+    PREDICATES,
+    REPLACE,
+    SUBSTRING,
+    pieces_parameter,
+)
+
+STRINGS = ["", "a", "a/b", "a/b/c", "/", "a/", "//", "ab"]
+
+
+@pytest.mark.parametrize("string", STRINGS)
+def test_segments_are_those_of_the_split_string(string: str) -> None:
+    segments = string.split("/")
+    for place in range(5):
+        enough = PREDICATES[PIECES](string, pieces_parameter("/", place + 1))
+        assert enough is (place < len(segments))
+        if enough:
+            assert PARTS[PIECE](string, pieces_parameter("/", place)) == segments[place]
+    for word in ("", "a", "b", "ab"):
+        assert PREDICATES[HAS_PIECE](string, pieces_parameter("/", word)) is (word in segments)
+
+
+@pytest.mark.parametrize(("how", "parameter", "wanted"), [(SUBSTRING, "[1, 2]", "bc"), (SUBSTRING, "[1, -1]", "bcd")])
+def test_substring_begins_and_ends_where_it_says(how: str, parameter: str, wanted: str) -> None:
+    assert PARTS[how]("abcd", parameter) == wanted
+    assert PARTS[REPLACE]("abab", '["ab", "x"]') == "xx"
