@@ -209,9 +209,7 @@ SYMBOLIC = (
         "proof/symbolic/execution/rule_index.py",
         "return len(constants) == 1 and others <= kept",
         "return True",
-        (
-            "tests/integration/proof/test_conversions.py::test_a_rule_that_the_index_of_opa_leaves_out_is_never_proved_to_hold",
-        ),
+        ("tests/unit/proof/symbolic/execution/test_rule_index.py",),
         "a rule that OPA leaves out is taken to be evaluated: a false proof",
     ),
     Mutation(

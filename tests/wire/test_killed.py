@@ -65,12 +65,14 @@ def work_folder(pids: set[int]) -> Path:
 
 
 def ask_until_it_ends(service: RunningService, wire: Wire, kill: int) -> list[str]:
-    """The decision ids that were answered before and while `kill` was killed."""
+    """The decision ids that were answered before `kill` was killed, while it was, and after."""
     answered: list[str] = []
+    tried: list[int] = []
     over = threading.Event()
 
     def ask() -> None:
         while not over.is_set():
+            tried.append(1)
             try:
                 replies = service.exchange(wire.ask())
             except (OSError, AssertionError):
@@ -83,7 +85,8 @@ def ask_until_it_ends(service: RunningService, wire: Wire, kill: int) -> list[st
         worker.start()
     wait_until(lambda: len(answered) > 50)
     os.kill(kill, signal.SIGKILL)
-    time.sleep(0.5)
+    before = len(tried)
+    wait_until(lambda: len(tried) > before + 50)
     over.set()
     for worker in workers:
         worker.join(SECONDS)

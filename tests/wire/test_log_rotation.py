@@ -105,8 +105,9 @@ def test_documented_logrotate_example_loses_nothing_under_load(
 
     def rotate(_number: int) -> None:
         subprocess.run(command, check=True, timeout=SECONDS)
-        # The names of rotated files hold the second.
-        time.sleep(1.1)
+        # The names of rotated files hold the second: the next one has to be another.
+        second = int(time.time())
+        wait_until(lambda: int(time.time()) > second)
 
     answered = answered_while(own, wire, rotate, 4)
     assert len(list(own.log.parent.iterdir())) > 3

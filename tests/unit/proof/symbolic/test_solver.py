@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -50,11 +49,9 @@ def test_nothing_of_one_question_is_left_in_the_next() -> None:
 
 def test_a_question_that_takes_too_long_is_unknown() -> None:
     with Solver(seconds=0.5) as solver:
-        start = time.monotonic()
         solved = solver.solve(HARD)
         assert solved.answer == UNDECIDED
         assert solved.reason
-        assert time.monotonic() - start < 20
         assert answers_still(solver)
 
 
@@ -77,16 +74,17 @@ def test_a_process_that_is_killed_between_questions_is_replaced() -> None:
         assert process is not None
         process.kill()
         process.wait(60)
-        assert solver.solve(EASY).answer in (UNDECIDED, SAT)
+        solved = solver.solve(EASY)
+        assert (solved.answer, solved.reason[:16]) == (UNDECIDED, "the solver ended")
         assert answers_still(solver)
 
 
 def test_a_process_that_runs_out_of_memory_gives_no_answer() -> None:
     with Solver(seconds=10, memory_mb=64) as solver:
-        solved = solver.solve(EASY)
-        assert solved.answer in (UNDECIDED, SAT)
-        assert solver.solve(HARD).answer == UNDECIDED
-        assert solver.solve(EASY).answer in (UNDECIDED, SAT)
+        for text in (EASY, HARD, EASY):
+            solved = solver.solve(text)
+            assert solved.answer == UNDECIDED
+            assert solved.reason == "the solver ended, its memory is limited to 64 MiB"
 
 
 @pytest.mark.parametrize("text", ["(assert", "(assert v9)", "(declare-const v0 Nonsense)", '(assert (= "a" 1))'])
