@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -55,7 +56,8 @@ def test_a_token_makes_nobody_be_called(service: RunningService, wire: Wire, tra
         audience=profile.audience,
         subject="u_1",
         client_id="web",
-        now=1_000_000_000,
+        # A token that is refused anyway causes no look for its key: those with a foreign `kid` are young.
+        now=time.time() if name.startswith("kid") else 1_000_000_000,
         lifetime=600,
     )
     token = mint(wire.issuer.keys["ES256"], claims, headers={} if name == "iss" else header_of(name, address, wire))
