@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup opa demo serve test test-fast nightly lowest check lint fmt bench bench-cedar compliance fuzz lock dist clean
+.PHONY: help setup opa demo serve test test-fast nightly lowest check lint fmt reference bench bench-cedar compliance fuzz lock dist clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ fmt: setup ## format Python and Rego
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@.tools/opa fmt --write policies
+
+reference: setup ## write docs/reference/cli.md from the commands
+	@PYTHONPATH=. $(BIN)/python scripts/cli_page.py
 
 bench: setup ## measure /authorize and the check beside asking OPA directly
 	@$(BIN)/python -m bench
