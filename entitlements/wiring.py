@@ -51,13 +51,17 @@ class Service:
         return self.served.releases()
 
 
-def build(settings: Settings) -> Service:
-    """Build the service. Raises StartupFault where it must not start; nothing is left running then."""
+def build(settings: Settings, *, proofs_since: float | None = None) -> Service:
+    """Build the service. Raises StartupFault where it must not start; nothing is left running then.
+
+    proofs_since: from when on nobody else used DPoP proofs, in seconds since the epoch; None for now.
+    """
     where = _folders(settings)
     keys = KeyRing(settings)
     masking = _masking(settings)
     # One memory for the verifiers of all pairs: a lock that is taken up forgets no proof.
-    memory = MemoryInProcess(started_at=time.time(), leeway=settings.leeway)
+    since = time.time() if proofs_since is None else proofs_since
+    memory = MemoryInProcess(started_at=since, leeway=settings.leeway)
     possession = Possession(memory, Nonces(), settings.leeway)
     seen = fingerprint(where)
     served = ServedPairs(

@@ -41,6 +41,7 @@ EXIT_CODES: dict[str, dict[int, str]] = {
     "token inspect": {0: "the token would be accepted", 3: "it would not be accepted"},
     "token keygen": {0: "the keys are written, or there are keys already"},
     "token mint": {0: "the token is printed"},
+    "token prove": {0: "the proof is printed"},
 }
 _HEAD = """# Command line
 

@@ -16,8 +16,10 @@ from entitlements import strict_json
 from entitlements.cli import render
 from entitlements.engine.policy_folder import policy_files
 from entitlements.errors import DecisionUnavailable, JSONRefused, RequestInvalid, StartupFault, TokenRejected
-from entitlements.model import JSON, AccessRequest, Action, Decision, Resource
+from entitlements.model import JSON, AccessRequest, Action, Decision, Proof, Resource
 from entitlements.terminal import paint, safe
+from entitlements.web.authorize import MAX_BODY
+from entitlements.web.schemas import proof_of
 from entitlements.wiring import Service, build
 
 
@@ -54,6 +56,7 @@ def _parse_resource(_context: click.Context, _parameter: click.Parameter, value:
 @click.option("--property", "properties", multiple=True, callback=parse_members, help="`name=value` of the resource.")
 @click.option("--context", "context", multiple=True, callback=parse_members, help="`name=value` of the context.")
 @click.option("--audience", default=None, help="The asking API's own audience; needed where more than one is pinned.")
+@click.option("--proof-file", type=click.File("rb"), default=None, help="The body's `proof`, see `token prove`.")
 @click.option("--unlocked", is_flag=True, help="Decide by policies that nobody locked.")
 @render.format_option
 def authorize(
@@ -63,6 +66,7 @@ def authorize(
     properties: dict[str, JSON],
     context: dict[str, JSON],
     audience: str | None,
+    proof_file: IO[bytes] | None,
     unlocked: bool,
     form: str,
 ) -> None:
@@ -77,8 +81,11 @@ def authorize(
     request = AccessRequest(
         render.read_token(token_file), Action(action), replace(resource, properties=properties), context, audience
     )
+    if proof_file is not None:
+        request = replace(request, proof=_read_proof(proof_file))
     try:
-        service = build(settings)
+        # A process of one question has no earlier one that could have used the proof.
+        service = build(settings, proofs_since=0)
         try:
             decision = service.pdp.decide(request).decision
         finally:
@@ -92,6 +99,17 @@ def authorize(
         sys.exit(render.NO)
     _show(decision, service, settings.policies, form)
     sys.exit(0 if decision.allow else render.NO)
+
+
+def _read_proof(file: IO[bytes]) -> Proof:
+    """The `proof` of a request's body, as the service reads it, or a usage error."""
+    try:
+        return proof_of(strict_json.loads(file.read(MAX_BODY)))
+    except JSONRefused as refused:
+        raise click.UsageError(f"--proof-file: {refused.message}") from None
+    except RequestInvalid as invalid:
+        faults = "; ".join(f"`{path}` {text}" for path, texts in invalid.details.items() for text in texts)
+        raise click.UsageError(f"--proof-file: {faults}") from None
 
 
 def _told(invalid: RequestInvalid, service: Service) -> str:

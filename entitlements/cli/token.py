@@ -15,6 +15,7 @@ import click
 from entitlements import strict_json
 from entitlements.cli import render
 from entitlements.cli.authorize import parse_members
+from entitlements.cli.token_prove import prove
 from entitlements.contract import ALWAYS_DECLARED, Catalog, ClaimSpec, Contract, Refused, admit, load_catalog, placed
 from entitlements.errors import JSONRefused, KeysUnavailable, StartupFault, TokenRejected
 from entitlements.key_ring import KeyRing
@@ -41,7 +42,7 @@ _SEEN_AFTER_THE_SIGNATURE = frozenset(
 )
 
 
-@click.group()
+@click.group(commands=[prove])
 def token() -> None:
     """Make development tokens and look into tokens."""
 
@@ -148,7 +149,7 @@ def inspect_command(token_file: IO[bytes], name: str | None, form: str) -> None:
     seen = inspect(
         text,
         lambda payload: _rules(wanted or _contract_of(catalog, payload)),
-        lambda payload, bound: _permits(wanted or _contract_of(catalog, payload), bound),
+        lambda payload, bound: _permits(wanted or _contract_of(catalog, payload), bound=bound),
     )
     if seen.header is None or seen.payload is None:
         message = seen.refusals[0].message if seen.refusals else "the token cannot be read"
@@ -195,7 +196,7 @@ def _rules(contract: Contract | None) -> TokenRules:
     return contract.profile.rules if contract else TokenRules()
 
 
-def _permits(contract: Contract | None, bound: bool) -> bool:
+def _permits(contract: Contract | None, *, bound: bool) -> bool:
     return contract.profile.permits(bound=bound) if contract else not bound
 
 
@@ -251,7 +252,7 @@ def _violations(contract: Contract, header: Mapping[str, JSON], payload: Mapping
         0,
         0,
         "" if kind is None else kind,
-        "cnf" in payload,
+        bound="cnf" in payload,
     )
     admission = admit(contract, claims)
     found = admission.violations if isinstance(admission, Refused) else ()
@@ -284,6 +285,7 @@ def _note(contract: Contract | None, claim: str) -> str:
     spec = own[0] if own else None
     if spec is None:
         known = ALWAYS_DECLARED | _rules(contract).known if contract else ALWAYS_DECLARED
+        known |= {"cnf"} if _permits(contract, bound=True) else frozenset()
         return "registered" if claim in known else "undeclared"
     if "access_token" not in spec.tokens:
         return f"undeclared here, belongs to {', '.join(spec.tokens)}, {spec.sensitivity}"

@@ -58,7 +58,7 @@ def draft(head: DraftHead, samples: Sequence[Mapping[str, JSON]]) -> str:
 
     samples: the claims of access tokens, one or more. What was guessed is marked `review` in a comment.
     """
-    unclaimed = ALWAYS_DECLARED | (frozenset() if head.rules.name == "rfc9068" else head.rules.known)
+    unclaimed = ALWAYS_DECLARED | {"cnf"} | (frozenset() if head.rules.name == "rfc9068" else head.rules.known)
     names = sorted({name for sample in samples for name in sample if name not in unclaimed})
     granted = [frozenset(scopes_of(head.rules, sample) or ()) for sample in samples]
     released = _released(names, samples, granted)
@@ -68,6 +68,9 @@ def draft(head: DraftHead, samples: Sequence[Mapping[str, JSON]]) -> str:
         "algorithms": [*head.algorithms],
         "max_lifetime": head.max_lifetime,
     }
+    bound = ["cnf" in sample for sample in samples]
+    if any(bound):
+        access_token["sender_constrained"] = "required" if all(bound) else "permitted"
     if head.rules.audience_clients:
         access_token["audience"] = {"claim": head.rules.client[0], "values": [*head.rules.audience_clients]}
     lines = [

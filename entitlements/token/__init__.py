@@ -11,11 +11,12 @@ from entitlements.token.inspection import InspectedToken, inspect
 from entitlements.token.jwks import KeySet, SkippedKey, bound_algorithms, parse_key_set
 from entitlements.token.key_source import FileKeys, KeySource
 from entitlements.token.metadata import IssuerMetadata
-from entitlements.token.mint import SigningKey, access_token_claims, from_jwk, generate_key, mint
+from entitlements.token.mint import SigningKey, access_token_claims, from_jwk, generate_key, mint, mint_proof
 from entitlements.token.nonces import Nonces
 from entitlements.token.possession import Possession
 from entitlements.token.replay import MemoryInProcess, ProofMemory, Use
 from entitlements.token.signature import SUPPORTED_ALGORITHMS, VerificationKey
+from entitlements.token.thumbprint import thumbprint
 from entitlements.token.verifier import TokenVerifier
 
 __all__ = [
@@ -45,5 +46,7 @@ __all__ = [
     "generate_key",
     "inspect",
     "mint",
+    "mint_proof",
     "parse_key_set",
+    "thumbprint",
 ]

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 
 from entitlements.model import JSON
 from entitlements.token.compact import encode
+from entitlements.token.dpop import hash_of
 from entitlements.token.signature import CURVE_ALGORITHMS, RSA_ALGORITHMS, SUPPORTED_ALGORITHMS
 from entitlements.token.thumbprint import thumbprint
 
@@ -100,6 +101,15 @@ def mint_raw(key: SigningKey, header: bytes, payload: bytes) -> str:
     """Sign header and payload as the octets that they are, well-formed or not."""
     signing_input = f"{encode(header)}.{encode(payload)}"
     return f"{signing_input}.{encode(key.sign(signing_input.encode('ascii')))}"
+
+
+def mint_proof(key: SigningKey, token: str, *, method: str, url: str, now: float, nonce: str = "") -> str:
+    """A DPoP proof for an access token and a request (RFC 9449 section 4.2)."""
+    public = {name: value for name, value in key.public_jwk().items() if name in _PUBLIC_MEMBERS}
+    header: dict[str, JSON] = {"typ": "dpop+jwt", "alg": key.algorithm, "jwk": public}
+    claims: dict[str, JSON] = {"jti": str(uuid.uuid4()), "htm": method, "htu": url, "iat": int(now)}
+    claims["ath"] = hash_of(token)
+    return mint_raw(key, _dump(header), _dump({**claims, **({"nonce": nonce} if nonce else {})}))
 
 
 def access_token_claims(

@@ -8,7 +8,8 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
 
-from entitlements.model import Action, CertificateProof, DPoPProof, Proof, Resource
+from entitlements.errors import RequestInvalid
+from entitlements.model import JSON, Action, CertificateProof, DPoPProof, Proof, Resource
 
 _NAME = [
     validate.Length(min=1, max=255),
@@ -105,6 +106,15 @@ class AuthorizeSchema(_StrictSchema):
 
 _ACTION = ActionSchema()
 AUTHORIZE = AuthorizeSchema()
+
+
+def proof_of(document: JSON) -> Proof:
+    """The member `proof` of a body alone. Raises RequestInvalid."""
+    try:
+        return ProofSchema().load(document)  # type: ignore[arg-type,no-any-return]
+    except ValidationError as error:
+        details = flatten(error.messages, "proof")
+        raise RequestInvalid("request_malformed", "the request is malformed", details) from None
 
 
 def flatten(messages: Any, path: str = "") -> dict[str, list[str]]:

@@ -276,3 +276,42 @@ def test_names_that_lead_nowhere_are_not_told_without_a_proof(client: Client, wi
     client.dpop()
     proof = {"dpop": {"jwt": client.jwt(), "method": "GET", "url": URL}}
     assert ask("https://nowhere.example.com", proof=proof).json()["code"] == "audience_unknown"
+
+
+def test_commands_mint_a_bound_token_prove_it_and_decide(opa: Path, tmp_path: Path) -> None:
+    issuer = tmp_path / "issuer"
+    settings = {
+        **locked(tmp_path, "required"),
+        "ENTITLEMENTS_KEYS": f"https://login.example.com={issuer / 'jwks.json'}",
+        "ENTITLEMENTS_OPA_BIN": str(opa),
+        "ENTITLEMENTS_DECISION_LOG": str(tmp_path / "log"),
+    }
+
+    def run(*arguments: str, wanted: int = 0, text: str | None = None) -> Any:
+        done = CliRunner().invoke(main, [*arguments], env=settings, input=text)
+        assert done.exit_code == wanted, done.output
+        return done
+
+    for folder in (issuer, tmp_path / "client"):
+        run("token", "keygen", "--out", str(folder), "--algorithm", "ES256")
+    key = str(tmp_path / "client/signing.jwk")
+    proving = ("token", "prove", "--key", key, "--url", URL)
+    cnf = run(*proving, text="x").stderr.removeprefix("for a token with ").strip()
+    claims = [f"--claim={pair}" for pair in ("tenant=t_1", 'roles=["agent"]', "suspended=false", cnf)]
+    mint = ("token", "mint", "--key", str(issuer / "signing.jwk"), "--contract", "orders", "--scope", "orders:read")
+    token = run(*mint, *claims).stdout.strip()
+    settings["ENTITLEMENTS_KEYS"] += f" https://pay.example.com={issuer / 'jwks.json'}"
+    asking = ("authorize", "--audience", "https://orders.example.com", "--action", "read", "--resource", "order:42")
+    asked = (*asking, "--property", "tenant=t_1")
+    proof = tmp_path / "proof.json"
+    proof.write_text(run(*proving, text=token).stdout)
+    assert "allow" in run(*asked, "--proof-file", str(proof), text=token).output
+    assert "proof_missing" in run(*asked, text=token, wanted=3).output
+    proof.write_text(run(*proving, "--method", "POST", text=token).stdout.replace('"POST"', '"GET"'))
+    assert "proof_invalid" in run(*asked, "--proof-file", str(proof), text=token, wanted=3).output
+    proof.write_text('{"dpop": {"jwt": 1}}')
+    told = run(*asked, "--proof-file", str(proof), text=token, wanted=2).output
+    assert "`proof.dpop.jwt` not a valid string" in told
+    inspected = run("token", "inspect", text=token)
+    assert "needs a proof of its key" in inspected.output
+    assert "undeclared" not in inspected.output

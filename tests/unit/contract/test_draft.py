@@ -146,3 +146,18 @@ def test_a_draft_loads_and_permits_every_sample(samples: list[dict[str, Any]]) -
             if name != "email":  # what is an e-mail address to the format is narrower than what looks like one
                 assert conforms(claims[name].schema, value), json.dumps(value)
         assert {name for name, claim in claims.items() if claim.required} <= sample.keys()
+
+
+@pytest.mark.parametrize(
+    ("samples", "word"),
+    [
+        ([{"cnf": {"jkt": "x"}}, {"cnf": {"x5t#S256": "y"}}], "required"),
+        ([{"cnf": {"jkt": "x"}}, {"level": 1}], "permitted"),
+        ([{"level": 1}], "refused"),
+    ],
+    ids=["all", "some", "none"],
+)
+def test_bound_samples_say_what_the_contract_permits(samples: list[dict[str, Any]], word: str) -> None:
+    contract = drafted(*samples, {**samples[0], "plan": "free"})
+    assert contract.profile.sender_constrained == word
+    assert "cnf" not in contract.claims

@@ -13,14 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from entitlements.errors import TokenRejected
 from entitlements.model import CertificateProof, DPoPProof, Proof, TokenProfile
 from entitlements.profiles import PROFILES
 from entitlements.token import FileKeys, MemoryInProcess, Nonces, Possession, SigningKey, TokenVerifier
 from entitlements.token.compact import encode
-from entitlements.token.dpop import check_proof
+from entitlements.token.dpop import check_proof, hash_of
+from entitlements.token.mint import mint_raw
 from entitlements.token.replay import Use
+from entitlements.token.target_uri import normalized
 from entitlements.token.thumbprint import thumbprint
 
 from .proofs import (
@@ -29,9 +33,11 @@ from .proofs import (
     LEEWAY,
     PERMITTING,
     REQUIRING,
+    URL,
     Clients,
     jkt,
     proof_jwt,
+    public,
     sent_by,
     verifier_of,
 )
@@ -380,3 +386,52 @@ def test_proof_jwt_of_the_tests_is_good(clients: Clients) -> None:
     token = clients.bound()
     proof = DPoPProof(proof_jwt(clients.own["ES256"], token), "GET", "https://orders.example/orders/42")
     verify(clients, token, proof, PERMITTING)
+
+
+def test_memory_is_shared_by_the_verifiers_of_a_service(clients: Clients) -> None:
+    """A lock that is taken up, and the pair before it, have verifiers of their own."""
+    memory = MemoryInProcess(started_at=NOW - 3600, leeway=LEEWAY)
+    token = clients.bound()
+    verify(clients, token, clients.proof(token), memory=memory)
+    assert refusal_of(clients, token, clients.proof(token), REQUIRING, memory=memory).code == "proof_replayed"
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+HEADER = st.sampled_from(["typ", "alg", "jwk", "kid", "crit", "x"])
+KEY = st.sampled_from(["kty", "crv", "x", "y", "n", "e", "d", "alg", "use", "key_ops"])
+CLAIM = st.sampled_from(["jti", "htm", "htu", "iat", "ath", "nonce", "exp", "nbf"])
+SHARED = Clients(Signers())
+
+
+@given(
+    header=st.dictionaries(HEADER, ODD, max_size=2),
+    key=st.dictionaries(KEY, ODD, max_size=2),
+    claims=st.dictionaries(CLAIM, ODD, max_size=3),
+)
+def test_odd_proof_is_refused_and_breaks_nothing(
+    header: dict[str, Any], key: dict[str, Any], claims: dict[str, Any]
+) -> None:
+    signer = SHARED.own["ES256"]
+    token = SHARED.bound()
+    head = {"typ": "dpop+jwt", "alg": "ES256", "jwk": {**public(signer), **key}, **header}
+    body = {"jti": "p", "htm": "GET", "htu": URL, "iat": NOW, "ath": hash_of(token), **claims}
+    jwt = mint_raw(signer, json.dumps(head).encode(), json.dumps(body).encode())
+    try:
+        found = check_proof(DPoPProof(jwt, "GET", URL), token, now=NOW, leeway=LEEWAY).thumbprint
+    except TokenRejected as refused:
+        found = refused.code
+    assert found in ("proof_invalid", jkt(signer))
+
+
+@given(st.text(alphabet="htps:/.%2eE5fF?#[]@:a0-\\\x00é", max_size=40))
+def test_target_has_one_spelling_or_none(uri: str) -> None:
+    try:
+        once = normalized(f"https://a/{uri}")
+    except ValueError:
+        return
+    assert normalized(once) == once
+    assert once.startswith("https://a/")
