@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from entitlements.contract import Catalog
-from entitlements.token import TokenVerifier
+from entitlements.model import Proof, VerifiedClaims
+
+
+class Verifier(Protocol):
+    """Makes verified claims of a token, by its issuer's keys or by its word. Safe to use from many threads."""
+
+    def verify(
+        self, token: str, *, now: float, audience: str, proof: Proof | None = None, decision_id: str = ""
+    ) -> VerifiedClaims:
+        """The claims of one token for one API; see TokenVerifier.verify."""
+
+    def audiences(
+        self, token: str, *, now: float, proof: Proof | None = None, decision_id: str = ""
+    ) -> tuple[str, ...]:
+        """The pinned audiences that a token holds for; see TokenVerifier.audiences."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +32,7 @@ class Pair:
     """
 
     catalog: Catalog
-    verifier: TokenVerifier
+    verifier: Verifier
     revision: str = ""
     engine_version: str = ""
 

@@ -24,11 +24,10 @@ from entitlements.engine.policy_folder import policy_fingerprint
 from entitlements.errors import Fault, StartupFault
 from entitlements.folder import Fingerprint, Limits
 from entitlements.model import TokenProfile
-from entitlements.pair import Pair, Pairs
+from entitlements.pair import Pair, Pairs, Verifier
 from entitlements.release import Release, make_release, verify_release
-from entitlements.token import TokenVerifier
 
-Verifiers = Callable[[Sequence[TokenProfile]], TokenVerifier]
+Verifiers = Callable[[Sequence[TokenProfile]], Verifier]
 # For how long a revision that no pair has may be that of a lock on its way; after that it is refused at once.
 _ON_ITS_WAY_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 0.05

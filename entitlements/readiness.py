@@ -50,6 +50,7 @@ def readiness_of(
     watched: PartHealth,
     engine: PolicyEngine,
     keys: Mapping[str, KeySource],
+    introspection: Mapping[str, PartHealth],
     log: PartHealth,
     *,
     unlocked: bool,
@@ -57,7 +58,7 @@ def readiness_of(
 ) -> Readiness:
     """Ask each part.
 
-    watched: the health of whoever takes up edits and locks; keys: by issuer; today: by the wall clock.
+    watched: the health of whoever takes up edits and locks; keys, introspection: by issuer; today: by the wall clock.
     """
     offer = served.offer
     now = time.monotonic()
@@ -67,6 +68,7 @@ def readiness_of(
         "contracts": _contracts_health(offer, watched, today, unlocked=unlocked),
         "engine": _engine_health(engine.health(), served),
         "keys": keys_health(by_issuer, fetched, {issuer: source.leaked for issuer, source in keys.items()}),
+        **({"introspection": _introspection_health(introspection)} if introspection else {}),
         "decision_log": log,
     }
     lacking = tuple(problem.code for name in _NEEDED if not parts[name].ready for problem in parts[name].problems)
@@ -86,6 +88,16 @@ def log_health(log: JsonLinesLog, masking: Masking, catalog: Catalog) -> PartHea
         if name in contract.claims
     )
     return replace(health, detail={**health.detail, **masking.detail(masks=masks)})
+
+
+def _introspection_health(by_issuer: Mapping[str, PartHealth]) -> PartHealth:
+    """What is wrong with endpoints; tokens that are verified here are decided all the same."""
+    problems = [
+        Problem(problem.code, f"{issuer}: {problem.text}")
+        for issuer, health in by_issuer.items()
+        for problem in health.problems
+    ]
+    return PartHealth(True, tuple(problems), {"issuers": [*by_issuer]})
 
 
 def _keys_lacking(catalog: Catalog, audience: str, by_issuer: Mapping[str, PartHealth]) -> tuple[str, ...]:

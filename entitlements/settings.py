@@ -54,6 +54,23 @@ VARIABLES = (
         "seconds between two fetches that unknown key ids may cause, after a burst of three",
     ),
     Variable(
+        "ENTITLEMENTS_INTROSPECTION",
+        "",
+        "introspection endpoints, `issuer=URL`, separated by whitespace; each issuer whose opaque tokens a pinned "
+        "contract permits needs one",
+    ),
+    Variable(
+        "ENTITLEMENTS_INTROSPECTION_CLIENTS",
+        "",
+        "files (mode 0600) with the credentials of this service at these endpoints, `issuer=file`, separated by "
+        "whitespace",
+    ),
+    Variable(
+        "ENTITLEMENTS_INTROSPECTION_CACHE",
+        "30",
+        "seconds that an active token may be used before the issuer is asked again; a refusal counts for 10 at most",
+    ),
+    Variable(
         "ENTITLEMENTS_OPA_URL",
         "",
         "address of an OPA server, `https://`, `http://` on loopback, or `unix:///path`; "
@@ -117,6 +134,9 @@ class Settings:
     keys_max_stale: int
     keys_refresh: int
     keys_cooldown: int
+    introspection: Mapping[str, str]
+    introspection_clients: Mapping[str, str]
+    introspection_cache: int
     opa_url: str
     opa_plain_http: bool
     opa_token: str = field(repr=False)
@@ -153,6 +173,9 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         keys_max_stale=reader.integer("ENTITLEMENTS_KEYS_MAX_STALE", 10, 86400),
         keys_refresh=reader.integer("ENTITLEMENTS_KEYS_REFRESH", 5, 86400),
         keys_cooldown=reader.integer("ENTITLEMENTS_KEYS_COOLDOWN", 1, 3600),
+        introspection=reader.endpoints("ENTITLEMENTS_INTROSPECTION"),
+        introspection_clients=reader.files("ENTITLEMENTS_INTROSPECTION_CLIENTS"),
+        introspection_cache=reader.integer("ENTITLEMENTS_INTROSPECTION_CACHE", 0, 3600),
         opa_url=reader.url("ENTITLEMENTS_OPA_URL"),
         opa_plain_http=reader.plain_http("ENTITLEMENTS_OPA_PLAIN_HTTP", "ENTITLEMENTS_OPA_URL"),
         opa_token=reader.opa_token("ENTITLEMENTS_OPA_TOKEN", "ENTITLEMENTS_OPA_TOKEN_FILE"),

@@ -129,6 +129,33 @@ class SettingsReader:
                 found[issuer] = location
         return found
 
+    def endpoints(self, name: str) -> dict[str, str]:
+        """By issuer the address of an endpoint: by https, or by http on a loopback host."""
+        found = self._one_by_issuer(name, "each entry must be `issuer=URL`")
+        for issuer, url in found.items():
+            try:
+                parts = urlsplit(url)
+                plain = parts.username is None and not parts.fragment and bool(parts.hostname) and parts.port != 0
+            except ValueError:
+                plain = False
+            if not plain or not url.isascii():
+                self._fault(name, f"the address for `{issuer}` is malformed")
+            elif parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+                self._fault(name, f"the address for `{issuer}` must begin with `https://`: tokens are sent there")
+        return found
+
+    def files(self, name: str) -> dict[str, str]:
+        """By issuer the path of a file."""
+        return self._one_by_issuer(name, "each entry must be `issuer=file`")
+
+    def _one_by_issuer(self, name: str, rule: str) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for issuer, value in self._by_issuer(name, rule):
+            if issuer in found:
+                self._fault(name, f"names the issuer `{issuer}` twice")
+            found[issuer] = value
+        return found
+
     def hosts(self, name: str) -> dict[str, tuple[str, ...]]:
         """By issuer, hosts with or without a port."""
         found: dict[str, tuple[str, ...]] = {}

@@ -11,18 +11,21 @@ from pathlib import Path
 
 from entitlements.contract import Catalog, check_default
 from entitlements.decision_log import Masking, open_log, read_mask_keys
+from entitlements.endpoint_ring import EndpointRing
 from entitlements.engine import OpaElsewhere, OpaProcess, PolicyEngine, check_policies, find_opa
 from entitlements.engine.policy_watcher import PolicyWatcher
 from entitlements.engine.private_folder import private_base
 from entitlements.errors import Fault, StartupFault
 from entitlements.folder import read_file
 from entitlements.key_ring import KeyRing
-from entitlements.model import Fetched
+from entitlements.model import Fetched, TokenProfile
+from entitlements.pair import Verifier
 from entitlements.pairs import Folders, Offer, ServedPairs, fingerprint, locked_offer, unlocked_offer
 from entitlements.pdp import PolicyDecisionPoint
 from entitlements.readiness import Readiness, log_health, readiness_of
 from entitlements.settings import Settings
 from entitlements.token import MemoryInProcess, Nonces, Possession, TokenVerifier
+from entitlements.token.introspection import IntrospectingVerifier
 
 TOOLS = Path(".tools")
 _MAX_KEY = 64 * 1024
@@ -58,6 +61,7 @@ def build(settings: Settings, *, proofs_since: float | None = None) -> Service:
     """
     where = _folders(settings)
     keys = KeyRing(settings)
+    endpoints = EndpointRing(settings)
     masking = _masking(settings)
     # One memory for the verifiers of all pairs: a lock that is taken up forgets no proof.
     since = time.time() if proofs_since is None else proofs_since
@@ -66,13 +70,7 @@ def build(settings: Settings, *, proofs_since: float | None = None) -> Service:
     seen = fingerprint(where)
     served = ServedPairs(
         _offer(settings, where),
-        lambda profiles: TokenVerifier(
-            profiles,
-            keys.of(profiles),
-            leeway=settings.leeway,
-            cache_entries=settings.token_cache,
-            possession=possession,
-        ),
+        _verifiers(settings, keys, endpoints, possession),
         locked=not settings.unlocked,
         any_revision=settings.unlocked and bool(settings.opa_url),
     )
@@ -107,6 +105,7 @@ def build(settings: Settings, *, proofs_since: float | None = None) -> Service:
             watcher.health(),
             engine,
             keys.sources,
+            endpoints.health(),
             log_health(log, masking, served.offer.catalog),
             unlocked=settings.unlocked,
             today=_today(),
@@ -144,13 +143,17 @@ def preflight(settings: Settings) -> None:
         for one in offers:
             _try_keys(settings, one)
 
+    def endpoints() -> None:
+        for one in offers:
+            EndpointRing(settings).of(one.catalog.profiles)
+
     def log() -> None:
         open_log(settings.decision_log).close()
 
     def masking() -> None:
         _masking(settings)
 
-    for check in (offer, log, masking, default, keys):
+    for check in (offer, log, masking, default, keys, endpoints):
         try:
             check()
         except StartupFault as fault:
@@ -162,6 +165,25 @@ def preflight(settings: Settings) -> None:
 def _try_keys(settings: Settings, offer: Offer) -> None:
     with contextlib.closing(KeyRing(settings)) as keys:
         keys.of(offer.catalog.profiles)
+
+
+def _verifiers(
+    settings: Settings, keys: KeyRing, endpoints: EndpointRing, possession: Possession
+) -> Callable[[Sequence[TokenProfile]], Verifier]:
+    """Makes the verifier of some contracts; key sources and endpoints are shared by all of them."""
+
+    def verifier(profiles: Sequence[TokenProfile]) -> Verifier:
+        sources, asked = keys.of(profiles), endpoints.of(profiles)
+        jwts = TokenVerifier(
+            profiles,
+            sources,
+            leeway=settings.leeway,
+            cache_entries=settings.token_cache,
+            possession=possession,
+        )
+        return IntrospectingVerifier(profiles, jwts, sources, asked, leeway=settings.leeway) if asked else jwts
+
+    return verifier
 
 
 def _edits(where: Folders, offer: Offer) -> list[Fault]:

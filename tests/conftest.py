@@ -76,6 +76,7 @@ class RunningService:
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         host, _, port = settings["ENTITLEMENTS_LISTEN"].rpartition(":")
         self.address = (host, int(port))
+        self.settings = dict(settings)
         self.log = Path(settings["ENTITLEMENTS_DECISION_LOG"])
         self._errors = folder / "stderr"
         with self._errors.open("wb") as errors:

@@ -33,7 +33,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "readiness": BASE | CAPABILITIES | {"pair", "pairs"},
     "key_ring": BASE | {"settings", "settings_reader", "token"},
     "issuer_check": BASE | {"token", "contract"},
-    "wiring": BASE | CAPABILITIES | {"folder", "pdp", "settings", "deployment", "pairs", "readiness", "key_ring"},
+    "endpoint_ring": BASE | {"settings", "token"},
+    "wiring": BASE
+    | CAPABILITIES
+    | {"endpoint_ring", "pair", "folder", "pdp", "settings", "deployment", "pairs", "readiness", "key_ring"},
     "web": BASE | {"strict_json", "pdp", "settings", "readiness", "wiring"},
     "cli": BASE
     | CAPABILITIES

@@ -66,7 +66,9 @@ def readiness(offer: Offer, keys: FileKeys, **changes: Any) -> Readiness:
         **changes,
     }
     engine = Engine(given.pop("engine"))
-    return readiness_of(served, given.pop("watched"), engine, {ISSUER: keys}, given.pop("log"), **given)
+    return readiness_of(
+        served, given.pop("watched"), engine, {ISSUER: keys}, given.pop("introspection", {}), given.pop("log"), **given
+    )
 
 
 def codes(found: Readiness) -> list[tuple[str, str]]:

@@ -87,6 +87,24 @@ def test_every_fault_is_told_at_once() -> None:
             ["https://a", "https://a=", "a=/k", "https://a=/k https://a=/l", "https://a=http://evil.example/k"],
         ),
         ("ENTITLEMENTS_KEYS_REFRESH", ["5", "86400"], ["4", "86401"]),
+        ("ENTITLEMENTS_INTROSPECTION_CACHE", ["0", "3600"], ["-1", "3601"]),
+        (
+            "ENTITLEMENTS_INTROSPECTION",
+            [
+                "https://a.example=https://a.example/x",
+                "https://a.example=http://127.0.0.1:9/x https://b.example=https://c/",
+            ],
+            [
+                *("https://a.example", "https://a.example=", "https://a.example=http://b.example/x", "a=https://b/x"),
+                *("https://a.example=file", "https://a.example=https://u@b/x", "https://a.example=https://b/x#f"),
+                "https://a.example=https://b/x https://a.example=https://c/x",
+            ],
+        ),
+        (
+            "ENTITLEMENTS_INTROSPECTION_CLIENTS",
+            ["https://a.example=client.json"],
+            ["client.json", "https://a.example=", "https://a.example=x https://a.example=y"],
+        ),
     ],
 )
 def test_each_setting_has_its_limits(name: str, good: list[str], bad: list[str]) -> None:
