@@ -191,7 +191,10 @@ def _show_text(chosen: Contract) -> None:
                 _summary(claim.schema) + _read_from(claim),
             ]
         )
-    click.echo(render.table(["claim", "presence", "sensitivity", "kinds of token", "with scope", "value"], rows))
+    if rows:
+        click.echo(render.table(["claim", "presence", "sensitivity", "kinds of token", "with scope", "value"], rows))
+    else:
+        click.echo(f"scopes      {', '.join(chosen.scopes)}, no claim")
     if chosen.request:
         click.echo(f"\nactions     {', '.join(chosen.request.actions)}")
         for kind, spec in chosen.request.resources.items():

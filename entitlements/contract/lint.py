@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,6 +12,18 @@ from entitlements.contract.opaque_tokens import ambiguous
 from entitlements.contract.steps import ContractFile
 from entitlements.errors import Fault
 from entitlements.profiles import DOCUMENTED_ONLY
+
+_NEGATIVE = re.compile(
+    r"(^|[^a-z])(suspended|locked|disabled|blocked|banned|revoked|inactive|deactivated|deleted|expired|frozen|denied"
+    r"|restricted|terminated)($|[^a-z])",
+    re.IGNORECASE,
+)
+_BOUNDS = {"maxLength", "pattern", "enum", "const", "format"}
+_NEGATIVE_FLAG = (
+    "Keycloak writes `false` for any text but `true`, so a mistyped attribute lets its bearer in: issue the positive "
+    "flag (`active`, `enabled`), for which that is the safe value"
+)
+_OVERAGE = "Entra leaves the claim out where it is too long: say `overage: [hasgroups, _claim_names]`"
 
 
 def lint_errors(file: ContractFile, older: ContractFile | None = None) -> list[Fault]:
@@ -60,29 +73,43 @@ def _warnings(contract: Contract) -> Iterator[tuple[str, str, str]]:
         yield "profile_not_tried", f"{place}.profile", text
     if profile.max_lifetime > 86400:
         yield "lifetime_long", f"{place}.max_lifetime", "a token that leaks is of use for more than a day"
-    relied_on = {name for consumer in contract.consumers for name in consumer.relies_on}
-    for name, claim in contract.claims.items():
-        place = f"claims.{name}"
-        in_access_token = "access_token" in claim.tokens
-        if not claim.description:
-            yield "claim_undescribed", place, "the claim has no description"
-        if claim.sensitivity in ("pii", "secret") and in_access_token:
-            yield "sensitive_claim_in_access_token", place, "clients can read an access token (RFC 9068 section 6)"
-        bounds = {"maxLength", "pattern", "enum", "const", "format"}
-        if claim.schema.get("type") == "string" and not bounds & claim.schema.keys():
-            yield "text_unbounded", place, "the text has neither a pattern nor a greatest length"
-        if claim.schema.get("type") == "boolean" and in_access_token and not claim.required:
-            yield "boolean_optional", place, "a policy may read an absent boolean as the permissive one"
-        if in_access_token and _overflows(contract, claim):
-            text = "Entra leaves the claim out where it is too long: say `overage: [hasgroups, _claim_names]`"
-            yield "overage_unmarked", place, text
-        if in_access_token and contract.consumers and name not in relied_on and name not in ALWAYS_DECLARED:
-            yield "claim_unused", place, "no consumer relies on the claim"
+    for claim in contract.claims.values():
+        for warning in _of_claim(contract, claim):
+            yield warning[0], f"claims.{claim.name}", warning[1]
     for name, scope in contract.scopes.items():
-        if not scope.claims:
+        if not scope.claims and contract.claims:
             yield "scope_releases_nothing", f"scopes.{name}", "the scope releases no claim"
     if not contract.consumers:
         yield "no_consumer", "consumers", "no consumer is named, so a change cannot say whom it touches"
+
+
+def _of_claim(contract: Contract, claim: ClaimSpec) -> Iterator[tuple[str, str]]:
+    if not claim.description:
+        yield "claim_undescribed", "the claim has no description"
+    if claim.schema.get("type") == "string" and not _BOUNDS & claim.schema.keys():
+        yield "text_unbounded", "the text has neither a pattern nor a greatest length"
+    if "access_token" in claim.tokens:
+        yield from _of_access_token(contract, claim)
+
+
+def _of_access_token(contract: Contract, claim: ClaimSpec) -> Iterator[tuple[str, str]]:
+    if claim.sensitivity in ("pii", "secret"):
+        yield "sensitive_claim_in_access_token", "clients can read an access token (RFC 9068 section 6)"
+    if claim.schema.get("type") == "boolean" and not claim.required:
+        yield "boolean_optional", "a policy may read an absent boolean as the permissive one"
+    if _lenient_flag(contract, claim):
+        yield "negative_flag", _NEGATIVE_FLAG
+    if _overflows(contract, claim):
+        yield "overage_unmarked", _OVERAGE
+    relied_on = {name for consumer in contract.consumers for name in consumer.relies_on}
+    if contract.consumers and claim.name not in relied_on and claim.name not in ALWAYS_DECLARED:
+        yield "claim_unused", "no consumer relies on the claim"
+
+
+def _lenient_flag(contract: Contract, claim: ClaimSpec) -> bool:
+    """Whether a flag that keeps somebody out comes from a mapper that turns any text into `false`."""
+    boolean = claim.schema.get("type") == "boolean"
+    return contract.profile.rules.name == "keycloak" and boolean and _NEGATIVE.search(claim.name) is not None
 
 
 def _overflows(contract: Contract, claim: ClaimSpec) -> bool:

@@ -47,8 +47,8 @@ def codes_in_source() -> set[str]:
                 }
             if path.name == "lint.py" and isinstance(node, ast.Yield) and isinstance(node.value, ast.Tuple):
                 first = node.value.elts[0]
-                assert isinstance(first, ast.Constant)
-                found.add(str(first.value))
+                if isinstance(first, ast.Constant):
+                    found.add(str(first.value))
         for code in OTHERS.get(path.relative_to(ROOT).as_posix(), set()):
             assert f'"{code}"' in path.read_text()
             found.add(code)

@@ -10,7 +10,7 @@ import pytest
 from entitlements.contract import Contract
 from entitlements.proof import PROVED, REFUTED
 
-from .test_traps import Case, cases, held, with_claims
+from .test_traps import Case, cases, contract, held, with_claims
 
 ROLES: dict[str, Any] = {"type": "array", "items": {"enum": ["user", "banned"]}, "uniqueItems": True, "maxItems": 2}
 PLAN: dict[str, Any] = {"required": True, "schema": {"enum": ["free", "gold"]}}
@@ -28,6 +28,14 @@ def plans(one: dict[str, Any], other: dict[str, Any]) -> tuple[Contract, Contrac
     return with_claims(plan={**PLAN, **one}), with_claims(plan={**PLAN, **other})
 
 
+def scopes(*names: list[str]) -> tuple[Contract, Contract]:
+    """Contracts without a claim."""
+    one, other = (contract(claims={}, scopes={name: {"claims": []} for name in listed}) for listed in names)
+    return one, other
+
+
+READ = 'allow if "read" in input.subject.scopes'
+NOT_READ = 'allow if not "read" in input.subject.scopes'
 NOT_BANNED = 'allow if not "banned" in input.subject.claims.roles'
 USER = 'allow if "user" in input.subject.claims.roles'
 GOLD = 'allow if input.subject.claims.plan == "gold"'
@@ -61,3 +69,11 @@ def test_a_change_of_the_reading(case: Case, opa: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("claim", [DEEP, IGNORES, ABSENT_IS_EMPTY, {**DEEP, "as": "set"}], ids=str)
 def test_a_reading_that_stays_gives_nothing(claim: dict[str, Any], opa: Path, tmp_path: Path) -> None:
     held(Case("same", PROVED, *both(claim, claim), NOT_BANNED, NOT_BANNED + "\n"), tmp_path, opa)
+
+
+@cases(
+    Case("a scope that goes", REFUTED, *scopes(["read", "write"], ["write"]), NOT_READ),
+    Case("a scope that is needed goes", PROVED, *scopes(["read", "write"], ["write"]), READ),
+)  # fmt: skip
+def test_contracts_with_scopes_alone(case: Case, opa: Path, tmp_path: Path) -> None:
+    held(case, tmp_path, opa)

@@ -173,3 +173,23 @@ def test_sender_constraint_is_one_of_three_words(value: Any) -> None:
     assert "tokens.access_token.sender_constrained" in faults(
         {**BASE, "profile": "rfc9068", "sender_constrained": value}
     )
+
+
+@pytest.mark.parametrize(
+    ("profile", "name", "schema", "warned"),
+    [
+        ("keycloak", "suspended", {"type": "boolean"}, True),
+        ("keycloak", "is_locked", {"type": "boolean"}, True),
+        ("keycloak", "account-Disabled", {"type": "boolean"}, True),
+        ("keycloak", "active", {"type": "boolean"}, False),
+        ("keycloak", "unlocked", {"type": "boolean"}, False),
+        ("keycloak", "suspended", {"enum": ["yes", "no"]}, False),
+        ("hydra", "suspended", {"type": "boolean"}, False),
+    ],
+)
+def test_a_negative_flag_of_a_mapper_that_reads_any_text_as_false_is_warned_about(
+    profile: str, name: str, schema: dict[str, Any], warned: bool
+) -> None:
+    claims = {name: {"schema": schema}}
+    found = lint(contract({**BASE, "profile": profile}, claims=claims, scopes={}, consumers=[]))
+    assert ("negative_flag" in {fault.code for fault in found}) is warned
