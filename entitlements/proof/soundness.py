@@ -104,6 +104,23 @@ def _holds_another_spelling(content: bytes) -> bool:
     return any(number_spelled(written.decode()) is None for written in _NUMBER.findall(content))
 
 
+_LISTED = re.compile(rb"reason|\\\\u", re.IGNORECASE)
+
+
+def _lists_items(side: ProofSide) -> bool:
+    """Whether a decision may hold reasons or obligations, and a list of the contract may give it many of them."""
+    listed = any(_LISTED.search(content) for content in (side.files or {}).values()) or _may_oblige(side)
+    return listed and _has_list(side.contract.canonical)
+
+
+def _has_list(document: object) -> bool:
+    """Whether a contract document declares a list of more than one item."""
+    if isinstance(document, Mapping):
+        most = document.get("maxItems")
+        return (isinstance(most, int) and most > 1) or any(map(_has_list, document.values()))
+    return isinstance(document, (list, tuple)) and any(map(_has_list, document))
+
+
 HISTORY: tuple[Mend, ...] = (
     Mend(
         2,
@@ -131,6 +148,12 @@ HISTORY: tuple[Mend, ...] = (
         "a rule that OPA's index leaves out where a number is the key of a base document "
         "(`reasons contains r if data.m[n]`) was taken to be evaluated",
         _either(_converts_keys_of_documents),
+    ),
+    Mend(
+        7,
+        "a decision that holds a reason or an obligation for each item of a list was taken to be well-formed; it "
+        "may hold more than the service accepts",
+        _either(_lists_items),
     ),
 )
 """Every false proof that was mended, oldest first. Proofs before the first are of soundness 1."""

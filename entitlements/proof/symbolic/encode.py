@@ -198,7 +198,7 @@ def ask_question(
     until = time.monotonic() + seconds
     for _ in range(_MOST_RESTARTS):
         try:
-            question = _walk(contracts, policies, oracle, (request_of, free, looked_at), full, bounds, until)
+            question = encode_within(contracts, policies, oracle, (request_of, free, looked_at), full, bounds, until)
         except OrderNeeded as needed:
             full.add(needed.origin)
             continue
@@ -226,7 +226,7 @@ def _longer(question: Question) -> dict[str, int]:
     return found
 
 
-def _walk(
+def encode_within(
     contracts: tuple[Contract, Contract],
     policies: tuple[Policy, Policy],
     oracle: BuiltinCalls,
@@ -235,6 +235,12 @@ def _walk(
     bounds: Mapping[str, int],
     until: float,
 ) -> Question:
+    """Both sides with so many elements of each list, whether or not that suffices: see `Question.short_lists`.
+
+    asked: the side whose contract types the request, the claims that may differ freely, and how many elements are
+    looked at of a list that `bounds` does not name. full: lists over an enum that are taken element by element.
+    Raises OrderNeeded where another one has to be, Unsupported where a policy cannot be followed.
+    """
     inputs = Inputs(Algebra(Limits()), bounds=bounds, looked_at=asked[2], full=frozenset(full))
     sides = make_sides(inputs, *contracts, request_of=asked[0], free=asked[1])
     walked = []
@@ -250,7 +256,7 @@ def _walk(
         document = sides.document(side)
         value, errors = executor.decision(document)
         decision = read_decision(algebra, value)
-        if decision.doubtful.op != "const":
+        if decision.doubtful is not FALSE:
             errors = {**errors, (limits.place, "the decision may be malformed"): decision.doubtful}
         obliges = bool(decision.obligations) or decision.doubtful is not FALSE
         told = obliges, decision.obligations, executor.rules(document)

@@ -154,3 +154,14 @@ def test_a_package_that_may_define_the_decision_may_give_it_some(package: str) -
 def test_a_package_beside_gives_it_none() -> None:
     other = b"package shop.other\n\nallow := input.context\n"
     assert not may_oblige({NAME: PLAIN.encode(), "other.rego": other}, "shop/authz/allow")
+
+
+ROLES = "claims:\n  roles: {{required: true, schema: {{type: array, items: {{enum: [a, b]}}, maxItems: {most}}}}}\n"
+LISTED = 'package shop.authz\n\nallow := {"allow": true, "reasons": input.subject.claims.roles}\n'
+
+
+@pytest.mark.parametrize(("most", "policy", "needed"), [(40, LISTED, True), (1, LISTED, False), (40, PLAIN, False)])
+def test_a_decision_that_may_hold_a_list_needs_its_mend(most: int, policy: str, needed: bool) -> None:
+    text = shop_contract(ROLES, rule="allow").format(version="1.0.0", most=most)
+    found = ProofSide(parse_contract(text, Path("c.yaml"), named=False), {NAME: policy.encode()})
+    assert (7 in [mend.number for mend in concerning(found, found)]) is needed

@@ -110,7 +110,9 @@ def _well_formed(algebra: Algebra, leaf: Object) -> tuple[Term, Term]:
                 good.append(negation(guard))
                 continue
             size = count([there for there, _ in collection.elements])
-            doubtful.append(guard if collection.truncated else both(guard, less(number(most), size)))
+            # A list that is represented by its members may hold one of them again and again.
+            unsized = collection.truncated or (isinstance(collection, Array) and not collection.counted)
+            doubtful.append(guard if unsized else both(guard, less(number(most), size)))
             for there, element in collection.elements:
                 for condition, one in element.cases:
                     holds, doubt = item(algebra, one)
