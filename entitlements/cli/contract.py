@@ -175,6 +175,8 @@ def _show_text(chosen: Contract) -> None:
     click.echo(
         f"tokens      access tokens (RFC 9068), {', '.join(profile.algorithms)}, {profile.max_lifetime} s at most"
     )
+    if profile.sender_constrained != "refused":
+        click.echo(f"bound       tokens bound to a key are {profile.sender_constrained}")
     click.echo(f"decision    data.{chosen.decision_path.replace('/', '.')}")
     click.echo(f"undeclared  {'rejected' if chosen.reject_undeclared else 'ignored'}\n")
     rows = []

@@ -88,4 +88,5 @@ def _spec(spec: ClaimSpec | None) -> JSON:
         return None
     schema: Mapping[str, JSON] = spec.schema
     read = spec.extraction.canonical()
-    return {"schema": dict(schema), "required": spec.required, **({"read": read} if read else {})}
+    found: dict[str, JSON] = {"schema": dict(schema), "required": spec.required}
+    return {**found, **({"read": read} if read else {}), **({"actor": True} if spec.actor else {})}

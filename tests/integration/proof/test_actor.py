@@ -10,6 +10,7 @@ import pytest
 
 from entitlements.contract.loader import parse_contract
 from entitlements.proof import METHOD, PROOF, PROVED, REFUTED, UNKNOWN, Access, Effort, Side, compare_access
+from entitlements.proof.kinds import meaning
 from tests.shop import shop_contract
 
 CONTRACT = shop_contract(
@@ -105,3 +106,13 @@ def test_step_of_the_actor_is_answered_rightly(compare: Any, name: str, method: 
     else:
         # Points alone may not be all there is; what they say is never the opposite.
         assert all(one in (wanted, UNKNOWN) for one, wanted in zip(found, (gained, lost), strict=True)), access
+
+
+def test_meaning_of_a_witness_says_where_policies_see_the_claim() -> None:
+    """What was approved of a claim is not what was approved of the actor."""
+    plain, shown = (
+        parse_contract(CONTRACT.format(version="1.0.0", act=text), Path("c.yaml"), named=False)
+        for text in (PLAIN, GATEWAY)
+    )
+    found = frozenset({("act", "+", "")})
+    assert meaning(plain, shown, found) != meaning(plain, plain, found) != meaning(shown, shown, found)

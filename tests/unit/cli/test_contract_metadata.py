@@ -94,3 +94,11 @@ def test_contract_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     refused = CliRunner().invoke(main, ["contract", "metadata", "no"], env={"ENTITLEMENTS_CONTRACTS": str(tmp_path)})
     assert refused.exit_code == 2
     assert "there is no contract `no`" in refused.output
+
+
+@pytest.mark.parametrize("value", ["refused", "required"])
+def test_show_tells_whether_bound_tokens_are_permitted(tmp_path: Path, value: str) -> None:
+    run(tmp_path, tokens={"access_token": {**TREE["tokens"]["access_token"], "sender_constrained": value}})
+    shown = CliRunner().invoke(main, ["contract", "show", "orders"], env={"ENTITLEMENTS_CONTRACTS": str(tmp_path)})
+    assert shown.exit_code == 0
+    assert ("bound       tokens bound to a key are required" in shown.output) == (value == "required")
