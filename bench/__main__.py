@@ -40,6 +40,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--cold", type=int, default=1500, help="new tokens a round, for each algorithm")
+    parser.add_argument("--points", type=int, default=20_000, help="pairs that an enumeration looks at")
     parser.add_argument("--rules", type=int, default=1000, help="rules of the largest policy that is proved")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="entitlements-bench-") as name:
@@ -55,10 +56,10 @@ def main() -> int:
         configured=os.environ.get("ENTITLEMENTS_OPA_BIN", ""), tools=ROOT / ".tools", search_path=os.environ["PATH"]
     )
     _unpinned()
-    rates, history = check.measure(found)
+    rates, history = check.measure(found, points=options.points)
     print("\n" + table(["check of a change", "a second", "ratio"], rates))
     print("\n" + table(["step of the sample history", "nobody gains access", "coverage", "seconds"], history))
-    sizes, beside = proof.measure(found, most_rules=options.rules, rounds=options.rounds)
+    sizes, beside = proof.measure(found, most_rules=options.rules, rounds=options.rounds, points=options.points)
     head = ["rules", "claims", "change", "plan by OPA, ms", "proof, ms", "worst, ms"]
     print("\n" + table(head, sizes))
     print("\n" + table(["whole check", "proof, s", "answer", "enumeration, s", "answer", "ratio"], beside))

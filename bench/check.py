@@ -22,20 +22,20 @@ from entitlements.proof.point import policy_input_of
 
 _HISTORY = ROOT / "examples" / "history"
 _STEPS = (("1.0.0", "1.1.0", 1, 1), ("1.1.0", "2.0.0", 1, 1), ("1.1.0", "2.0.0", 1, 2), ("2.0.0", "2.1.0", 2, 3))
-_BUDGET = 20_000
 
 
-def measure(opa: Path) -> tuple[list[list[str]], list[list[str]]]:
-    """Two tables: rates with their ratio, and the seconds of each step of the sample history."""
-    return _rates(opa), _history(opa)
+def measure(opa: Path, *, points: int) -> tuple[list[list[str]], list[list[str]]]:
+    """Two tables: rates with their ratio, and the seconds of each step of the sample history. points: pairs that are
+    enumerated in each direction; a tenth of them is asked by HTTP."""
+    return _rates(opa, points), _history(opa)
 
 
-def _rates(opa: Path) -> list[list[str]]:
+def _rates(opa: Path, budget: int) -> list[list[str]]:
     """The same inputs, decided in batches and by one HTTP query each on a connection that is kept, in turns."""
     old, new = orders(), _with_another_role(orders())
     space = Space(old, new, [read_policies(opa, ROOT / "policies")])
     layout = max(space.layouts, key=lambda one: one.size)
-    points = [space.point(layout, row) for row in itertools.islice(space.covering(layout, seed=1), 2000)]
+    points = [space.point(layout, row) for row in itertools.islice(space.covering(layout, seed=1), budget // 10)]
     inputs = [policy_input_of(new, point.after, point) for point in points]
     with BatchEngine(opa, ROOT / "policies", new.decision_path) as batches:
         engine = watched_opa(opa, ROOT / "policies", [new.decision_path])
@@ -54,15 +54,15 @@ def _rates(opa: Path) -> list[list[str]]:
             engine.close()
     base = sorted(one_by_one)[1]
     sides = Side(old, ROOT / "policies", old.decision_path), Side(new, ROOT / "policies", new.decision_path)
-    taken = _seconds(lambda: compare_access(*sides, opa=opa, effort=Effort(METHOD, budget=_BUDGET)))
+    taken = _seconds(lambda: compare_access(*sides, opa=opa, effort=Effort(METHOD, budget=budget)))
     return [
         ["decisions, one HTTP query each", f"{base:.0f}", "1.0"],
         ["decisions in batches", f"{sorted(together)[1]:.0f}", f"{sorted(together)[1] / base:.1f}"],
         ["pairs, one HTTP query for each side", f"{base / 2:.0f}", "1.0"],
         [
-            f"pairs of a whole check, {_BUDGET} in each direction",
-            f"{2 * _BUDGET / taken:.0f}",
-            f"{4 * _BUDGET / taken / base:.1f}",
+            f"pairs of a whole check, {budget} in each direction",
+            f"{2 * budget / taken:.0f}",
+            f"{4 * budget / taken / base:.1f}",
         ],
     ]
 

@@ -27,7 +27,6 @@ _SIZES = ((5, 5), (20, 20), (80, 60), (200, 60), (1000, 20), (1000, 60))
 _LISTS = (3, 8)
 _KINDS = ("unchanged", "proved", "refuted")
 _ROUNDS = 5
-_BUDGET = 20_000
 
 
 @dataclass(frozen=True)
@@ -112,14 +111,14 @@ def contract(version: str, claims: Mapping[str, Any], actions: Sequence[str]) ->
     return parse_contract(json.dumps(document), Path("shop.yaml"), named=False)
 
 
-def measure(opa: Path, *, most_rules: int, rounds: int) -> tuple[list[list[str]], list[list[str]]]:
+def measure(opa: Path, *, most_rules: int, rounds: int, points: int) -> tuple[list[list[str]], list[list[str]]]:
     """Two tables: milliseconds of the proof by size, and the enumeration beside it."""
     sizes = tuple(size for size in _SIZES if size[0] <= most_rules)
     rows = [["start of the solver", "", "", "", *_started()]]
     with tempfile.TemporaryDirectory() as work, Solver() as solver:
         for family in families(sizes):
             rows.append(_row(family, Path(work), opa, solver))
-        beside = [_beside(family, Path(work), opa, rounds) for family in families(((20, 20),))]
+        beside = [_beside(family, Path(work), opa, rounds, points) for family in families(((20, 20),))]
     return rows, beside
 
 
@@ -159,7 +158,7 @@ def _row(family: Family, work: Path, opa: Path, solver: Solver) -> list[str]:
     return [str(family.rules), str(family.claims), family.kind, *milliseconds]
 
 
-def _beside(family: Family, work: Path, opa: Path, rounds: int) -> list[str]:
+def _beside(family: Family, work: Path, opa: Path, rounds: int, points: int) -> list[str]:
     """The whole check by proof and by enumeration, in turns: seconds, ratio and answers."""
     folder = _folder(family, work)
     sides = Side(family.old, folder, family.old.decision_path), Side(family.new, folder, family.new.decision_path)
@@ -169,7 +168,7 @@ def _beside(family: Family, work: Path, opa: Path, rounds: int) -> list[str]:
         one = compare_access(*sides, opa=opa).no_new_access.answer
         proof.append(time.perf_counter() - begun)
         begun = time.perf_counter()
-        other = compare_access(*sides, opa=opa, effort=Effort(METHOD, budget=_BUDGET)).no_new_access.answer
+        other = compare_access(*sides, opa=opa, effort=Effort(METHOD, budget=points)).no_new_access.answer
         enumeration.append(time.perf_counter() - begun)
         answers = one, other
     fast, slow = statistics.median(proof), statistics.median(enumeration)

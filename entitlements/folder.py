@@ -23,7 +23,6 @@ _Identity = tuple[int, int]
 _Version = tuple[int, int, int, int, int]
 _MAX_DEPTH = 32
 # Entries of any name that are looked at: links between sibling folders could otherwise multiply without end.
-_MAX_ENTRIES = 20_000
 # A folder that is being replaced (a checkout, a new ConfigMap) is read again this often before that is an error.
 _ATTEMPTS = 3
 _KINDS = {
@@ -39,11 +38,12 @@ _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of a folder is read: files, bytes of one file, bytes in all."""
+    """How much of a folder is read: files, bytes of one file, bytes in all, and names that are looked at."""
 
     files: int = 10_000
     file_bytes: int = 64 * 1024 * 1024
     total_bytes: int = 256 * 1024 * 1024
+    entries: int = 20_000
 
 
 CEILING = Limits()
@@ -185,8 +185,8 @@ class _Walk:
             return
         for name in names:
             self._entries += 1
-            if self._entries > _MAX_ENTRIES:
-                self._fault("", f"holds more than {_MAX_ENTRIES} entries")
+            if self._entries > self.limits.entries:
+                self._fault("", f"holds more than {self.limits.entries} entries")
                 return
             if not name.startswith("."):
                 self._visit(f"{folder}/{name}" if folder else name, ancestors)

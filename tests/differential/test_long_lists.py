@@ -23,7 +23,7 @@ from entitlements.proof.symbolic.terms.term import negation
 from tests.shop import SHOP
 
 MOST = 8
-POLICIES = int(os.environ.get("POLICIES", "80"))
+POLICIES = int(os.environ.get("POLICIES", "400" if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else "30"))
 LIST = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 99}, "maxItems": MOST}
 NOBODY = "package shop.authz\n\nallow := false\n"
 MADE = [

@@ -82,6 +82,7 @@ def serving(command: list[str], *, stop: signal.Signals = signal.SIGINT) -> Iter
 
 def test_the_benchmark_measures_every_row() -> None:
     command = [sys.executable, "-m", "bench", "--seconds", "0.2", "--rounds", "1", "--cold", "20", "--rules", "20"]
+    command += ["--points", "400"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     assert len(re.findall(r"^/authorize, (?:cached token|new tokens), \w+ +\d+", done.stdout, re.M)) == 6
