@@ -26,14 +26,16 @@ class Ended:
 
 
 class AttackedProject(LockedProject):
-    """A project whose commands are processes of their own. environment: what the attacker set."""
+    """A project whose commands are processes of their own. environment: what the attacker set; files_only: the attacker
+    has no say but in files, so that commands that end may run in this process."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None, *, files_only: bool = False) -> None:
         super().__init__(folder)
         self.environment = dict(environment or {})
+        self._files_only = files_only
 
     def run(self, *arguments: str) -> Any:
-        return self.command("contract", *arguments)
+        return super().run(*arguments) if self._files_only else self.command("contract", *arguments)
 
     def serve(self, issuer: Issuer) -> Ended:
         """Start the service, which has to refuse to."""

@@ -28,7 +28,7 @@ HEAD = "package shop.authz\n\ndefault decision := false\n\n"
 def project(opa: Path, tmp_path: Path) -> AttackedProject:
     """A first lock, committed."""
     del opa
-    made = AttackedProject(tmp_path / "project")
+    made = AttackedProject(tmp_path / "project", files_only=True)
     made.start()
     made.lock()
     made.commit("first lock")
@@ -188,7 +188,7 @@ DAYS = {
 def approved(opa: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lock that rests on an approval, committed."""
     del opa
-    project = AttackedProject(tmp_path_factory.mktemp("approved") / "project")
+    project = AttackedProject(tmp_path_factory.mktemp("approved") / "project", files_only=True)
     project.start()
     project.lock()
     project.commit("first lock")
@@ -201,7 +201,7 @@ def approved(opa: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def resting(approved: Path, tmp_path: Path) -> AttackedProject:
     shutil.copytree(approved, tmp_path / "resting")
-    return AttackedProject(tmp_path / "resting")
+    return AttackedProject(tmp_path / "resting", files_only=True)
 
 
 @pytest.mark.parametrize("name", DAYS)

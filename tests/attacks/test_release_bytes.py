@@ -23,7 +23,7 @@ from tests.locked_project import POLICY, widened
 def locked(opa: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project that was locked twice, so that there is a previous release."""
     del opa
-    project = AttackedProject(tmp_path_factory.mktemp("locked") / "project")
+    project = AttackedProject(tmp_path_factory.mktemp("locked") / "project", files_only=True)
     project.start()
     project.lock()
     project.rego.write_text(POLICY + "\n# again\n")
@@ -34,7 +34,7 @@ def locked(opa: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def project(locked: Path, tmp_path: Path) -> AttackedProject:
     shutil.copytree(locked, tmp_path / "project")
-    return AttackedProject(tmp_path / "project")
+    return AttackedProject(tmp_path / "project", files_only=True)
 
 
 def tar_of(bundle: bytes) -> bytes:
@@ -166,7 +166,7 @@ def test_the_releases_cannot_change_places(project: AttackedProject, issuer: Iss
     """The previous release as the locked one, twice the same, and one of another project."""
     locked, previous = project.bundle.read_bytes(), project.previous.read_bytes()
     if swap == "foreign":
-        other = AttackedProject(tmp_path / "other")
+        other = AttackedProject(tmp_path / "other", files_only=True)
         other.start()
         other.rego.write_text(widened("user"))
         other.lock()

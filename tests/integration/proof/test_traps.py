@@ -75,7 +75,7 @@ class Case:
     default: bool = True
 
 
-def access(case: Case, folder: Path, opa: Path) -> Access:
+def access(case: Case, folder: Path, opa: Path, *, seconds: float = 20) -> Access:
     sides = []
     changed = case.after or case.data_after
     for one, text, data, name in (
@@ -90,7 +90,7 @@ def access(case: Case, folder: Path, opa: Path) -> Access:
         (place / "tables").mkdir(exist_ok=True)
         (place / "tables/data.json").write_text(data)
         sides.append(Side(one, place, one.decision_path))
-    return compare_access(*sides, opa=opa, effort=Effort(budget=300, seconds=20))
+    return compare_access(*sides, opa=opa, effort=Effort(budget=300, seconds=seconds))
 
 
 def held(case: Case, folder: Path, opa: Path) -> None:
@@ -238,8 +238,9 @@ def test_trap_3_every_and_some_over_the_same_list_are_never_complete(source: str
     """Only a list with all thirteen names passes: more than are looked at."""
     rule = CLOSED.replace("input.subject.claims.tags", source)
     rule += "\n\ntagset contains one if some one in input.subject.claims.tags"
-    found = access(Case("", WITHIN, *LONG_LISTS, NOBODY, rule, data=CYCLE), tmp_path, opa).no_new_access
-    assert found.answer != PROVED
+    # The solver finds no answer, in any time: a list that is taken to be complete has one soon.
+    case = Case("", WITHIN, *LONG_LISTS, NOBODY, rule, data=CYCLE)
+    assert access(case, tmp_path, opa, seconds=4).no_new_access.answer != PROVED
 
 
 def typed(properties: dict[str, Any], required: tuple[str, ...] = (), **rest: Any) -> Contract:
