@@ -58,9 +58,7 @@ PROOF = (
         "proof/decisions.py",
         "if before and after and self.lost(",
         "if before and not after and self.lost(",
-        (
-            "tests/integration/proof/test_obligations.py::test_what_an_allow_demands_is_part_of_the_answer[gone-enumeration]",
-        ),
+        ("tests/unit/proof/enumeration/test_enumerator.py",),
         "an allow that lost an obligation is no new access",
     ),
     Mutation(
@@ -156,10 +154,7 @@ PROOF = (
         "proof/enumeration/enumerator.py",
         "walked.flips += decisions.flips(batch, widening=widening)\n            walked.losses",
         "walked.losses",
-        (
-            "tests/integration/proof/test_obligations.py::test_what_an_allow_demands_is_part_of_the_answer"
-            "[allowed no more-enumeration]",
-        ),
+        ("tests/unit/proof/enumeration/test_enumerator.py",),
         "an enumeration finds no widening",
     ),
     Mutation(

@@ -169,7 +169,7 @@ SYMBOLIC = (
         "proof/symbolic/execution/bound_keys.py",
         'raise Unsupported("key_converted", f"`{place}`: {_WHAT}")\n\n\ndef refuse_pattern',
         "return\n\n\ndef refuse_pattern",
-        ("tests/differential/test_references.py::test_partial_rules_by_a_bound_key_are_right_or_not_followed",),
+        ("tests/unit/proof/symbolic/execution/test_keys_of_documents.py",),
         "OPA finds the member of a number and the proof does not: a false proof",
     ),
     Mutation(
@@ -234,7 +234,7 @@ SYMBOLIC = (
         "proof/symbolic/builtins/any_value.py",
         "kept = tuple((both(g, negation(call.algebra.among(e, other))), e)",
         "kept = tuple((both(g, call.algebra.among(e, other)), e)",
-        ("tests/differential/test_open_values.py", "-k", "minus"),
+        ("tests/unit/proof/symbolic/builtins/test_rules_by_kind.py",),
         "a difference of sets holds what it must not",
     ),
     Mutation(
@@ -258,10 +258,7 @@ SYMBOLIC = (
         "proof/symbolic/builtins/number_spellings.py",
         'if leaf.term.op == "const":\n        return True',
         'if leaf.term.op == "const":\n        return False',
-        (
-            "tests/integration/proof/test_printed_numbers.py::"
-            "test_another_spelling_of_a_number_that_widens_access_is_never_proved",
-        ),
+        ("tests/unit/proof/symbolic/builtins/test_rules_by_kind.py",),
         "`1.0` and `1e0` are printed alike: a false proof",
     ),
     Mutation(
@@ -269,12 +266,7 @@ SYMBOLIC = (
         "proof/symbolic/builtins/numbers.py",
         'total = arithmetic("+", total, conditional(both(guard, condition), term_of(one), number(0)))',
         'total = arithmetic("+", total, term_of(one))',
-        (
-            _TRAPS + "test_built_ins_on_open_lists_and_numbers[a-smaller-sum]",
-            "tests/differential/test_open_values.py",
-            "-k",
-            "sum",
-        ),
+        ("tests/unit/proof/symbolic/builtins/test_rules_by_kind.py",),
         "a sum counts elements that are not there",
     ),
     Mutation(
@@ -282,7 +274,7 @@ SYMBOLIC = (
         "proof/symbolic/builtins/strings.py",
         'RULES["endswith"] = _text_predicate(SUFFIX)',
         'RULES["endswith"] = _text_predicate(PREFIX)',
-        ("tests/differential/test_open_values.py", "-k", "endswith"),
+        ("tests/unit/proof/symbolic/builtins/test_rules_by_kind.py",),
         "another built-in is evaluated than the policy calls",
     ),
     # smt
