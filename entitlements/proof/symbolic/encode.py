@@ -1,4 +1,9 @@
-"""One question: the same request, decided for a token before and a token after, as two conditions over all of them."""
+"""One question: the same request, decided for a token before and a token after, as two conditions over all of them.
+
+Assumes: two contracts and two plans. Guarantees: if tokens, request and lists up to the sizes that are followed turn
+the decision, then some assignment satisfies relation, facts and goals; lists that do not suffice for all lengths are
+`short_lists`. Why the others do: the lemma of docs/proof-bounds.md.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,10 @@
 
 One satisfiability question, `migration and request and not allowed before and allowed after`. A model of it becomes two
 tokens and a request, which an independent predicate and OPA itself have to confirm before anybody is shown them.
+
+Assumes: the question. Guarantees: `proved` only if goals, facts and relation are unsatisfiable, also with all that
+may fail taken as possible, and no list is short and no object open; `refuted` only with points that the independent
+relation and OPA confirmed; `unknown` otherwise. Lists: docs/proof-bounds.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Before any answer: what the walk through a policy found, held against OPA on inputs that are drawn at random."""
+"""Before any answer: what the walk through a policy found, held against OPA on inputs that are drawn at random.
+
+Assumes: OPA is the reference. Guarantees: ModelMismatch where an input that was drawn is decided differently; no
+more.
+"""
 
 from __future__ import annotations
 

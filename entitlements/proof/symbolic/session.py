@@ -1,4 +1,8 @@
-"""Asking the solver about one question, and making a point (two tokens and a request) of its models."""
+"""Asking the solver about one question, and making a point (two tokens and a request) of its models.
+
+Assumes: a question. Guarantees: every query holds goals, facts and relation; a point only where a model has
+documents.
+"""
 
 from __future__ import annotations
 

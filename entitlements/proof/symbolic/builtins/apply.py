@@ -2,6 +2,10 @@
 
 Each call is answered by the first that can: the rule of its name; OPA, where the arguments can only be a few constants;
 or an uninterpreted function of the arguments, of which only congruence is known. What a call may fail for is told.
+
+Assumes: OPA's declaration of the types. Guarantees: under every assignment the result is that of OPA, or one that no
+term knows anything of but congruence (then noted in `approximations`); each failure has its condition. NotFollowed
+otherwise.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The symbolic walk through a plan: what the decision is, for all inputs at once.
+"""The symbolic execution of a plan: what the decision is, for all inputs at once; on constants, an interpreter of it.
 
-Nothing forks: each block carries the one condition under which it is still running. A statement that is undefined
-strengthens it, a negation turns the condition under which its block comes to an end, a scan is unrolled over guarded
-elements. On constants this is a reference interpreter of the plan.
+Each block has one live condition: undefined strengthens it, a negation turns it, a scan is unrolled. Assumes: a plan of
+`plan.py`. Guarantees: under every assignment the value is OPA's, `errors` say where OPA may fail, and whatever is known
+less is in `Limits` (docs/proof-bounds.md).
 """
 
 from __future__ import annotations

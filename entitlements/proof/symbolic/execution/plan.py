@@ -3,6 +3,9 @@
 The plan is OPA's own lowering of the policies (reordering, `with`, `else`, what is hoisted out of a negation), with
 file, row and column. Documented at the page "Intermediate Representation" of OPA's manual. What this reader does not
 know, it refuses.
+
+Assumes: the plan was written by the pinned OPA. Guarantees: every statement, operand and function that is returned is
+known to the executor, with file, row and column; PlanUnknown otherwise.
 """
 
 from __future__ import annotations

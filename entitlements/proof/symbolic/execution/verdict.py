@@ -1,4 +1,10 @@
-"""When a policy's symbolic answer is an allow: read as strictly as the service reads OPA's."""
+"""When a policy's symbolic answer is an allow: read as strictly as the service reads OPA's.
+
+Assumes: the value is that of the result set. Guarantees: wherever the service would read an allow, `allow` holds and
+no failure or doubt does; where the service may refuse a decision for its form (too many reasons, a code that is no
+code), `doubtful` holds. Order and number of a list that is represented by its members are not known: docs/proof-
+bounds.md.
+"""
 
 from __future__ import annotations
 

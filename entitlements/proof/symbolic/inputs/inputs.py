@@ -2,6 +2,10 @@
 
 Kept as facts: what the schemas demand of the variables. A list over a closed vocabulary stands as the set of its
 members as long as nothing but membership is asked of it; any other is looked at up to a bound.
+
+Assumes: the schema is of the contract's subset. Guarantees: each value that the schema permits is the value under
+some assignment that satisfies `facts`, but for lists that are longer than `sizes` says; those carry their name in
+`truncated`. Why so many elements suffice: docs/proof-bounds.md.
 """
 
 from __future__ import annotations

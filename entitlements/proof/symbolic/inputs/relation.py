@@ -2,6 +2,9 @@
 
 Both readings follow the same table. A test holds them against each other on constants, where this one folds to true or
 false.
+
+Assumes: both values conform to their own schema. Guarantees: the condition holds of every pair that `proof.migration`
+relates; where more pairs satisfy it, `proof.migration` refuses them before they are shown.
 """
 
 from __future__ import annotations

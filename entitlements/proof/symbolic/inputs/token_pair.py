@@ -1,4 +1,8 @@
-"""Both sides of a question as symbolic inputs: tokens of one principal before and after, and the request they share."""
+"""Both sides of a question as symbolic inputs: tokens of one principal before and after, and the request they share.
+
+Assumes: as `inputs.py`. Guarantees: each pair of permitted tokens of one principal, and each request, stands under
+some assignment that satisfies `related`; a claim in `shared` is one and the same value on both sides.
+"""
 
 from __future__ import annotations
 

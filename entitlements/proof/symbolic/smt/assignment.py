@@ -1,4 +1,8 @@
-"""One assignment of the variables: what terms then are, and the documents that symbolic values then stand for."""
+"""One assignment of the variables: what terms then are, and the documents that symbolic values then stand for.
+
+Assumes: a model of the query. Guarantees: documents under that model; `exact` only where they say what the model
+says.
+"""
 
 from __future__ import annotations
 

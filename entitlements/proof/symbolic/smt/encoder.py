@@ -3,6 +3,9 @@
 Texts that are only compared for equality stand as numbers, one for each constant and others for texts that no policy
 knows. Texts of which more is asked stand as texts, with regular expressions where they can be translated and else as
 predicates that are known on the constants.
+
+Assumes: terms made by `terms`. Guarantees: the query is satisfiable if the goals are; it may be satisfiable although
+they are not where a predicate of strings has no exact encoding, and then the model is not `exact`.
 """
 
 from __future__ import annotations

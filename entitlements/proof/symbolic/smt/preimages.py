@@ -2,6 +2,9 @@
 
 That a part of a text is in a language says that the text itself is in another one. So nothing that is asked of a part
 and a constant needs more than regular expressions, which Z3 decides well.
+
+Assumes: the subject is a string variable. Guarantees: a language is exactly the set of strings of which the condition
+holds; None where there is no regular one.
 """
 
 from __future__ import annotations

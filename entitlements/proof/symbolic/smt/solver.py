@@ -2,6 +2,9 @@
 
 The process reads one question a line and answers `sat` with a model, `unsat`, or `unknown` with the reason. When it
 takes too long it is ended, and the next question gets a new one.
+
+Assumes: Z3's `unsat` is right. Guarantees: `unsat` only where Z3 said so within time and memory; anything else is
+`sat` with a model, or undecided with the reason.
 """
 
 from __future__ import annotations

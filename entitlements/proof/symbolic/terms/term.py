@@ -2,6 +2,8 @@
 
 Equal terms are one object, so that what both sides of a question have in common is the same node and falls away before
 anybody solves anything. Sorts: `bool`, `int`, `real`, `text`, and `any` for what only equality is known of.
+
+Guarantees: simplification keeps the meaning under every assignment; equal terms are one object.
 """
 
 from __future__ import annotations

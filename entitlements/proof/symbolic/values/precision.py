@@ -1,4 +1,8 @@
-"""What a walk through a policy writes down of its own limits, so that no answer claims more than was looked at."""
+"""What a walk through a policy writes down of its own limits, so that no answer claims more than was looked at.
+
+Guarantees: a list whose elements were read is in `cut`; `scans` is at least the sum `n` of docs/proof-bounds.md, or
+None where its lemma does not apply.
+"""
 
 from __future__ import annotations
 

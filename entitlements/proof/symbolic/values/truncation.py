@@ -1,4 +1,7 @@
-"""What a collection is made of where lists are cut short: how many elements of them each of its elements hangs on."""
+"""What a collection is made of where lists are cut short: how many elements of them each of its elements hangs on.
+
+Guarantees: at least the order of an existence reading of the collection, see docs/proof-bounds.md.
+"""
 
 from __future__ import annotations
 

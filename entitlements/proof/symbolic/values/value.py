@@ -2,6 +2,8 @@
 
 A value is undefined where no case holds. Merging values at a condition keeps their cases apart, so that nothing is lost
 and nothing has to be guessed; equal constants share a case. Numbers compare by value: `1` and `1.0` are one constant.
+
+Guarantees: under every assignment at most one case holds; where none does, the value is undefined.
 """
 
 from __future__ import annotations
