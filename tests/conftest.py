@@ -23,6 +23,7 @@ from entitlements.contract.lock import FIRST_VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
 _START_SECONDS = 60
+STAGE = "left out: "
 
 # No time limit: a machine may be busy. The same examples every time; `make nightly` draws new ones, and more of them.
 hypothesis.settings.register_profile("default", deadline=None, derandomize=True, database=None)
@@ -134,6 +135,15 @@ class RunningService:
         assert "eyJ" not in said
         if self.log.is_file():
             assert "eyJ" not in self.log.read_text(encoding="utf-8")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A stage that was left out is told in a line of its own, whatever the options."""
+    for report in terminalreporter.getreports("skipped"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+        if reason.startswith(f"Skipped: {STAGE}"):
+            terminalreporter.write_line(reason.removeprefix("Skipped: "))
+            break
 
 
 StartService = Callable[..., RunningService]
