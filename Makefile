@@ -75,8 +75,9 @@ fmt: setup ## format Python and Rego
 	@$(BIN)/ruff format .
 	@.tools/opa fmt --write policies
 
-reference: setup ## write docs/reference/cli.md from the commands
+reference: setup ## write the page of the command line and the JSON Schemas from the code
 	@PYTHONPATH=. $(BIN)/python scripts/cli_page.py
+	@PYTHONPATH=. $(BIN)/python scripts/schemas.py
 
 bench: setup ## measure /authorize and the check beside asking OPA directly
 	@$(BIN)/python -m bench

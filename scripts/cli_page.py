@@ -37,6 +37,7 @@ EXIT_CODES: dict[str, dict[int, str]] = {
     "release lockdown": {0: "the bundle is written"},
     "release show": {0: "the release is shown"},
     "release sign": {0: "the release is signed"},
+    "schema": {0: "the schema is printed"},
     "serve": {0: "a signal ended it"},
     "token inspect": {0: "the token would be accepted", 3: "it would not be accepted"},
     "token keygen": {0: "the keys are written, or there are keys already"},

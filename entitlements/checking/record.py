@@ -31,7 +31,7 @@ _OPTIONAL = frozenset({"soundness"})
 
 
 def make_record(report: Report, decisions: tuple[str, str], made: datetime.datetime) -> dict[str, JSON]:
-    """The record of a report, as docs/proof-record.schema.json describes it.
+    """The record of a report, as schemas/record.json describes it.
 
     decisions: the rules that decide; made: when, in UTC."""
     evidence = report.access.evidence

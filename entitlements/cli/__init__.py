@@ -20,6 +20,7 @@ _COMMANDS = {
     "opa": "Install the pinned Open Policy Agent.",
     "policy": "Prove what policies decide, for every token that a contract permits and every request.",
     "release": "Show the locked release, or make what an OPA elsewhere needs beside it.",
+    "schema": "Print the JSON Schema of a file or report, for editors and scripts.",
     "serve": "Serve POST /authorize, GET /healthz, /readyz and /metrics until a signal ends it.",
     "token": "Make development tokens and look into tokens.",
 }

@@ -20,7 +20,9 @@ from entitlements.deployment.base import find_base
 from entitlements.deployment.checks import Wanted
 from entitlements.deployment.locking import next_lock
 from entitlements.errors import ContractsInvalid, EngineUnavailable, Fault, ProofFailed, StartupFault
+from entitlements.files import write_atomically
 from entitlements.proof import PROOF
+from entitlements.schema_files import schema_name, schema_text
 from entitlements.settings import Settings
 from entitlements.wiring import opa
 
@@ -81,10 +83,17 @@ def approve(  # noqa: PLR0913, PLR0917 - click hands over each option
         _refuse_day(settings, expires.date(), now.date())
         _refuse_unasked(fingerprint, settings, _Sought(name, old, new, against, policies_old), now)
         approval = Approval(fingerprint, old, new, reason, by, expires.date())
+        _write_schema(settings.contracts)
         path = write_approval(settings.contracts, name, approval, now.date())
     except (StartupFault, EngineUnavailable, ProofFailed) as fault:
         render.fail(fault)
     click.echo(f"wrote {path}")
+
+
+def _write_schema(folder: Path) -> None:
+    """Put the schema of approvals where an editor finds it; the approval counts without it."""
+    with contextlib.suppress(OSError):
+        write_atomically(folder / schema_name("approvals"), schema_text("approvals").encode())
 
 
 def _refuse_left_open(words: Mapping[str, str]) -> None:

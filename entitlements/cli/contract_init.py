@@ -17,8 +17,10 @@ from entitlements import strict_json
 from entitlements.cli import render
 from entitlements.contract import DraftHead, draft, parse_contract
 from entitlements.errors import ContractsInvalid, JSONRefused
+from entitlements.files import write_atomically
 from entitlements.model import JSON, TokenRules
 from entitlements.profiles import Sample, drafted_rules, is_noise, other_kind, recognised, refused_by
+from entitlements.schema_files import editor_line, schema_name, schema_text
 from entitlements.token import SUPPORTED_ALGORITHMS, inspect
 
 _MOST_SAMPLES = 100_000
@@ -33,7 +35,11 @@ _MOST_SAMPLES = 100_000
 @click.argument("samples", type=click.File("rb"), default="-")
 @click.option("--issuer", help="Where the samples name none or several.")
 @click.option("--audience", help="Where the samples name none or several.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A new file, instead of the screen.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A new file, instead of the screen; its schema for editors beside it.",
+)
 def init(name: str, samples: IO[bytes], issuer: str | None, audience: str | None, out: Path | None) -> None:
     """Draft contract NAME from SAMPLES: one access token or one JSON object of claims a line.
 
@@ -67,8 +73,10 @@ def init(name: str, samples: IO[bytes], issuer: str | None, audience: str | None
         return
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
+        folder = out.parent.parent if out.parent.name == name else out.parent
         with out.open("x", encoding="utf-8") as file:
-            file.write(text)
+            file.write(editor_line(out, folder, "contract") + text)
+        write_atomically(folder / schema_name("contract"), schema_text("contract").encode())
     except OSError as error:
         raise click.ClickException(f"cannot write `{out}`: {os.strerror(error.errno or 0).lower()}") from None
     click.echo(f"wrote {out}: review it, then `entitlements contract lint`", err=True)

@@ -19,6 +19,7 @@ from entitlements.contract.gate_settings import load_gate_settings
 from entitlements.contract.loader import read_text
 from entitlements.contract.lock import version_key
 from entitlements.errors import ContractsInvalid, Fault
+from entitlements.schema_files import editor_line, schema_name
 
 APPROVALS_NAME = "approvals.yaml"
 _FINGERPRINT = validate.Regexp(
@@ -157,7 +158,8 @@ def write_approval(folder: Path, name: str, approval: Approval, today: datetime.
     if any(_dated(path, one, today) is None for one in same):
         raise _invalid(path, [(0, f"`{approval.fingerprint}` is approved already")])
     known = tuple(one for one in known if one not in same)
-    text = "approvals:\n" + "".join(map(_entry, (*known, approval)))
+    head = editor_line(path, folder, "approvals") if (folder / schema_name("approvals")).is_file() else ""
+    text = head + "approvals:\n" + "".join(map(_entry, (*known, approval)))
     _parse(path, text)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".approvals")
     with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -18,7 +18,7 @@ from entitlements.errors import StartupFault
 from tests.tickets import Project, git
 
 ROOT = Path(__file__).resolve().parents[3]
-SCHEMA = json.loads((ROOT / "docs" / "contract-check.schema.json").read_text())
+SCHEMA = json.loads((ROOT / "entitlements" / "schemas" / "check.json").read_text())
 REMOVED = ("tickets@1.1.0", "tickets@2.0.0")
 AUDITOR = ("tickets@2.0.0", "tickets@2.1.0")
 STEPS: dict[str, tuple[str, ...]] = {"widened": REMOVED, "approved": AUDITOR, "same": ("tickets@1.0.0",) * 2}

@@ -19,7 +19,7 @@ from entitlements.cli import main
 from tests.tickets import HISTORY, Project, git
 
 ROOT = Path(__file__).resolve().parents[3]
-SCHEMA = json.loads((ROOT / "docs" / "contract-check.schema.json").read_text())
+SCHEMA = json.loads((ROOT / "entitlements" / "schemas" / "check.json").read_text())
 FORMATS = ["text", "json", "markdown", "junit", "sarif", "github"]
 REMOVED = ("tickets@1.1.0", "tickets@2.0.0")
 AUDITOR = ("tickets@2.0.0", "tickets@2.1.0")
@@ -87,7 +87,7 @@ def test_json_is_as_its_schema_says(project: Project, arguments: list[str]) -> N
 
 def test_the_schema_itself_is_one_and_refuses_an_unconfirmed_witness(project: Project, tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as ended:
-        check_jsonschema(["--check-metaschema", str(ROOT / "docs" / "contract-check.schema.json")])
+        check_jsonschema(["--check-metaschema", str(ROOT / "entitlements" / "schemas" / "check.json")])
     assert ended.value.code in (0, None)
     document = project.json(*REMOVED)
     document["access"]["no_new_access"]["witnesses"][0]["confirmed"] = False

@@ -15,7 +15,7 @@ from entitlements.cli import main
 
 ROOT = Path(__file__).resolve().parents[3]
 HISTORY = ROOT / "examples" / "history"
-RECORD = json.loads((ROOT / "docs" / "proof-record.schema.json").read_text())
+RECORD = json.loads((ROOT / "entitlements" / "schemas" / "record.json").read_text())
 CONTRACT = """\
 contract: shop
 version: 1.0.0

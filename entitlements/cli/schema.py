@@ -1,0 +1,21 @@
+"""`entitlements schema`: the JSON Schemas of the files and reports, for editors and scripts."""
+
+from __future__ import annotations
+
+import click
+
+from entitlements.schema_files import NAMES, schema_text
+
+
+@click.command(
+    epilog="\b\nExamples:\n  entitlements schema contract > contracts/contract.schema.json\n"
+    "  entitlements schema check > check.schema.json"
+)
+@click.argument("name", type=click.Choice(NAMES))
+def schema(name: str) -> None:
+    """Print the JSON Schema of a contract, of approvals, of the lock, of a proof record or of the check's output.
+
+    An editor with a YAML language server checks and completes a file that begins with
+    `# yaml-language-server: $schema=PATH`, as `contract init` and `contract approve` write it.
+    """
+    click.echo(schema_text(name), nl=False)
