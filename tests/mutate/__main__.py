@@ -94,7 +94,8 @@ def unmutated(mutations: Iterable[Mutation]) -> int:
         copy_of_repository(folder)
         tests = dict.fromkeys(test for mutation in mutations for test in mutation.tests)
         done = pytest(folder, [*tests])
-        print(done.stdout[-3000:] if done.returncode else "the code as it is passes the tests of the mutations")
+        told = f"{done.stdout[-3000:]}{done.stderr[-1000:]}"
+        print(told if done.returncode else "the code as it is passes the tests of the mutations")
         return done.returncode
 
 

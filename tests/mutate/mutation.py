@@ -10,7 +10,7 @@ class Mutation:
     """One defect that tests have to notice.
 
     name: what is broken; file: below `entitlements/`; old: code that stands there exactly once; new: what takes its
-    place; tests: the arguments of pytest for the tests that must fail then; why: what the defect would do.
+    place; tests: files or ids of tests, of which one must fail then; why: what the defect would do.
     """
 
     name: str
