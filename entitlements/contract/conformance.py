@@ -117,6 +117,9 @@ def _claims(contract: Contract, rules: TokenRules, claims: VerifiedClaims, grant
     extracted = extract(contract, held, values, introspected=claims.introspected)
     known = ALWAYS_DECLARED | (frozenset() if rules.name == "rfc9068" else rules.known)
     known |= {"cnf"} if claims.bound else frozenset()
+    if claims.introspected:
+        # Declared for the answer alone: no policy sees them, and they are no violation there.
+        known |= {name for name, claim in contract.claims.items() if "introspection" in claim.tokens}
     undeclared = tuple(name for name in values if name not in extracted.used and name not in known)
     violations = [
         Violation("claim_undeclared", _shown(name), "is not declared for this token")

@@ -21,7 +21,7 @@ from entitlements.contract import (
     plan_lock,
     write_lock,
 )
-from entitlements.contract.conformance import admit
+from entitlements.contract.conformance import Admitted, admit
 from entitlements.contract.loader import parse_contract
 from entitlements.contract.opaque_tokens import ambiguous
 from entitlements.contract.steps import load_file
@@ -178,3 +178,19 @@ def test_a_version_admits_the_forms_that_it_permits(said: Any, form: dict[str, b
     admission = admit(found, claims_of(found, **form))
     codes = [violation.code for violation in getattr(admission, "violations", ())]
     assert codes == ([] if permitted else ["form_not_permitted"])
+
+
+def test_a_claim_that_is_declared_for_introspection_alone_reaches_no_policy_and_is_no_violation() -> None:
+    tree = yaml.safe_load(text_of({}))
+    tree["undeclared_claims"] = "reject"
+    tree["claims"]["desk"] = {"tokens": ["introspection"], "schema": {"type": "string", "maxLength": 9}}
+    found = parse_contract(yaml.safe_dump(tree), Path("orders/1.0.0.yaml"))
+    introspected = claims_of(found, introspected=True)
+    with_desk = replace(introspected, values={**introspected.values, "desk": "d_1", "scope": "orders:read"})
+    admission = admit(found, with_desk)
+    assert isinstance(admission, Admitted)
+    assert "desk" not in admission.principal.claims
+    verified = claims_of(found)
+    values = {name: value for name, value in verified.values.items() if name != "token_type"}
+    refused = admit(found, replace(verified, values={**values, "desk": "d_1", "scope": "orders:read"}))
+    assert [violation.code for violation in getattr(refused, "violations", ())] == ["claim_undeclared"]
