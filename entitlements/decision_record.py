@@ -21,6 +21,7 @@ def with_contract(
     return replace(
         masking.identify(record, named, sensitivities),
         actor=actor,
+        issuer=claims.issuer,
         audience=claims.audience,
         contract=f"{contract.ref.name}@{contract.ref.version}",
         contract_digest=contract.ref.digest,

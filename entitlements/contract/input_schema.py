@@ -42,6 +42,7 @@ def input_schema(contract: Contract) -> dict[str, Any]:
                     "claims": _closed(claims),
                     "scopes": {"type": "array", "items": text},
                     "client_id": text,
+                    "issuer": text,
                     **_actor(contract),
                 }
             ),

@@ -33,6 +33,7 @@ def _subject(contract: Contract, principal: Principal) -> dict[str, JSON]:
         "claims": claims,
         "scopes": list(principal.scopes),
         "client_id": principal.client_id,
+        "issuer": contract.profile.issuer,
     }
     if contract.actor is not None:
         chain = claims.pop(contract.actor.name, None)

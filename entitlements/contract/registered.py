@@ -5,7 +5,12 @@ from __future__ import annotations
 from entitlements.contract.actor import ACT
 from entitlements.contract.document import ALWAYS_DECLARED
 
-_SEEN_AS = {"sub": "input.subject.id", "client_id": "input.subject.client_id", "scope": "input.subject.scopes"}
+_SEEN_AS = {
+    "sub": "input.subject.id",
+    "client_id": "input.subject.client_id",
+    "iss": "input.subject.issuer",
+    "scope": "input.subject.scopes",
+}
 
 
 def claim_places(name: str) -> tuple[tuple[str, ...], ...]:

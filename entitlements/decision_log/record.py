@@ -31,6 +31,7 @@ class DecisionRecord:
     subject: str = ""
     client_id: str = ""
     actor: str = ""
+    issuer: str = ""
     audience: str = ""
     action: str = ""
     resource_type: str = ""

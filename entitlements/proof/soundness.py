@@ -20,6 +20,10 @@ _NUMBER = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _PRINTED = re.compile(rb"sprintf|marshal|template|encode_sign|sign_req|\$[\"`]")
 _LIKE_A_NUMBER = re.compile(r"[-+.0-9]")
 _INDEX = re.compile(rb"[\"`][-+.0-9]")
+_WHOLE = re.compile(
+    rb"\binput\b(?!\.(?:(?:action|resource|context|contract)\b|subject\.(?:id|type|claims|scopes|client_id|actor)\b))"
+)
+_COMMENT = re.compile(rb"^[ \t]*#.*$", re.MULTILINE)
 _CALCULATED = re.compile(rb"[*/%]|\b(mul|div|rem|round|ceil|floor|abs|sum|product|to_number|plus|minus|time)\b")
 
 
@@ -121,6 +125,14 @@ def _has_list(document: object) -> bool:
     return isinstance(document, (list, tuple)) and any(map(_has_list, document))
 
 
+def _reads_subject_whole(side: ProofSide) -> bool:
+    """Whether something else is read than one of the members of the input that there always were."""
+    policies = (
+        content for name, content in (side.files or {}).items() if name.endswith(".rego") and "_test." not in name
+    )
+    return any(_WHOLE.search(_COMMENT.sub(b"", content)) for content in policies)
+
+
 HISTORY: tuple[Mend, ...] = (
     Mend(
         2,
@@ -154,6 +166,11 @@ HISTORY: tuple[Mend, ...] = (
         "a decision that holds a reason or an obligation for each item of a list was taken to be well-formed; it "
         "may hold more than the service accepts",
         _either(_lists_items),
+    ),
+    Mend(
+        8,
+        "the issuer was not in the input: a policy that looks at `input.subject` as a whole saw other members",
+        _either(_reads_subject_whole),
     ),
 )
 """Every false proof that was mended, oldest first. Proofs before the first are of soundness 1."""

@@ -190,7 +190,14 @@ def test_the_engine_is_asked_about_declared_claims_only_and_never_sees_the_token
     ((path, policy_input, _),) = world.asked
     assert path == "orders/authz/decision"
     assert policy_input == {
-        "subject": {"type": "user", "id": "u_1", "claims": CLAIMS, "scopes": ["orders:read"], "client_id": "web"},
+        "subject": {
+            "type": "user",
+            "id": "u_1",
+            "claims": CLAIMS,
+            "scopes": ["orders:read"],
+            "client_id": "web",
+            "issuer": "https://login.example.com",
+        },
         "action": {"name": "read"},
         "resource": {"type": "order", "id": "42", "properties": {"tenant": "t_1"}},
         "context": {"channel": "web"},

@@ -40,6 +40,7 @@ def test_a_caller_names_its_api_by_audience_contract_or_both(
     assert reply.allows
     assert reply.json()["contract"]["name"] == "orders"
     assert service.rows()[-1]["audience"] == ORDERS
+    assert service.rows()[-1]["issuer"] == wire.contract.profile.issuer
 
 
 @pytest.mark.parametrize(("path", "audience"), [(None, PAYMENTS), ("payments", None), ("payments", PAYMENTS)])

@@ -71,4 +71,5 @@ def unread(space: Space) -> bool:
     bound = any(space.old.released_by.values()) or any(space.new.released_by.values())
     scopes = scopes and (set(space.old.scopes) == set(space.new.scopes) or not bound)
     requests = same_json(space.old.canonical["request"], space.new.canonical["request"])
-    return scopes and requests and not space.reads("contract")
+    issuers = space.old.profile.issuer == space.new.profile.issuer or not space.reads("subject", "issuer")
+    return scopes and requests and issuers and not space.reads("contract")

@@ -27,6 +27,7 @@ BASE: dict[str, Any] = {
         "context": {"properties": {}},
     },
 }
+ELSEWHERE = "https://new.example.com"
 WITHIN = "proved_within_bounds"
 TEXT = {"type": "string", "maxLength": 20}
 GOLD = {"enum": ["gold", "free"]}
@@ -572,6 +573,12 @@ RENAMED = contract(
     Case("a claim that a scope releases, read", PROVED, scoped("read"), scoped("read", read=["n"]), "allow if input.subject.claims.n == 0"),
     Case("a claim that another scope releases", REFUTED, scoped("read", "write", read=["n"]), scoped("read", "write", write=["n"]), "allow if input.subject.claims.n == 1"),
     Case("the version of the contract", REFUTED, contract(), contract(version="2.0.0"), 'allow if input.contract.version == "2.0.0"'),
+    Case("another issuer", REFUTED, contract(), contract(issuer=ELSEWHERE), f'allow if input.subject.issuer == "{ELSEWHERE}"'),
+    Case("another issuer, negated", REFUTED, contract(), contract(issuer=ELSEWHERE), f'allow if input.subject.issuer != "{SHOP["issuer"]}"'),
+    Case("another issuer, by name", REFUTED, contract(), contract(issuer=ELSEWHERE), f'allow if object.get(input, ["subject", "issuer"], "") == "{ELSEWHERE}"'),
+    Case("another issuer loses access only", PROVED, contract(), contract(issuer=ELSEWHERE), f'allow if input.subject.issuer == "{SHOP["issuer"]}"'),
+    Case("another issuer that is not read", PROVED, contract(), contract(issuer=ELSEWHERE), 'allow if input.subject.claims.role == "user"'),
+    Case("the issuer of both", PROVED, contract(), contract(version="2.0.0"), f'allow if input.subject.issuer == "{SHOP["issuer"]}"'),
     Case("the version is not read", PROVED, contract(), contract(version="2.0.0"), 'allow if input.contract.name == "shop"'),
     Case("a claim under another name", REFUTED, with_claims(plan=must(GOLD)), RENAMED, 'allow if input.subject.claims.tier == "gold"'),
     Case("a claim under another name, both", PROVED, with_claims(plan=must(GOLD)), RENAMED, 'allow if object.get(input.subject.claims, "tier", object.get(input.subject.claims, "plan", "")) == "gold"'),

@@ -453,7 +453,8 @@ def test_a_registered_claim_is_not_among_the_claims_that_a_policy_may_read(proje
         ("sub", "read `input.subject.id`"),
         ("client_id", "read `input.subject.client_id`"),
         ("scope", "read `input.subject.scopes`"),
-        *((name, "the service checks it") for name in ("exp", "iss", "aud", "iat", "nbf", "jti")),
+        *((name, "the service checks it") for name in ("exp", "aud", "iat", "nbf", "jti")),
+        ("iss", "read `input.subject.issuer`"),
     ],
 )
 def test_usage_names_the_right_place_of_a_registered_claim(project: Project, claim: str, advice: str) -> None:

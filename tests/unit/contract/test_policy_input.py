@@ -31,6 +31,7 @@ def test_policy_sees_subject_action_resource_context_and_contract_and_never_the_
             "claims": {"claim": "x"},
             "scopes": ["orders:read"],
             "client_id": "web",
+            "issuer": "https://login.example.com",
         },
         "action": {"name": "read", "properties": {"deep": "x"}},
         "resource": {"type": "order", "id": "42", "properties": {"size": "x"}},

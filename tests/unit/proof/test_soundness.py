@@ -110,6 +110,31 @@ def test_a_sounder_record_is_concerned_by_later_mends_alone() -> None:
     assert [mend.number for mend in concerning(old, old, 2)] == [4]
 
 
+READS_MEMBERS = {
+    "members": "allow if input.subject.id == input.subject.claims.owner\n\nallow if input.context.x\n",
+    "imported member": "import input.subject.claims\n\nallow if claims.role\n",
+    "schema": "# METADATA\n# schemas:\n#   - input: schema.shop\nallow if input.resource.id\n",
+}
+READS_MORE = {
+    "subject": "allow if count(input.subject) == 5\n",
+    "imported subject": "import input.subject\n\nallow if subject.id\n",
+    "computed member": "allow if {\n\tsome k\n\tinput.subject[k] == 1\n}\n",
+    "input": "allow if object.get(input, data.path, 0)\n",
+    "issuer": 'allow if not input.subject.issuer == "a"\n',
+    "string": 'allow if input["subject"].id\n',
+}
+
+
+@pytest.mark.parametrize("name", READS_MEMBERS)
+def test_members_that_there_always_were_need_no_mend(name: str) -> None:
+    assert least_sound(side("1.0.0"), side("1.1.0", f"package shop.authz\n\n{READS_MEMBERS[name]}")) == FIRST
+
+
+@pytest.mark.parametrize("name", READS_MORE)
+def test_anything_else_of_the_input_needs_the_mend_of_the_issuer(name: str) -> None:
+    assert least_sound(side("1.0.0", f"package shop.authz\n\n{READS_MORE[name]}"), side("1.1.0")) == 8
+
+
 HOLDS_NONE = {
     "boolean": "default allow := false\n\nallow if input.a\n\nallow := true if {\n\tinput.b\n}\n",
     "alone": "allow := false\n",

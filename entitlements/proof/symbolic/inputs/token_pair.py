@@ -93,6 +93,7 @@ class Sides:
             claims=of_leaf(Object(claims)),
             scopes=of_leaf(scopes),
             client_id=token.client,
+            issuer=constant(self.contracts[side].profile.issuer),
             **acting,
         )
         action = _object(name=request.action, properties=request.action_properties)
