@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from entitlements.proof.symbolic.execution.plan import (
     Statement,
 )
-from entitlements.proof.symbolic.execution.statements import Frame, Statements
+from entitlements.proof.symbolic.execution.statements import Frame, Loop, Statements
 from entitlements.proof.symbolic.terms.term import FALSE, TRUE, Term, both, either, negation
 from entitlements.proof.symbolic.values.algebra import Unsupported
 from entitlements.proof.symbolic.values.truncation import WHOLE, Cut, of_either
@@ -41,25 +42,26 @@ class Collections(Statements):
     def _do_array_append(self, frame: Frame, statement: Statement, live: Term) -> Term:
         value = self._value(frame, statement.operands["value"])
         array = frame.locals.get(statement.operands["array"], UNDEFINED)
-        ordered = all(loop.ordered for loop in frame.loops)
-        counted = all(loop.counted for loop in frame.loops)
         cut = self._cut(frame)
-        origin = next((one for loop in frame.loops if (one := _unordered(loop.leaf))), "")
         parts: list[tuple[Term, Leaf]] = []
         for guard, leaf in array.cases:
             if not isinstance(leaf, Array):
                 # What the local held elsewhere: here it is a list.
                 parts.append((guard, leaf))
                 continue
+            loops = _filling(frame, leaf)
+            origin = next((one for loop in loops if (one := _unordered(loop.leaf))), "")
             last = leaf.elements[-1][0] if leaf.elements else TRUE
             grown = Array(
                 (*leaf.elements, (live, value)),
                 prefix=leaf.prefix and both(live, last) is live,
-                ordered=leaf.ordered and ordered,
-                counted=leaf.counted and counted,
+                ordered=leaf.ordered and all(loop.ordered for loop in loops),
+                counted=leaf.counted and all(loop.counted for loop in loops),
                 origin=leaf.origin or origin,
                 truncated=of_either(leaf.truncated, cut),
             )
+            if leaf in frame.made:
+                frame.made[grown] = frame.made[leaf]
             parts.append((guard, grown))
         frame.locals[statement.operands["array"]] = Value(tuple(parts))
         return live
@@ -151,6 +153,12 @@ class Collections(Statements):
             parts += [(both(g, h), of_leaf(self._merge(x, y))) for g, x in old.cases for h, y in member.cases]
             merged_object = self._inserted(merged_object, guard, key, merged(parts))
         return merged_object
+
+
+def _filling(frame: Frame, leaf: Array) -> Sequence[Loop]:
+    """The loops of which more than the round under way may add to a list: not those in whose round it was made."""
+    made = frame.made.get(leaf, ())
+    return frame.loops[len(made) :] if tuple(frame.rounds[: len(made)]) == made else frame.loops
 
 
 def _unordered(leaf: Array | Set | Object) -> str:

@@ -7,6 +7,7 @@ less is in `Limits` (docs/proof-bounds.md).
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -61,6 +62,7 @@ class Executor(Collections):
         self._known: dict[tuple[str, tuple[Value, ...]], tuple[Value, Errors]] = {}
         self._simpler: dict[tuple[Value, Term], Value] = {}
         self._calls = 0
+        self._rounds = itertools.count()
         self._statements: dict[str, Callable[[Frame, Statement, Term], Term]] = {
             name.removeprefix("_do_").replace("_", ""): getattr(self, name) for name in dir(self) if name[:4] == "_do_"
         }
@@ -208,6 +210,7 @@ class Executor(Collections):
                     inside = both(holds, condition, element.defined)
                     if inside is not FALSE:
                         frame.locals[key], frame.locals[value] = at, element
+                        frame.rounds[-1] = next(self._rounds)
                         self._closed(frame, statement.blocks[0], inside)
         return live
 
@@ -222,12 +225,14 @@ class Executor(Collections):
         if not frame.loops:
             frame.scans = dict(self.limits.scans)
         frame.loops.append(loop)
+        frame.rounds.append(next(self._rounds))
         with self.limits.apart() if collects else nullcontext():
             for origin in sorted(leaf.truncated):
                 self.limits.scanned(origin, id(statement), leaf.truncated[origin])
             with self.limits.within(every=every) if leaf.truncated else nullcontext():
                 yield
         frame.loops.pop()
+        frame.rounds.pop()
 
     def _loop(self, leaf: Array | Set | Object, uses_key: bool) -> Loop:
         if isinstance(leaf, Array):

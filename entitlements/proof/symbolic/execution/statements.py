@@ -46,13 +46,17 @@ class Loop:
 
 @dataclass
 class Frame:
-    """One call of a planned function. scans: of `Limits`, when the outermost of the loops was entered."""
+    """One call of a planned function. scans: of `Limits`, when the outermost of the loops was entered; rounds: of each
+    loop the round that is under way, by a number of its own; made: the rounds in which a list was made.
+    """
 
     function: Function
     locals: dict[int, Value]
     errors: Errors = field(default_factory=dict)
     returns: list[tuple[Term, Value]] = field(default_factory=list)
     loops: list[Loop] = field(default_factory=list)
+    rounds: list[int] = field(default_factory=list)
+    made: dict[Array, tuple[int, ...]] = field(default_factory=dict)
     scans: Mapping[str, int | None] = field(default_factory=dict)
     head: Place = NOWHERE
 
@@ -129,7 +133,9 @@ class Statements:
         return live
 
     def _do_make_array(self, frame: Frame, statement: Statement, live: Term) -> Term:
-        self._assign(frame, statement.operands["target"], of_leaf(Array(())), live)
+        empty = Array(())
+        frame.made[empty] = tuple(frame.rounds)
+        self._assign(frame, statement.operands["target"], of_leaf(empty), live)
         return live
 
     def _do_make_set(self, frame: Frame, statement: Statement, live: Term) -> Term:

@@ -28,6 +28,7 @@ from entitlements.proof.symbolic.terms.term import (
     TRUE,
     Term,
     arithmetic,
+    both,
     choice,
     count,
     either,
@@ -57,6 +58,8 @@ _SHORT_RANGE = 16
 LOOKED_AT = 3
 MOST_LOOKED_AT = 10
 _OPEN_ELEMENTS = 2
+_MOST_REPEATS = 100
+"""Of a longer list that stands as the set of its members, the length is not followed."""
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _OF_REQUEST = re.compile(r"(resource|action|context)[.[]|context$")
 
@@ -181,17 +184,21 @@ class Inputs:
         return of_leaf(array)
 
     def _members(self, schema: Mapping[str, Any], listed: list[Any], name: str) -> Value:
-        """The list as the set of its members. How often one occurs is known only where none may repeat."""
+        """The list as the set of its members. How often one occurs is known only where none may repeat; how many
+        elements there are is known where the longest list is not too long for that.
+        """
         elements = tuple((variable(f"{name} has {value!r}", BOOL), constant(value)) for value in listed)
+        least, most = int(schema.get("minItems", 0)), int(schema["maxItems"])
         unique = bool(schema.get("uniqueItems"))
-        size = count([guard for guard, _ in elements])
-        self.facts.append(less(size, number(int(schema["maxItems"])), strict=False))
-        least = int(schema.get("minItems", 0))
-        if least and unique:
+        there = [guard for guard, _ in elements]
+        repeats = None if unique or most > _MOST_REPEATS else _repeats(name, there, most)
+        size = count([*there, *(repeats or ())])
+        self.facts.append(less(size, number(most), strict=False))
+        if least and (unique or repeats is not None):
             self.facts.append(less(number(least), size, strict=False))
         elif least:
-            self.facts.append(either(*(guard for guard, _ in elements)))
-        return of_leaf(Array(elements, prefix=False, ordered=False, counted=unique, origin=name))
+            self.facts.append(either(*there))
+        return of_leaf(Array(elements, prefix=False, ordered=False, counted=unique, repeats=repeats, origin=name))
 
     def of_members(self, spec: ObjectSpec, name: str) -> Value:
         """Any object of a typed part of a request."""
@@ -227,6 +234,12 @@ class Inputs:
             cases = ((is_text, self.text(element).cases[0][1]), (negation(is_text), number_leaf))
             elements.append((either(*longer), Value(cases)))
         return Array(tuple(elements), truncated=of_list(name))
+
+
+def _repeats(name: str, there: list[Term], most: int) -> tuple[Term, ...]:
+    """How many elements there are beyond one of each member: any number, where there is a member at all."""
+    more, some = variable(f"{name} repeats", INT), either(*there)
+    return tuple(both(some, less(number(times), more)) for times in range(most - 1))
 
 
 def _short_range(schema: Mapping[str, Any]) -> range:

@@ -23,6 +23,7 @@ from entitlements.proof.symbolic.terms.term import (
     both,
     count,
     either,
+    equal,
     implies,
     less,
     negation,
@@ -86,16 +87,35 @@ def _same_or_both_absent(algebra: Algebra, before: Value, after: Value) -> Term:
 
 
 def same_value(algebra: Algebra, one: Value, other: Value) -> Term:
-    """Equality, where a list that stands as the set of its members equals one with the same members."""
+    """Equality, where a list that stands as the set of its members equals one with the same members, and as many."""
     parts = []
     for a, x in one.cases:
         for b, y in other.cases:
-            if isinstance(x, Array) and isinstance(y, Array) and not (x.ordered and y.ordered):
-                found = both(_all_among(algebra, x, y), _all_among(algebra, y, x))
+            if isinstance(x, Object) and isinstance(y, Object) and _closed(x) and _closed(y):
+                found = _same_members(algebra, x, y)
+            elif isinstance(x, Array) and isinstance(y, Array) and not (x.ordered and y.ordered):
+                found = both(_all_among(algebra, x, y), _all_among(algebra, y, x), _as_long(algebra, x, y))
             else:
                 found = algebra.same(x, y)
             parts.append(both(a, b, found))
     return either(*parts)
+
+
+def _closed(leaf: Object) -> bool:
+    return leaf.rest is None and all(isinstance(key, Const) for _, key, _ in leaf.members)
+
+
+def _same_members(algebra: Algebra, one: Object, other: Object) -> Term:
+    found = []
+    for key in dict.fromkeys(key for leaf in (one, other) for _, key, _ in leaf.members):
+        values = [merged(algebra.object_lookup(leaf, key)) for leaf in (one, other)]
+        found.append(_same_or_both_absent(algebra, *values))
+    return both(*found)
+
+
+def _as_long(algebra: Algebra, one: Array, other: Array) -> Term:
+    known = all(array.counted or array.repeats is not None for array in (one, other))
+    return equal(algebra.size(one), algebra.size(other)) if known else TRUE
 
 
 def _all_among(algebra: Algebra, one: Array, other: Array) -> Term:

@@ -139,7 +139,9 @@ class Assignment:
                 members |= self._opened(leaf)
             return members
         found = [self.document(element) for guard, element in leaf.elements if self.of(guard)]
-        return found if isinstance(leaf, Array) else sorted(_distinct(found), key=repr)
+        if isinstance(leaf, Array):
+            return found + [found[0] for more in leaf.repeats or () if self.of(more)]
+        return sorted(_distinct(found), key=repr)
 
     def _plain(self, value: Any) -> Any:
         """A number in the form that JSON has for it."""

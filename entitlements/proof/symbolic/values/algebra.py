@@ -280,9 +280,9 @@ class Algebra:
                 self.notices.open_object()
             return count([guard for guard, _, _ in leaf.members])
         if isinstance(leaf, Array):
-            if not leaf.counted:
+            if not leaf.counted and leaf.repeats is None:
                 self.need_order(leaf)
-            return count([guard for guard, _ in leaf.elements])
+            return count([*(guard for guard, _ in leaf.elements), *(leaf.repeats or ())])
         return count([guard for guard, _ in self.distinct(leaf)])
 
     def distinct(self, leaf: Set) -> list[tuple[Term, Value]]:

@@ -82,16 +82,17 @@ class Array:
     """The elements whose condition holds, in this order.
 
     prefix: each element's condition implies that of the one before, so that the i-th stands at index i; ordered:
-    whether
-    the order is known; counted: whether it is known how often an element occurs; origin: the input list that this is;
-    truncated: what hangs on input lists of which longer ones are permitted than are looked at; pieces: where these are
-    of a text.
+    whether the order is known; counted: whether it is known how often an element occurs; repeats: where it is not,
+    conditions each of which adds one more occurrence of some element, so that the length is known; None where that is
+    not either; origin: the input list that this is; truncated: what depends on input lists of which longer ones are
+    permitted than are looked at; pieces: where these are of a string.
     """
 
     elements: tuple[tuple[Term, Value], ...]
     prefix: bool = True
     ordered: bool = True
     counted: bool = True
+    repeats: tuple[Term, ...] | None = None
     origin: str = ""
     truncated: Cut = field(default_factory=lambda: WHOLE)
     pieces: Pieces | None = None
