@@ -526,15 +526,18 @@ class TableProver(Prover):
         self._solver = solver
         self._questions = {}
 
-    def _question(self, request_of: int) -> Question:
+    def _question(self, request_of: int, full: frozenset[str] = frozenset()) -> Question:
         """Without the trial: what is asked of OPA here is asked of the table."""
-        if request_of not in self._questions:
+        if (request_of, full) not in self._questions:
             # With one element to begin with, it is the count of needed elements that decides how many are looked at.
             asked = ask_question(
-                self._contracts, self._policies, self._calls, request_of=request_of, looked_at=self._looked_at
+                *(self._contracts, self._policies, self._calls),
+                request_of=request_of,
+                looked_at=self._looked_at,
+                full=full,
             )
-            self._questions[request_of] = asked
-        return self._questions[request_of]
+            self._questions[request_of, full] = asked
+        return self._questions[request_of, full]
 
     def confirmed(self, point: Point, *, widening: bool, duty: bool = False) -> bool:
         bit = PROPERTIES.index(dict(point.resource.properties))

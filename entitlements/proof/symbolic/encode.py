@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -190,15 +190,16 @@ def ask_question(
     free: frozenset[str] = frozenset(),
     seconds: float = 60.0,
     looked_at: int = LOOKED_AT,
+    full: Set[str] = frozenset(),
 ) -> Question:
     """Walk both sides, with lists taken as full as the policies need them.
 
     request_of: the side that has to allow, whose contract types the request; free: claims that the tokens may hold
-    differently though their specification is the same; seconds: what the walks may take; looked_at: how
-    many elements of a list are looked at if no more are needed. Raises Unsupported where a
+    differently though their specification is the same; seconds: what the walks may take; looked_at: how many elements
+    of a list are looked at if no more are needed; full: lists to take element by element. Raises Unsupported where a
     policy cannot be followed.
     """
-    full: set[str] = set()
+    full = set(full)
     bounds: dict[str, int] = {}
     until = time.monotonic() + seconds
     for _ in range(_MOST_RESTARTS):

@@ -61,14 +61,18 @@ class Prover:
         self._makers = makers
         self._calls = calls
         self._solver = solver
-        self._questions: dict[int, Question] = {}
+        self._questions: dict[tuple[int, frozenset[str]], Question] = {}
 
     def prove(self, *, widening: bool) -> Proof:
         """The answer in one direction. Raises ModelMismatch where the walk and OPA differ."""
         try:
             question = self._question(1 if widening else 0)
-            session = Session(question, self._solver)
-            return _Search(self, session, widening=widening).run()
+            try:
+                return _Search(self, Session(question, self._solver), widening=widening).run()
+            except _TooGenerous:
+                # How often a value occurs in a list may decide which tokens are related.
+                question = self._question(1 if widening else 0, full=frozenset(question.inputs.by_length))
+                return _Search(self, Session(question, self._solver), widening=widening).run()
         except NotFollowed as fault:
             return Proof(UNKNOWN, fault.message)
 
@@ -79,17 +83,20 @@ class Prover:
         except NotFollowed:
             return None
 
-    def _question(self, request_of: int) -> Question:
+    def _question(self, request_of: int, full: frozenset[str] = frozenset()) -> Question:
         old, new = self._contracts
         if same_json(old.canonical["request"], new.canonical["request"]):
             request_of = 1
-        if request_of not in self._questions:
+        if (request_of, full) not in self._questions:
             question = ask_question(
-                self._contracts, self._policies, self._calls, request_of=request_of, seconds=self._solver.seconds
+                *(self._contracts, self._policies, self._calls),
+                request_of=request_of,
+                seconds=self._solver.seconds,
+                full=full,
             )
             try_against_opa(question, self._engines)
-            self._questions[request_of] = question
-        return self._questions[request_of]
+            self._questions[request_of, full] = question
+        return self._questions[request_of, full]
 
     def mismatch(self, question: Question, assignment: Assignment) -> ModelMismatch:
         """The fault that a model of the solver is decided differently, on the side on which it is."""
@@ -119,6 +126,10 @@ class Prover:
     def fails(self, point: Point, side: int) -> bool:
         """Whether OPA gives no decision at a point on one side."""
         return self._decisions.verdicts(point)[side] is None
+
+
+class _TooGenerous(Exception):
+    """The relation holds of a candidate though none of the tokens that it stands for are related."""
 
 
 class _Search:
@@ -248,6 +259,8 @@ class _Search:
     def _doubt(self, point: Point, candidate: Candidate) -> str:
         """Why a candidate is no witness; empty where it is one. Raises ModelMismatch."""
         if not self._prover.related(point, widening=self._widening):
+            if self._question.inputs.by_length:
+                raise _TooGenerous
             return "a candidate was found, but no permitted tokens for it"
         if self._prover.confirmed(point, widening=self._widening, duty=self._duty):
             return ""

@@ -102,7 +102,7 @@ class Inputs:
     bounds: how many elements of a list are looked at, by its name; looked_at: how many of any other; full: lists that
     are taken element by element though their vocabulary is closed; facts: conditions that hold of all inputs; texts:
     what each text variable has to conform to, as canonical schemas; sizes: how many elements of each list are looked
-    at; wanted: how many would be needed.
+    at; wanted: how many would be needed; by_length: lists that stand as the set of their members though one may repeat.
     """
 
     algebra: Algebra
@@ -113,6 +113,7 @@ class Inputs:
     texts: dict[str, list[str]] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     wanted: dict[str, int] = field(default_factory=dict)
+    by_length: set[str] = field(default_factory=set)
 
     def of_schema(self, schema: Mapping[str, Any], name: str) -> Value:
         """Any value that a schema permits. name: of the variables that it is made of."""
@@ -191,6 +192,7 @@ class Inputs:
         least, most = int(schema.get("minItems", 0)), int(schema["maxItems"])
         unique = bool(schema.get("uniqueItems"))
         there = [guard for guard, _ in elements]
+        self.by_length |= set() if unique else {name}
         repeats = None if unique or most > _MOST_REPEATS else _repeats(name, there, most)
         size = count([*there, *(repeats or ())])
         self.facts.append(less(size, number(most), strict=False))
