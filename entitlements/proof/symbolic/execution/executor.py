@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from entitlements.proof.symbolic.execution.bound_keys import refuse_pattern
 from entitlements.proof.symbolic.execution.collections import Collections
+from entitlements.proof.symbolic.execution.loops import loop_over
 from entitlements.proof.symbolic.execution.plan import (
     GROWING,
     Block,
@@ -29,7 +30,6 @@ from entitlements.proof.symbolic.execution.plan import (
 from entitlements.proof.symbolic.execution.statements import Errors, Frame, Loop
 from entitlements.proof.symbolic.terms.term import FALSE, TRUE, Term, both, either, negation
 from entitlements.proof.symbolic.values.algebra import Algebra, Unsupported
-from entitlements.proof.symbolic.values.concrete import sorted_elements
 from entitlements.proof.symbolic.values.place import Place
 from entitlements.proof.symbolic.values.precision import Limits
 from entitlements.proof.symbolic.values.value import (
@@ -204,7 +204,7 @@ class Executor(Collections):
             holds = both(live, guard)
             if holds is FALSE or not isinstance(leaf, (Array, Set, Object)):
                 continue
-            loop = self._loop(leaf, uses_key)
+            loop = loop_over(self._algebra, self.limits, leaf, uses_key=uses_key)
             with self._looping(frame, statement, loop):
                 for condition, at, element in loop.rounds:
                     inside = both(holds, condition, element.defined)
@@ -233,28 +233,6 @@ class Executor(Collections):
                 yield
         frame.loops.pop()
         frame.rounds.pop()
-
-    def _loop(self, leaf: Array | Set | Object, uses_key: bool) -> Loop:
-        if isinstance(leaf, Array):
-            if uses_key:
-                self._algebra.noticed(leaf)
-            elements = self._algebra.slots(leaf) if uses_key else leaf.elements
-            rounds = [(guard, constant(place), element) for place, (guard, element) in enumerate(elements)]
-            return Loop(leaf, rounds, leaf.ordered, leaf.counted)
-        if isinstance(leaf, Object):
-            if leaf.rest is not None:
-                self.limits.open_object()
-            ordered = None if leaf.rest is not None else sorted_elements(leaf.members)
-            rows = leaf.members if ordered is None else ordered
-            rounds = [(guard, of_leaf(name), member) for guard, name, member in rows]
-            return Loop(leaf, rounds, ordered is not None or len(rows) < 2, leaf.rest is None)
-        # Sets and objects are walked in sorted order, which is known of constants.
-        singles = [(guard, element.cases[0][1], element) for guard, element in leaf.elements if len(element.cases) == 1]
-        ordered = sorted_elements(singles) if len(singles) == len(leaf.elements) else None
-        if ordered is None:
-            rounds = [(guard, element, element) for guard, element in leaf.elements]
-            return Loop(leaf, rounds, len(rounds) < 2, len(rounds) < 2)
-        return Loop(leaf, [(guard, element, element) for guard, _, element in ordered], True, True)
 
     def _do_with(self, frame: Frame, statement: Statement, live: Term) -> Term:
         local, path = statement.operands["local"], statement.operands["path"]
