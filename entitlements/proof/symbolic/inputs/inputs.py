@@ -193,10 +193,10 @@ class Inputs:
         unique = bool(schema.get("uniqueItems"))
         there = [guard for guard, _ in elements]
         self.by_length |= set() if unique else {name}
-        repeats = None if unique or most > _MOST_REPEATS else _repeats(name, there, most)
-        size = count([*there, *(repeats or ())])
+        repeats = None if unique or most > _MOST_REPEATS else _repeats(name, there, least, most)
+        size = count(there)
         self.facts.append(less(size, number(most), strict=False))
-        if least and (unique or repeats is not None):
+        if least and unique:
             self.facts.append(less(number(least), size, strict=False))
         elif least:
             self.facts.append(either(*there))
@@ -238,10 +238,17 @@ class Inputs:
         return Array(tuple(elements), truncated=of_list(name))
 
 
-def _repeats(name: str, there: list[Term], most: int) -> tuple[Term, ...]:
-    """How many elements there are beyond one of each member: any number, where there is a member at all."""
-    more, some = variable(f"{name} repeats", INT), either(*there)
-    return tuple(both(some, less(number(times), more)) for times in range(most - 1))
+def _repeats(name: str, there: list[Term], least: int, most: int) -> tuple[Term, ...]:
+    """How many elements there are beyond one of each member, where there is a member at all: any number with which the
+    list is neither too short nor too long.
+    """
+    more, some, members = variable(f"{name} repeats", INT), either(*there), count(there)
+    found = []
+    for times in range(most - 1):
+        fits = less(members, number(most - times - 1), strict=False)
+        needed = less(members, number(least - times - 1), strict=False)
+        found.append(both(some, fits, either(needed, less(number(times), more))))
+    return tuple(found)
 
 
 def _short_range(schema: Mapping[str, Any]) -> range:
