@@ -189,6 +189,14 @@ SYMBOLIC = (
         "what a policy excludes is allowed",
     ),
     Mutation(
+        "index-counts-from-one",
+        "proof/symbolic/execution/loops.py",
+        "(guard, constant(place), element) for place",
+        "(guard, constant(place + 1), element) for place",
+        ("tests/differential/test_constants.py",),
+        "an element is taken for one at another place",
+    ),
+    Mutation(
         "plan-statement-is-skipped",
         "proof/symbolic/execution/plan.py",
         "if kind not in _KINDS:",
