@@ -89,6 +89,10 @@ def admit(contract: Contract, claims: VerifiedClaims) -> Admitted | Refused:
     granted = tuple(scope for scope in scopes if scope in contract.scopes)
     found = _claims(contract, rules, claims, frozenset(granted))
     foreign = [scope for scope in scopes if scope not in contract.scopes]
+    if contract.reject_undeclared:
+        violations += [
+            Violation("claim_undeclared", _shown(n), "is not declared for this token") for n in found.undeclared
+        ]
     if contract.reject_undeclared and foreign:
         violations.append(Violation("scope_undeclared", "scope", "holds a scope that is not declared"))
     violations += found.violations
@@ -111,7 +115,7 @@ class _Claims:
 
 
 def _claims(contract: Contract, rules: TokenRules, claims: VerifiedClaims, granted: frozenset[str]) -> _Claims:
-    """The declared claims of a token, and every violation by its claims."""
+    """The declared claims of a token, the names of others, and every violation by the declared ones."""
     values = named_as_registered(rules, claims.values)
     held = _held(contract, granted)
     extracted = extract(contract, held, values, introspected=claims.introspected)
@@ -122,10 +126,6 @@ def _claims(contract: Contract, rules: TokenRules, claims: VerifiedClaims, grant
         known |= {name for name, claim in contract.claims.items() if "introspection" in claim.tokens}
     undeclared = tuple(name for name in values if name not in extracted.used and name not in known)
     violations = [
-        Violation("claim_undeclared", _shown(name), "is not declared for this token")
-        for name in (undeclared if contract.reject_undeclared else ())
-    ]
-    violations += [
         Violation("claim_missing", name, "is required")
         for name in sorted(held - extracted.unreadable)
         if contract.claims[name].required and name not in extracted.present
