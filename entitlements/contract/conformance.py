@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +14,7 @@ from entitlements.contract.document import ALWAYS_DECLARED, REGISTERED, Contract
 from entitlements.contract.extraction import extract
 from entitlements.contract.schema_subset import compile_validator
 from entitlements.model import JSON, Action, Principal, Resource, TokenRules, VerifiedClaims, Violation
-from entitlements.profiles import client_of, introspected, misfit, scopes_of, subject_of
+from entitlements.profiles import client_of, for_audience, introspected, misfit, named_audiences, scopes_of, subject_of
 
 _SCOPE_FORMS = {
     "string": "is not a list of scopes separated by single blanks",
@@ -70,6 +70,10 @@ def admit(contract: Contract, claims: VerifiedClaims) -> Admitted | Refused:
     violations: list[Violation] = []
     if (claims.issuer, claims.audience) != (profile.issuer, profile.audience):
         violations.append(Violation("issuer_not_permitted", "iss", "is not the issuer or audience of this version"))
+    if not for_audience(replace(profile, rules=rules), claims.values, named_audiences(claims.values)):
+        violations.append(
+            Violation("issuer_not_permitted", "aud", "is not for the audience or a client of this version")
+        )
     if not claims.introspected and claims.algorithm not in profile.algorithms:
         violations.append(Violation("algorithm_not_permitted", "alg", "is not an algorithm of this version"))
     if claims.lifetime > profile.max_lifetime:

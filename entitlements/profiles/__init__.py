@@ -8,6 +8,7 @@ from entitlements.profiles.judging import (
     header_type,
     misfit,
     misfits,
+    named_audiences,
     scopes_of,
     subject_of,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "is_noise",
     "misfit",
     "misfits",
+    "named_audiences",
     "other_kind",
     "recognised",
     "refused_by",

@@ -118,6 +118,13 @@ def for_audience(profile: TokenProfile, claims: Mapping[str, JSON], audiences: I
     return client != profile.audience or rules.audience_is == "client"
 
 
+def named_audiences(claims: Mapping[str, JSON]) -> tuple[str, ...]:
+    """The entries of the `aud` of a token whose registered claims were checked."""
+    audience = claims.get("aud", [])
+    entries = audience if isinstance(audience, list) else [audience]
+    return tuple(entry for entry in entries if isinstance(entry, str))
+
+
 def _never(name: str) -> Misfit:
     if name in FOREIGN:
         return Misfit("type_not_access_token", "the claims are those of another kind of token")

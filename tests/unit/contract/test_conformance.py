@@ -263,3 +263,30 @@ def test_confirmation_of_a_bound_token_is_no_undeclared_claim() -> None:
     assert isinstance(admitted, Admitted)
     assert "cnf" not in admitted.principal.claims
     assert ("claim_undeclared", "cnf") in violations_of(contract, claims, bound=False)
+
+
+@pytest.mark.parametrize(
+    ("permitting", "refusing", "claims"),
+    [
+        pytest.param(
+            {"profile": "cognito", "audience": {"claim": "client_id", "values": ["kiosk", "web"]}},
+            {"profile": "cognito", "audience": {"claim": "client_id", "values": ["kiosk"]}},
+            {"token_use": "access"},
+            id="client",
+        ),
+        pytest.param({"audience_is": "client"}, {}, {"client_id": TREE["audience"]}, id="audience_is_client"),
+    ],
+)
+def test_token_is_for_the_audience_by_the_version_that_admits_it(
+    permitting: dict[str, Any], refusing: dict[str, Any], claims: dict[str, Any]
+) -> None:
+    """An older version that is accepted may permit it: the pinned one does not judge it for that."""
+    token = {**CLAIMS, **claims}
+    access = TREE["tokens"]["access_token"]
+    one, other = (
+        contract_of(tokens={"access_token": {**access, **rules}}, scopes={}) for rules in (permitting, refusing)
+    )
+    facts = {"header_type": ""} if "token_use" in claims else {}
+    admitted = admit(one, verified(one, token, **facts))
+    assert isinstance(admitted, Admitted), admitted
+    assert violations_of(other, token, **facts) == [("issuer_not_permitted", "aud")]
