@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup opa demo serve test test-fast nightly lowest check lint fmt reference bench bench-cedar compliance fuzz lock dist clean
+.PHONY: help setup opa demo serve test test-fast nightly lowest check lint fmt reference docs bench bench-cedar compliance fuzz lock dist clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +79,22 @@ reference: setup ## write the page of the command line and the JSON Schemas from
 	@PYTHONPATH=. $(BIN)/python scripts/cli_page.py
 	@PYTHONPATH=. $(BIN)/python scripts/schemas.py
 
+# In an environment of its own: nothing of it reaches the packages that the product is developed with.
+build/docs-venv/.installed: requirements-docs.lock
+	@$(PYTHON) -m venv --clear build/docs-venv
+	@build/docs-venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+# What a browser would load by itself from another host; links that a reader follows are not among it.
+docs: build/docs-venv/.installed ## build the pages as a site into build/site, strictly, and see that it loads nothing from elsewhere
+	@build/docs-venv/bin/openapi-spec-validator docs/reference/openapi.yaml
+	@NO_MKDOCS_2_WARNING=1 build/docs-venv/bin/mkdocs build --strict
+	@test -f build/site/index.html
+	@if grep -rnoE --include='*.html' --include='*.css' -e '<(script|img|iframe|source|video|audio|embed|object)[^>]*[[:space:]](src|srcset|data|poster)=.?(https?:)?//[^>]*' \
+		-e '<link[^>]*[[:space:]]href=.?(https?:)?//[^>]*' -e '(url\(|@import[[:space:]]).?(https?:)?//[^)]*' build/site; \
+		then echo "the site must load no script, style, font or picture from another host"; exit 1; fi
+	@echo "The site is in build/site; look at it with: python3 -m http.server -d build/site"
+
 bench: setup ## measure /authorize and the check beside asking OPA directly
 	@$(BIN)/python -m bench
 
@@ -108,6 +124,8 @@ mutate: setup ## break the code in a copy, one defect at a time, and see that te
 
 # What the fast tests need beside the package itself.
 FAST_TOOLS := hypothesis pytest pytest-xdist responses
+# What `make docs` runs.
+DOCS_TOOLS := mkdocs-material openapi-spec-validator
 
 lock: .venv/.installed ## pin the newest versions of the packages into the lock files, and the oldest into requirements-lowest.lock
 	@$(BIN)/python -m pip install --quiet uv
@@ -121,6 +139,8 @@ lock: .venv/.installed ## pin the newest versions of the packages into the lock 
 	@printf '%s\n' $(FAST_TOOLS) | $(BIN)/uv pip compile --quiet --upgrade --constraint build/lowest.txt --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --universal --python-version 3.11 pyproject.toml - \
 		-o requirements-lowest.lock
+	@printf '%s\n' $(DOCS_TOOLS) | $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header \
+		--no-annotate --universal --python-version 3.11 - -o requirements-docs.lock
 
 # TAG, if given, has to be `v` and the version of the package.
 dist: setup ## build the source distribution and the wheel into dist/

@@ -109,7 +109,9 @@ def test_the_locked_versions_are_permitted() -> None:
         assert numbers(locked[name]) >= numbers(version), name
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", "requirements-lowest.lock"])
+@pytest.mark.parametrize(
+    "lock", ["requirements.lock", "requirements-dev.lock", "requirements-docs.lock", "requirements-lowest.lock"]
+)
 def test_locked_packages_are_pinned_by_hash_and_name_no_index(lock: str) -> None:
     text = (ROOT / lock).read_text()
     entries = re.split(r"\n(?=[a-z0-9])", text.strip())
