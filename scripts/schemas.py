@@ -16,6 +16,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from entitlements.contract import approvals, lock, schema_subset, shape
+from entitlements.contract.schema_forms import BY_TYPE
 
 FOLDER = Path(__file__).resolve().parents[1] / "entitlements" / "schemas"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -127,21 +128,53 @@ def _value() -> dict[str, Any]:
         "description": "The subset of JSON Schema that can be decided exactly.",
         "type": "object",
         "anyOf": [{"required": [name]} for name in ("type", "enum", "const")],
-        "properties": {"type": {"enum": sorted(schema_subset.TYPES)}, **_keywords()},
+        "properties": {"type": _types(), **_keywords()},
         "additionalProperties": False,
-        "allOf": [_of_kind(kind, permitted) for kind, permitted in schema_subset._BY_TYPE.items()],
+        "allOf": [_of_kind(kind, permitted) for kind, permitted in BY_TYPE.items()],
     }
     any_type = dict.fromkeys(sorted(schema_subset._ANY_TYPE), True)
     found["allOf"].append({"if": {"not": {"required": ["type"]}}, "then": {"propertyNames": {"enum": [*any_type]}}})
     return found
 
 
-def _of_kind(kind: str, permitted: set[str]) -> dict[str, Any]:
-    needed = {"array": ["items", "maxItems"], "object": ["properties"]}.get(kind, [])
-    then: dict[str, Any] = {"propertyNames": {"enum": sorted(schema_subset._ANY_TYPE | permitted)}}
+def _types() -> dict[str, Any]:
+    """One type, or different ones. Every integer is a number, so that these two are not different."""
+    one = {"enum": sorted(schema_subset.TYPES)}
+    both = {"allOf": [{"contains": {"const": kind}} for kind in ("integer", "number")]}
+    return {"anyOf": [one, {"type": "array", "items": one, "minItems": 2, "uniqueItems": True, "not": both}]}
+
+
+def _of_kind(kind: str, permitted: frozenset[str]) -> dict[str, Any]:
+    """What a schema of one type holds; in a union the keywords of its other types, too."""
+    alone = {"required": ["type"], "properties": {"type": {"const": kind}}}
+    among = {"required": ["type"], "properties": {"type": {"anyOf": [{"const": kind}, _holding(kind)]}}}
+    names = {"propertyNames": {"enum": sorted(schema_subset._ANY_TYPE | permitted)}}
+    rules: list[dict[str, Any]] = [{"if": alone, "then": names}]
+    if kind == "array":
+        rules.append({"if": among, "then": {"required": ["items", "maxItems"]}})
+    if kind == "object":
+        rules.append({"if": among, "then": {"anyOf": [_closed(), _map()]}})
+    return rules[0] if len(rules) == 1 else {"allOf": rules}
+
+
+def _holding(kind: str) -> dict[str, Any]:
+    return {"type": "array", "contains": {"const": kind}}
+
+
+def _closed() -> dict[str, Any]:
+    absent = [{"required": [name]} for name in ("propertyNames", "maxProperties")]
     return {
-        "if": {"required": ["type"], "properties": {"type": {"const": kind}}},
-        "then": {**then, **({"required": needed} if needed else {})},
+        "required": ["properties"],
+        "properties": {"additionalProperties": {"const": False}},
+        "not": {"anyOf": absent},
+    }
+
+
+def _map() -> dict[str, Any]:
+    return {
+        "required": ["additionalProperties", "propertyNames", "maxProperties"],
+        "properties": {"additionalProperties": {"type": "object"}},
+        "not": {"anyOf": [{"required": [name]} for name in ("properties", "required")]},
     }
 
 
@@ -162,7 +195,14 @@ def _keywords() -> dict[str, Any]:
         "items": {"$ref": "#/$defs/value"},
         "properties": {"type": "object", "minProperties": 1, "additionalProperties": {"$ref": "#/$defs/value"}},
         "required": {"type": "array", "items": _STRING},
-        "additionalProperties": {"const": False},
+        "additionalProperties": {"anyOf": [{"const": False}, {"$ref": "#/$defs/value"}]},
+        "propertyNames": {
+            "type": "object",
+            "required": ["pattern"],
+            "additionalProperties": False,
+            "properties": {"pattern": _STRING},
+        },
+        "maxProperties": {"type": "integer", "minimum": 1, "maximum": schema_subset._MAX_ITEMS},
     }
 
 

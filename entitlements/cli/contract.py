@@ -25,11 +25,13 @@ from entitlements.contract import (
     Contract,
     ContractFile,
     input_schema,
+    is_map,
     lint,
     lint_errors,
     lint_opaque,
     load_contract,
     load_file,
+    types_of,
     versions,
 )
 from entitlements.contract.lock import load_all
@@ -221,7 +223,10 @@ def _summary(schema: Mapping[str, object]) -> str:
     if "enum" in schema or "const" in schema:
         values = schema.get("enum", [schema.get("const")])
         return " | ".join(str(value) for value in values) if isinstance(values, list) else ""
-    kind = str(schema.get("type", ""))
+    kind = " or ".join(types_of(schema))
+    if is_map(schema):
+        values = schema.get("additionalProperties")
+        return f"map of ({_summary(values)}), {schema['maxProperties']} at most" if isinstance(values, dict) else kind
     if kind == "array":
         items = schema.get("items")
         return f"list of ({_summary(items)}), {schema['maxItems']} at most" if isinstance(items, dict) else kind

@@ -61,6 +61,7 @@ from entitlements.contract.policy_input import policy_input
 from entitlements.contract.registered import claim_places
 from entitlements.contract.resource_metadata import metadata_url, resource_metadata
 from entitlements.contract.schema_changes import retyped
+from entitlements.contract.schema_forms import alternatives, has_map, is_map, parts, types_of
 from entitlements.contract.steps import ContractFile, at_commit, base_unreadable, load_file, pairs, versions
 
 __all__ = [
@@ -94,6 +95,7 @@ __all__ = [
     "ScopeSpec",
     "acting",
     "admit",
+    "alternatives",
     "asked_audience",
     "at_commit",
     "base_unreadable",
@@ -103,7 +105,9 @@ __all__ = [
     "claim_places",
     "conforms",
     "draft",
+    "has_map",
     "input_schema",
+    "is_map",
     "link_faults",
     "link_faults_of_step",
     "lint",
@@ -122,6 +126,7 @@ __all__ = [
     "pairs",
     "parse_contract",
     "parse_lock",
+    "parts",
     "placed",
     "plan_lock",
     "policy_input",
@@ -136,6 +141,7 @@ __all__ = [
     "second_audience_warning",
     "stale",
     "successors",
+    "types_of",
     "version_key",
     "versions",
     "write_approval",

@@ -39,6 +39,8 @@ _WORDS = {
     "MinItems": ("too_few_items", "has fewer items than permitted"),
     "MaxItems": ("too_many_items", "has more items than permitted"),
     "UniqueItems": ("items_repeat", "repeats an item"),
+    "MaxProperties": ("too_many_members", "has more members than permitted"),
+    "PropertyNames": ("name_not_permitted", "has a member whose name is not permitted"),
     "Required": ("member_missing", "lacks a required member"),
     "AdditionalProperties": ("member_undeclared", "has a member that is not declared"),
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 from entitlements.contract.actor import current_actor
 from entitlements.contract.document import REGISTERED, Contract
+from entitlements.contract.schema_forms import is_map, types_of
 from entitlements.model import JSON
 
 # OPA's type checker knows structure, not values.
@@ -66,7 +67,14 @@ def _closed(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _structure(schema: Mapping[str, JSON]) -> dict[str, Any]:
-    """The schema without what OPA's type checker does not read; a type is derived where only values are given."""
+    """The schema without what OPA's type checker does not read; a type is derived where only values are given.
+
+    Of a union nothing is said, and of a map only that it is an object.
+    """
+    if len(types_of(schema)) > 1:
+        return {}
+    if is_map(schema):
+        return {"type": "object"}
     result: dict[str, Any] = {key: value for key, value in schema.items() if key in _STRUCTURE}
     result.pop("required", None)
     if "type" not in result:

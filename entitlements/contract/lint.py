@@ -9,6 +9,7 @@ from dataclasses import replace
 from entitlements.contract.document import ALWAYS_DECLARED, ClaimSpec, Contract
 from entitlements.contract.links import CODE, link_faults, link_faults_of_step
 from entitlements.contract.opaque_tokens import ambiguous
+from entitlements.contract.schema_forms import types_of
 from entitlements.contract.steps import ContractFile
 from entitlements.errors import Fault
 from entitlements.profiles import DOCUMENTED_ONLY
@@ -86,7 +87,7 @@ def _warnings(contract: Contract) -> Iterator[tuple[str, str, str]]:
 def _of_claim(contract: Contract, claim: ClaimSpec) -> Iterator[tuple[str, str]]:
     if not claim.description:
         yield "claim_undescribed", "the claim has no description"
-    if claim.schema.get("type") == "string" and not _BOUNDS & claim.schema.keys():
+    if "string" in types_of(claim.schema) and not _BOUNDS & claim.schema.keys():
         yield "text_unbounded", "the text has neither a pattern nor a greatest length"
     if "access_token" in claim.tokens:
         yield from _of_access_token(contract, claim)

@@ -6,10 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from entitlements.contract.change_rules import Change
+from entitlements.contract.schema_forms import is_map, types_of
 from entitlements.model import same_json
 
 _LOW = {"minimum": "range", "exclusiveMinimum": "range", "minLength": "length", "minItems": "list"}
-_HIGH = {"maximum": "range", "exclusiveMaximum": "range", "maxLength": "length", "maxItems": "list"}
+_HIGH = {
+    **{"maximum": "range", "exclusiveMaximum": "range"},
+    **{"maxLength": "length", "maxItems": "list", "maxProperties": "list"},
+}
 
 
 def schema_changes(old: Mapping[str, Any], new: Mapping[str, Any], place: str, claim: str) -> Iterator[Change]:
@@ -27,6 +31,10 @@ def schema_changes(old: Mapping[str, Any], new: Mapping[str, Any], place: str, c
     yield from _text(old, new, place, claim)
     if isinstance(old.get("items"), Mapping) and isinstance(new.get("items"), Mapping):
         yield from schema_changes(old["items"], new["items"], f"{place}.items", claim)
+    if is_map(old) and is_map(new):
+        yield from _text(old["propertyNames"], new["propertyNames"], f"{place}.propertyNames", claim)
+        inner = f"{place}.additionalProperties"
+        yield from schema_changes(old["additionalProperties"], new["additionalProperties"], inner, claim)
     if "properties" in old and "properties" in new:
         yield from _properties(old, new, place, claim)
 
@@ -45,7 +53,7 @@ def retyped(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 def types(schema: Mapping[str, Any]) -> frozenset[str]:
     """The JSON types that a schema permits; the numbers of a vocabulary are `integer` where all of them are whole."""
     if "type" in schema:
-        return frozenset({str(schema["type"])})
+        return frozenset("map" if one == "object" and is_map(schema) else one for one in types_of(schema))
     values = _values(schema) or []
     numbers = [value for value in values if not isinstance(value, (bool, str))]
     number = "integer" if all(value == int(value) for value in numbers) else "number"

@@ -8,23 +8,16 @@ from typing import Any
 
 import jsonschema_rs
 
+from entitlements.contract.schema_forms import BY_TYPE, is_map, types_of
 from entitlements.model import JSON
 
 Path = tuple[str | int, ...]
 Found = tuple[Path, str]
 
 FORMATS = frozenset({"email", "uri", "date", "date-time", "uuid", "ipv4", "ipv6", "hostname"})
-TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object"})
-_BY_TYPE = {
-    "string": {"pattern", "minLength", "maxLength", "format"},
-    "number": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
-    "integer": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
-    "array": {"items", "minItems", "maxItems", "uniqueItems"},
-    "object": {"properties", "required", "additionalProperties"},
-    "boolean": set[str](),
-}
+TYPES = frozenset(BY_TYPE)
 _ANY_TYPE = {"type", "enum", "const", "description"}
-_COUNTS = {"minLength", "maxLength", "minItems", "maxItems"}
+_COUNTS = {"minLength", "maxLength", "minItems", "maxItems", "maxProperties"}
 _NUMBERS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
 _PAIRS = (("minLength", "maxLength"), ("minItems", "maxItems"), ("minimum", "maximum"))
 _OPEN_PAIRS = (
@@ -44,24 +37,34 @@ def faults(schema: Any, path: Path) -> Iterator[Found]:
         return
     if not {"type", "enum", "const"} & schema.keys():
         yield path, "a schema needs `type`, `enum` or `const`"
-    kind = schema.get("type")
-    if "type" in schema and (not isinstance(kind, str) or kind not in TYPES):
-        yield (*path, "type"), f"`type` must be one of {', '.join(sorted(TYPES))}"
+    if "type" in schema and not _are_types(schema["type"]):
+        yield (*path, "type"), f"`type` must be one of {', '.join(sorted(TYPES))}, or a list of different ones"
         return
-    permitted = _ANY_TYPE | (_BY_TYPE[kind] if kind else set())
+    kinds = types_of(schema)
+    kind = " or ".join(kinds)
+    permitted = _ANY_TYPE.union(*(BY_TYPE[one] for one in kinds))
     for keyword, value in schema.items():
         if keyword not in permitted:
-            known = keyword in set().union(*_BY_TYPE.values())
+            known = keyword in frozenset[str]().union(*BY_TYPE.values())
             why = f"does not fit the type `{kind}`" if known else "is not in the subset that can be decided exactly"
             yield (*path, keyword), f"the keyword `{keyword}` {why}"
         else:
             yield from _keyword(keyword, value, (*path, keyword))
     yield from _bounds(schema, path)
     yield from _values(schema, path)
-    if kind == "array":
+    if "array" in kinds:
         yield from _array(schema, path)
-    if kind == "object":
-        yield from _object(schema, path)
+    if "object" in kinds:
+        yield from _map(schema, path) if is_map(schema) else _object(schema, path)
+
+
+def _are_types(named: Any) -> bool:
+    if isinstance(named, str):
+        return named in TYPES
+    if not isinstance(named, list) or len(named) < 2 or not all(isinstance(one, str) for one in named):
+        return False
+    # Every integer is a number.
+    return {*named} <= TYPES and len({*named}) == len(named) and not {"integer", "number"} <= {*named}
 
 
 def _bounds(schema: Mapping[str, Any], path: Path) -> Iterator[Found]:
@@ -77,8 +80,13 @@ def _values(schema: Mapping[str, Any], path: Path) -> Iterator[Found]:
     """Values that stand beside a type must be of it: another one could never occur."""
     listed = schema.get("enum", [])
     for keyword, values in (("enum", listed), ("const", [schema["const"]] if "const" in schema else [])):
-        if "type" in schema and isinstance(values, list) and not all(_is_of(schema["type"], one) for one in values):
-            yield (*path, keyword), f"`{keyword}` holds a value that is not of the type `{schema['type']}`"
+        if (
+            "type" in schema
+            and isinstance(values, list)
+            and not all(any(_is_of(kind, one) for kind in types_of(schema)) for one in values)
+        ):
+            told = " or ".join(types_of(schema))
+            yield (*path, keyword), f"`{keyword}` holds a value that is not of the type `{told}`"
 
 
 def _is_of(kind: str, value: object) -> bool:
@@ -108,8 +116,10 @@ def _keyword(keyword: str, value: Any, path: Path) -> Iterator[Found]:
         yield path, "`uniqueItems` must be true or false"
     elif keyword == "description" and not isinstance(value, str):
         yield path, "`description` must be text"
-    elif keyword == "additionalProperties" and value is not False:
-        yield path, "`additionalProperties` must be false"
+    elif keyword == "additionalProperties" and value is not False and not isinstance(value, dict):
+        yield path, "`additionalProperties` must be false, or the schema of a map's values"
+    elif keyword == "propertyNames":
+        yield from _names(value, path)
 
 
 def _enum(value: Any, path: Path) -> Iterator[Found]:
@@ -132,6 +142,26 @@ def _pattern(value: Any, path: Path) -> Iterator[Found]:
         yield path, "`pattern` is no regular expression that is decided in linear time"
 
 
+def _names(value: Any, path: Path) -> Iterator[Found]:
+    if not isinstance(value, dict) or {*value} != {"pattern"}:
+        yield path, "`propertyNames` must be `{pattern: ...}`"
+    else:
+        yield from _pattern(value["pattern"], (*path, "pattern"))
+
+
+def _map(schema: Mapping[str, Any], path: Path) -> Iterator[Found]:
+    """An object whose names are data: a pattern for them, a schema for all values, and how many at most."""
+    for keyword in ("properties", "required"):
+        if keyword in schema:
+            yield (*path, keyword), f"a map has no `{keyword}`: its names are data"
+    for keyword in ("propertyNames", "maxProperties"):
+        if keyword not in schema:
+            yield path, f"a map (`additionalProperties` with a schema) needs `{keyword}`"
+    if _is_number(schema.get("maxProperties")) and not 1 <= schema["maxProperties"] <= _MAX_ITEMS:
+        yield (*path, "maxProperties"), f"`maxProperties` must be 1 to {_MAX_ITEMS}"
+    yield from faults(schema["additionalProperties"], (*path, "additionalProperties"))
+
+
 def _array(schema: Mapping[str, Any], path: Path) -> Iterator[Found]:
     if "items" in schema:
         yield from faults(schema["items"], (*path, "items"))
@@ -144,6 +174,9 @@ def _array(schema: Mapping[str, Any], path: Path) -> Iterator[Found]:
 
 
 def _object(schema: Mapping[str, Any], path: Path) -> Iterator[Found]:
+    for keyword in ("propertyNames", "maxProperties"):
+        if keyword in schema:
+            yield (*path, keyword), f"`{keyword}` belongs to a map: `additionalProperties` has to be a schema"
     properties = schema.get("properties")
     if not isinstance(properties, dict) or not properties:
         yield path, "an object needs `properties`"
@@ -176,7 +209,11 @@ def normalised(schema: Any) -> JSON:
     result: dict[str, Any] = {key: value for key, value in schema.items() if key != "description"}
     if "enum" in result:
         result["enum"] = sorted(result["enum"], key=lambda item: (str(type(item)), str(item)))
-    if result.get("type") == "object":
+    if isinstance(result.get("type"), list):
+        result["type"] = sorted(result["type"])
+    if is_map(result):
+        result["additionalProperties"] = normalised(result["additionalProperties"])
+    elif "object" in types_of(result):
         result["properties"] = {name: normalised(inner) for name, inner in result["properties"].items()}
         result["required"] = sorted(set(result.get("required", [])))
         result["additionalProperties"] = False

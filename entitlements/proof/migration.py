@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from entitlements.contract import REGISTERED, ClaimSpec, Contract, conforms, read_differently, retyped, successors
+from entitlements.contract import (
+    REGISTERED,
+    ClaimSpec,
+    Contract,
+    conforms,
+    has_map,
+    read_differently,
+    retyped,
+    successors,
+)
 from entitlements.model import JSON, same_json
 
 
@@ -52,6 +61,16 @@ class ClaimStep:
     def reread(self) -> bool:
         """Whether the claim is read at another place or otherwise: nothing of its value is known to stay."""
         return self.before is not None and self.after is not None and read_differently(self.before, self.after)
+
+    @property
+    def unfollowed(self) -> bool:
+        """Whether nothing of the value is known to stay: it is read otherwise, of another type, or changes with a map
+        in it.
+        """
+        if self.before is None or self.after is None or self.reread:
+            return self.reread
+        maps = not self.same and (has_map(self.before.schema) or has_map(self.after.schema))
+        return maps or of_another_type(self.before.schema, self.after.schema)
 
     @property
     def ignores_more(self) -> bool:
@@ -116,7 +135,7 @@ def related_claim(step: ClaimStep, before: Value, after: Value, *, released: tup
     new = step.after if released[1] else None
     if not _holds(old, before) or not _holds(new, after):
         return False
-    if old is None or new is None or step.reread or of_another_type(old.schema, new.schema):
+    if old is None or new is None or step.unfollowed:
         # Gone; or added, newly released by a scope, read otherwise or of another type: any permitted value, absent if
         # it may be.
         return True
@@ -159,10 +178,10 @@ def related_value(old: Mapping[str, JSON], new: Mapping[str, JSON], before: Valu
 
 
 def of_another_type(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether the type, or the type of a list's items, is another: then any permitted value may come."""
-    if "items" in old and "items" in new:
-        return of_another_type(old["items"], new["items"])
-    return retyped(old, new)
+    """Whether the type, or that of a list's items, is another, or maps change: then any permitted value may come."""
+    if retyped(old, new) or (not same_json(old, new) and (has_map(old) or has_map(new))):
+        return True
+    return "items" in old and "items" in new and of_another_type(old["items"], new["items"])
 
 
 def _related_list(

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from entitlements.contract import parse_contract, shape
-from entitlements.contract.schema_subset import _ANY_TYPE, _BY_TYPE, FORMATS
+from entitlements.contract.schema_subset import _ANY_TYPE, BY_TYPE, FORMATS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "contracts.md").read_text()
 
@@ -27,6 +27,6 @@ def test_the_example_of_a_claim_that_stands_deeper_is_one_of_a_sound_contract() 
 
 def test_every_member_keyword_and_name_is_there() -> None:
     names = {*shape.ContractShape().fields, *shape.ClaimShape().fields, *shape.AccessTokenShape().fields}
-    keywords = _ANY_TYPE.union(*_BY_TYPE.values())
+    keywords = _ANY_TYPE.union(*BY_TYPE.values())
     for name in {*names, *keywords, *FORMATS, *shape.ALGORITHMS, *shape.TOKEN_KINDS, *shape.SENSITIVITIES}:
         assert re.search(rf"\b{re.escape(name)}\b", PAGE), name

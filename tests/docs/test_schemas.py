@@ -18,6 +18,7 @@ from entitlements.cli import main
 from entitlements.contract import load_contract, parse_contract, schema_subset
 from entitlements.contract.approvals import load_approvals
 from entitlements.contract.lock import parse_lock
+from entitlements.contract.schema_forms import BY_TYPE
 from entitlements.errors import ContractsInvalid
 from entitlements.schema_files import NAMES, schema_text
 
@@ -97,6 +98,14 @@ def test_the_lock_of_the_repository_validates() -> None:
     assert not validator("lock").is_valid({**yaml.safe_load(text), "more": 1})
 
 
+MAP: dict[str, Any] = {
+    "type": "object",
+    "propertyNames": {"pattern": "^a"},
+    "additionalProperties": {"type": "string"},
+    "maxProperties": 2,
+}
+CLOSED: dict[str, Any] = {"type": "object", "properties": {"a": {"type": "string"}}}
+UNION: dict[str, Any] = {"type": ["array", "string"], "items": {"type": "string"}, "maxItems": 2, "maxLength": 3}
 REFUSED: dict[str, Edit] = {
     "an unknown member": put("more", 1),
     "no issuer": lambda document: document.pop("issuer"),
@@ -120,7 +129,13 @@ REFUSED: dict[str, Edit] = {
     "an unknown keyword": claim({"type": "string", "contains": 1}),
     "a keyword of another type": claim({"type": "integer", "pattern": "a"}),
     "a keyword without a type": claim({"enum": ["a"], "maxLength": 3}),
-    "a union of types": claim({"type": ["string", "null"]}),
+    "a union of types": claim({"type": ["integer", "number"]}),
+    "a union of one type": claim({"type": ["string"]}),
+    "a union with one type twice": claim({"type": ["string", "string"]}),
+    "a union with an array without a bound": claim({"type": ["array", "null"], "items": {"type": "string"}}),
+    "a map without names": claim({"type": "object", "maxProperties": 1, "additionalProperties": {"type": "string"}}),
+    "a map with properties": claim({**MAP, "properties": {"a": {"type": "string"}}}),
+    "a closed object with names": claim({**CLOSED, "propertyNames": {"pattern": "^a"}}),
     "an array without a bound": claim({"type": "array", "items": {"type": "string"}}),
     "an array without items": claim({"type": "array", "maxItems": 3}),
     "an array with too many items": claim({"type": "array", "items": {"type": "string"}, "maxItems": 1001}),
@@ -131,7 +146,7 @@ REFUSED: dict[str, Edit] = {
     "a negative length": claim({"type": "string", "maxLength": -1}),
     "a multiple of nothing": claim({"type": "integer", "multipleOf": 0}),
     "an unknown format": claim({"type": "string", "format": "colour"}),
-    "a faulty schema inside": claim({"type": "array", "maxItems": 1, "items": {"type": "null"}}),
+    "a faulty schema inside": claim({"type": "array", "maxItems": 1, "items": {"type": "text"}}),
 }
 
 
@@ -148,27 +163,36 @@ GOOD_VALUES: dict[str, Any] = {
     **{"minimum": 1, "maximum": 9, "exclusiveMinimum": 0, "exclusiveMaximum": 10, "multipleOf": 2},
     **{"items": {"type": "string"}, "minItems": 1, "maxItems": 9, "uniqueItems": True, "enum": ["a"], "const": "a"},
     **{"properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False},
+    **{"propertyNames": {"pattern": "^a$"}, "maxProperties": 9},
 }
 NEEDED: dict[str, dict[str, Any]] = {
     "array": {"items": {"type": "string"}, "maxItems": 9},
     "object": {"properties": {"a": {"type": "string"}}},
 }
-KEYWORDS = [(kind, keyword) for kind, known in sorted(schema_subset._BY_TYPE.items()) for keyword in sorted(known)]
+KEYWORDS = [(kind, keyword) for kind, known in sorted(BY_TYPE.items()) for keyword in sorted(known)]
 
 
 @pytest.mark.parametrize(("kind", "keyword"), KEYWORDS, ids=[f"{kind}-{keyword}" for kind, keyword in KEYWORDS])
 def test_every_keyword_is_accepted_by_loader_and_schema(kind: str, keyword: str) -> None:
-    document = edited(claim({"type": kind, **NEEDED.get(kind, {}), keyword: GOOD_VALUES[keyword]}))
+    needed = MAP if keyword in ("propertyNames", "maxProperties") else {"type": kind, **NEEDED.get(kind, {})}
+    document = edited(claim({**needed, keyword: GOOD_VALUES[keyword]}))
     assert loads(document)
     validator("contract").validate(document)
-    wrong = edited(claim({"type": kind, **NEEDED.get(kind, {}), keyword: None}))
+    wrong = edited(claim({**needed, keyword: None}))
     assert not loads(wrong)
     assert not validator("contract").is_valid(wrong)
 
 
+@pytest.mark.parametrize("schema", [MAP, {**MAP, "type": ["null", "object"]}, UNION], ids=str)
+def test_maps_and_unions_are_accepted_by_loader_and_schema(schema: dict[str, Any]) -> None:
+    document = edited(claim(schema))
+    assert loads(document)
+    validator("contract").validate(document)
+
+
 def test_schema_knows_the_keywords_of_the_loader_and_no_other() -> None:
     known = json.loads(schema_text("contract"))["$defs"]["value"]["properties"].keys()
-    assert known == GOOD_VALUES.keys() == schema_subset._ANY_TYPE.union(*schema_subset._BY_TYPE.values())
+    assert known == GOOD_VALUES.keys() == schema_subset._ANY_TYPE.union(*BY_TYPE.values())
 
 
 def test_draft_in_a_file_names_its_schema_and_keeps_its_digest(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from typing import Any
 from entitlements.contract import Contract, ObjectSpec, RequestSpec, claim_places, conforms
 from entitlements.engine import PolicyReading
 from entitlements.model import JSON, Resource, same_json
+from entitlements.proof.enumeration.covering_rows import pairwise
 from entitlements.proof.enumeration.identities import identity_pairs
-from entitlements.proof.enumeration.values import Pool, pairwise, values
+from entitlements.proof.enumeration.values import Pool, values
 from entitlements.proof.migration import (
     ABSENT,
     ClaimStep,
@@ -33,8 +34,7 @@ _ALL_SUBSETS = 5
 _MANY_OBJECTS = 2000
 MANY_PROPERTIES = 12
 _FEW_TYPES = 8
-_FRESH_ACTION = "fresh-action"
-_FRESH_TYPE = "fresh-type"
+_FRESH_ACTION, _FRESH_TYPE = "fresh-action", "fresh-type"
 
 
 Column = Sequence[Any]

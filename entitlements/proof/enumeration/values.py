@@ -17,8 +17,9 @@ from typing import Any
 
 import rstr
 
-from entitlements.contract import conforms
+from entitlements.contract import alternatives, conforms, is_map, parts
 from entitlements.model import JSON, same_json
+from entitlements.proof.enumeration.covering_rows import pairwise
 
 _MANY = 24
 _FEW = 6
@@ -56,11 +57,11 @@ class Pool:
 
 
 def _inner(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield schema
-    if isinstance(schema.get("items"), Mapping):
-        yield from _inner(schema["items"])
-    for property_schema in schema.get("properties", {}).values():
-        yield from _inner(property_schema)
+    yield from alternatives(schema)
+    if is_map(schema):
+        yield {"type": "string", **schema["propertyNames"]}
+    for inner in parts(schema):
+        yield from _inner(inner)
 
 
 def _vocabulary(schema: Mapping[str, Any]) -> list[Any]:
@@ -116,9 +117,17 @@ def listed(schema: Mapping[str, Any], *, limit: int = _MANY, ordered: bool = Tru
 
 def _count(schema: Mapping[str, Any], ordered: bool) -> int | None:
     """How many values there are at most, as `_candidates` lists them; None where they are not all listed."""
-    kind = schema.get("type")
     if vocabulary := _vocabulary(schema):
         return len(vocabulary)
+    forms = alternatives(schema)
+    if len(forms) > 1:
+        numbers = [_count(form, ordered) for form in forms]
+        return None if None in numbers else sum(filter(None, numbers))
+    kind = schema.get("type")
+    if kind == "null":
+        return 1
+    if is_map(schema):
+        return None
     if kind == "boolean":
         return 2
     if kind == "integer":
@@ -159,8 +168,16 @@ def _items_limit(schema: Mapping[str, Any]) -> int:
 def _candidates(schema: Mapping[str, Any], pool: Pool, limit: int, ordered: bool) -> Iterator[Any]:
     vocabulary = _vocabulary(schema)
     kind = schema.get("type")
+    forms = alternatives(schema)
     if vocabulary:
         yield from vocabulary
+    elif len(forms) > 1:
+        for form in forms:
+            yield from values(form, pool, limit=limit, ordered=ordered)
+    elif kind == "null":
+        yield None
+    elif is_map(schema):
+        yield from _maps(schema, pool)
     elif kind == "boolean":
         yield from (False, True)
     elif kind in ("integer", "number"):
@@ -220,6 +237,15 @@ def _lists(schema: Mapping[str, Any], pool: Pool, limit: int, ordered: bool) -> 
             yield from (list(chosen) for chosen in itertools.islice(itertools.permutations(items, size), limit))
 
 
+def _maps(schema: Mapping[str, Any], pool: Pool) -> Iterator[dict[str, Any]]:
+    """Some maps, never all: none, one and two of the names that are known to be permitted."""
+    names = [str(name) for name in values({"type": "string", **schema["propertyNames"]}, pool, limit=_FEW)]
+    held = values(schema["additionalProperties"], pool, limit=_FEW)
+    yield {}
+    yield from ({name: value} for name in names for value in held)
+    yield from ({one: value, other: value} for one, other in itertools.pairwise(names) for value in held)
+
+
 def _objects(schema: Mapping[str, Any], pool: Pool, limit: int) -> Iterator[dict[str, Any]]:
     required = schema.get("required", ())
     choices: dict[str, tuple[Any, ...]] = {}
@@ -239,46 +265,3 @@ def _objects(schema: Mapping[str, Any], pool: Pool, limit: int) -> Iterator[dict
 
 def _assembled(names: Iterable[str], chosen: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
     return {name: value[0] for name, value in zip(names, chosen, strict=True) if value}
-
-
-def pairwise(sizes: Sequence[int], *, seed: int = 0) -> Iterator[tuple[int, ...]]:
-    """Rows of indices in which every pair of choices of every two columns occurs.
-
-    sizes: how many choices each column has, none of them 0. Greedy: each row takes a pair that is due and then, column
-    by column, the choice that completes most pairs not seen yet.
-    """
-    chance = random.Random(seed)  # noqa: S311 - reproducible, no secrets
-    if len(sizes) < 2:
-        yield from ((index,) for index in range(sizes[0])) if sizes else [()]
-        return
-    due = {
-        (one, first, other, second)
-        for one, other in itertools.combinations(range(len(sizes)), 2)
-        for first in range(sizes[one])
-        for second in range(sizes[other])
-    }
-    order = sorted(due)
-    chance.shuffle(order)
-    for one, first, other, second in order:
-        if (one, first, other, second) not in due:
-            continue
-        row: dict[int, int] = {one: first, other: second}
-        for column in range(len(sizes)):
-            if column not in row:
-                row[column] = _best(column, sizes[column], row, due, chance)
-        for left, right in itertools.combinations(range(len(sizes)), 2):
-            due.discard((left, row[left], right, row[right]))
-        yield tuple(row[column] for column in range(len(sizes)))
-
-
-def _best(
-    column: int, size: int, row: Mapping[int, int], due: set[tuple[int, int, int, int]], chance: random.Random
-) -> int:
-    tried = range(size) if size <= _FEW else chance.sample(range(size), _FEW)
-    return max(
-        tried,
-        key=lambda choice: sum(
-            ((other, row[other], column, choice) if other < column else (column, choice, other, row[other])) in due
-            for other in row
-        ),
-    )

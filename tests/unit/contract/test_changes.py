@@ -17,6 +17,12 @@ from entitlements.contract import RULES, Contract, changes, load_contract
 
 ROOT = Path(__file__).resolve().parents[3]
 Edit = Callable[[dict[str, Any]], object]
+MAP: dict[str, Any] = {
+    "type": "object",
+    "propertyNames": {"pattern": "^a"},
+    "additionalProperties": {"enum": ["u", "v"]},
+    "maxProperties": 2,
+}
 BASE: dict[str, Any] = {
     "contract": "shop",
     "version": "1.0.0",
@@ -41,6 +47,7 @@ BASE: dict[str, Any] = {
             }
         },
         "bound": {"schema": {"type": "boolean"}},
+        "map": {"schema": MAP},
         "tags": {
             "ignore_items": ["own"],
             "schema": {"type": "array", "items": {"enum": ["t"]}, "maxItems": 1},
@@ -156,6 +163,17 @@ FIXTURES: list[tuple[str, Edit, set[str]]] = [
             d["claims"].update(title={"schema": {"type": "string"}, "renamed_from": "label", "source": ["label"]}),
         ),
         {"claim_renamed"},
+    ),
+    ("a claim may be null", put("claims.level.schema.type", ["integer", "null"]), {"claim_retyped"}),
+    ("an object becomes a map", put("claims.org.schema", MAP), {"claim_retyped"}),
+    ("names of a map are others", put("claims.map.schema.propertyNames.pattern", "^b"), {"pattern_changed"}),
+    ("a map may be larger", put("claims.map.schema.maxProperties", 3), {"list_relaxed"}),
+    ("a map must be smaller", put("claims.map.schema.maxProperties", 1), {"list_tightened"}),
+    ("a value of a map goes", put("claims.map.schema.additionalProperties.enum", ["v"]), {"enum_value_removed"}),
+    (
+        "a value of a map comes",
+        put("claims.map.schema.additionalProperties.enum", ["u", "v", "w"]),
+        {"enum_value_added"},
     ),
     ("a property goes", put("claims.org.schema.properties.kind", None), {"property_removed"}),
     ("a property comes", put("claims.org.schema.properties.more", {"type": "string"}), {"property_added"}),

@@ -60,6 +60,12 @@ def test_conforming_claims_become_a_principal(orders: Contract) -> None:
     assert principal.scopes == ("orders:read", "orders:write")
 
 
+MAP: dict[str, Any] = {
+    "type": "object",
+    "propertyNames": {"pattern": "^[a-z]+$"},
+    "additionalProperties": {"type": "string"},
+    "maxProperties": 2,
+}
 WORDS: dict[str, tuple[dict[str, Any], Any, Any]] = {
     "type_mismatch": ({"type": "string"}, 1, "1"),
     "type_mismatch of a boolean": ({"type": "boolean"}, "true", True),
@@ -71,6 +77,11 @@ WORDS: dict[str, tuple[dict[str, Any], Any, Any]] = {
     "pattern_mismatch of a twin": ({"type": "string", "pattern": "^t_[a-z]$"}, "t_\u212a", "t_k"),
     "pattern_mismatch of a digit": ({"type": "string", "pattern": "^[0-9]+$"}, "\u0661", "1"),
     "format_mismatch": ({"type": "string", "format": "email"}, "a", "a@b.example"),
+    "type_mismatch of a union": ({"type": ["string", "integer"], "maxLength": 3}, True, "abc"),
+    "too_long in a union": ({"type": ["string", "integer"], "maxLength": 3}, "abcd", 12345),
+    "type_mismatch of a map": (MAP, [{"acme": "x"}], {"acme": "x"}),
+    "name_not_permitted": (MAP, {"acme corp": "x"}, {"initech": "x"}),
+    "too_many_members": (MAP, {"a": "x", "b": "x", "c": "x"}, {"a": "x", "b": "x"}),
     "too_short": ({"type": "string", "minLength": 2}, "\U0001f600", "\U0001f600a"),
     "too_long": ({"type": "string", "maxLength": 1}, "aa", "\U0001f600"),
     "too_small": ({"type": "integer", "minimum": 0}, -1, 0),

@@ -107,7 +107,7 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
         "^a$",
         "claims.clearance.schema.pattern",
     ),
-    "two types": ("claims/tenant/schema/type", ["string", "null"], "claims.tenant.schema.type"),
+    "two types": ("claims/tenant/schema/type", ["string", "string"], "claims.tenant.schema.type"),
     "schema that is a boolean": ("claims/tenant/schema", True, "claims.tenant.schema"),
     "pattern that looks ahead": ("claims/tenant/schema/pattern", "^(?=a)", "claims.tenant.schema.pattern"),
     "pattern that looks back": ("claims/tenant/schema/pattern", "(a)\\1", "claims.tenant.schema.pattern"),

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from entitlements.contract import conforms
 from entitlements.model import same_json
-from entitlements.proof.enumeration.values import Pool, listed, pairwise, values
+from entitlements.proof.enumeration.covering_rows import pairwise
+from entitlements.proof.enumeration.values import Pool, listed, values
 
 EMPTY = Pool((), ())
 VOCABULARY = st.lists(st.sampled_from(["a", "b", "c", 1, 2, True]), min_size=1, max_size=3, unique_by=repr).map(

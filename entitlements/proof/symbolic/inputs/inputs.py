@@ -13,12 +13,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from entitlements.contract import ObjectSpec, conforms
+from entitlements.contract import ObjectSpec, alternatives, conforms, has_map, is_map
 from entitlements.proof.symbolic.inputs.schema_encoding import distinct, exact, number_rules, text_rules, vocabulary
 from entitlements.proof.symbolic.terms.term import (
     BOOL,
@@ -43,6 +43,7 @@ from entitlements.proof.symbolic.values.truncation import WHOLE, of_list
 from entitlements.proof.symbolic.values.value import (
     NUMBER,
     STRING,
+    UNDEFINED,
     Array,
     Const,
     Leaf,
@@ -95,6 +96,29 @@ class OpenMembers:
         return self.known[key]
 
 
+class MapMembers:
+    """The members of a map: made when a policy names one that its pattern permits."""
+
+    def __init__(self, inputs: Inputs, schema: Mapping[str, Any], name: str) -> None:
+        self._inputs = inputs
+        self._schema = schema
+        self._name = name
+        self.known: dict[str, Value] = {}
+
+    def __call__(self, key: str) -> Value:
+        """The member of a name; undefined for a name that is not permitted."""
+        if not conforms({"type": STRING, **self._schema["propertyNames"]}, key):
+            return UNDEFINED
+        if key not in self.known:
+            path = f"{self._name}.{part_name(key)}"
+            there = variable(f"{path} there", BOOL)
+            self.known[key] = self._inputs.of_schema(self._schema["additionalProperties"], path).where(there)
+            if len(self.known) > self._schema["maxProperties"]:
+                size = count([value.defined for value in self.known.values()])
+                self._inputs.facts.append(less(size, number(self._schema["maxProperties"]), strict=False))
+        return self.known[key]
+
+
 @dataclass
 class Inputs:
     """Makes symbolic inputs and keeps what is known of them.
@@ -120,7 +144,12 @@ class Inputs:
         listed = vocabulary(schema)
         if listed is not None:
             return self._one_of(listed, name)
+        forms = alternatives(schema)
+        if len(forms) > 1:
+            return self._any_of(forms, name)
         kind = schema["type"]
+        if kind == "null":
+            return constant(None)
         if kind == "boolean":
             return from_truth(variable(name, BOOL))
         if kind in ("integer", "number"):
@@ -128,6 +157,15 @@ class Inputs:
         if kind == STRING:
             return self.text(name, text_rules(schema))
         return self._list(schema, name) if kind == "array" else self._object(schema, name)
+
+    def _any_of(self, forms: Sequence[Mapping[str, Any]], name: str) -> Value:
+        """A value of one of several types."""
+        cases: list[tuple[Term, Leaf]] = []
+        for place, form in enumerate(forms):
+            chosen = choice(f"{name} type", place, len(forms))
+            value = self.of_schema(form, f"{name} as {form['type']}")
+            cases += [(both(chosen, guard), leaf) for guard, leaf in value.cases]
+        return Value(tuple(cases))
 
     def text(self, name: str, rules: str = "") -> Value:
         """Any text that conforms to the rules."""
@@ -155,6 +193,8 @@ class Inputs:
         return of_leaf(Scalar(NUMBER, term))
 
     def _object(self, schema: Mapping[str, Any], name: str) -> Value:
+        if is_map(schema):
+            return Value(((TRUE, Object((), MapMembers(self, schema, name))),))
         required = schema.get("required", ())
         members: list[tuple[Term, Leaf, Value]] = []
         for key, inner in schema["properties"].items():
@@ -164,6 +204,8 @@ class Inputs:
         return of_leaf(Object(tuple(members)))
 
     def _list(self, schema: Mapping[str, Any], name: str) -> Value:
+        if has_map(schema["items"]):
+            raise Unsupported("map_not_followed", f"`{name}`: maps in a list are not followed")
         listed = vocabulary(schema["items"])
         if listed is not None and name not in self.full:
             return self._members(schema, listed, name)

@@ -42,7 +42,7 @@ def claim_related(algebra: Algebra, step: ClaimStep, before: Value, after: Value
     """
     if step.before is None or step.after is None:
         return TRUE
-    if step.reread or of_another_type(step.before.schema, step.after.schema):
+    if step.unfollowed:
         return TRUE
     there = both(*released)
     if step.same:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from entitlements.contract import conforms
+from entitlements.contract import alternatives, conforms, is_map
 from entitlements.engine.builtin_calls import SetDocument
 from entitlements.engine.spelling import Canonical
 from entitlements.proof.symbolic.terms.string_terms import CONFORMS, on_text
@@ -25,7 +25,7 @@ from entitlements.proof.symbolic.terms.term import (
     number,
     truth,
 )
-from entitlements.proof.symbolic.values.algebra import Algebra
+from entitlements.proof.symbolic.values.algebra import Algebra, Unsupported
 from entitlements.proof.symbolic.values.concrete import plain_leaf
 from entitlements.proof.symbolic.values.value import (
     ARRAY,
@@ -96,6 +96,9 @@ def _leaf(algebra: Algebra, schema: Mapping[str, Any], leaf: Leaf) -> Term:
     listed = vocabulary(schema)
     if listed is not None:
         return either(*(algebra.same(leaf, Const(value)) for value in listed))
+    forms = alternatives(schema)
+    if len(forms) > 1:
+        return either(*(_leaf(algebra, form, leaf) for form in forms))
     kind = schema.get("type")
     if leaf.kind == NUMBER:
         return number_rules(schema, term_of(leaf)) if kind in ("number", "integer") else FALSE
@@ -135,6 +138,8 @@ def distinct(algebra: Algebra, leaf: Array) -> Term:
 
 
 def _object(algebra: Algebra, schema: Mapping[str, Any], leaf: Object) -> Term:
+    if is_map(schema):
+        raise Unsupported("map_not_followed", "whether an object is a map that the contract permits is not followed")
     found = []
     required = set(schema.get("required", ()))
     if leaf.rest is not None:

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from entitlements.contract import ClaimSpec, conforms, parse_contract
+from entitlements.contract import ClaimSpec, alternatives, conforms, is_map, parse_contract
 from entitlements.contract.sources import PLAIN, Extraction
 from entitlements.model import same_json
 from entitlements.proof.migration import ABSENT, ClaimStep, related_claim, related_scopes, related_value
@@ -88,7 +88,36 @@ def objects(members: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dic
     )
 
 
-schemas = st.recursive(scalars, lambda inner: st.one_of(lists(inner), objects(inner)), max_leaves=4)
+def unions(members: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    """A schema or null, or strings or numbers with the bounds of both."""
+
+    def with_null(schema: dict[str, Any]) -> dict[str, Any]:
+        return {**schema, "type": sorted([schema["type"], "null"])} if "type" in schema else schema
+
+    def of_both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+        return {**one, **other, "type": sorted([one["type"], other["type"]])}
+
+    plain = members.filter(lambda schema: not isinstance(schema.get("type"), list))
+    return st.one_of(plain.map(with_null), st.builds(of_both, texts, numbers))
+
+
+def maps(values: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.builds(
+        lambda inner, pattern, most: {
+            "type": "object",
+            "propertyNames": {"pattern": pattern},
+            "additionalProperties": inner,
+            "maxProperties": most,
+        },
+        values,
+        st.sampled_from(["^[kl]$", "^[k-m]$"]),
+        st.integers(1, 2),
+    )
+
+
+schemas = st.recursive(
+    scalars, lambda inner: st.one_of(lists(inner), objects(inner), unions(inner), maps(inner)), max_leaves=4
+)
 
 
 def changed(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -100,6 +129,10 @@ def changed(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
         near = [texts]
     elif schema.get("type") in ("integer", "number"):
         near = [numbers]
+    elif isinstance(schema.get("type"), list):
+        near = [st.just(schema), unions(scalars)]
+    elif is_map(schema):
+        near = [st.just(schema), maps(changed(schema["additionalProperties"]))]
     elif schema.get("type") == "array":
         near = [lists(changed(schema["items"])), lists(st.just(schema["items"]))]
     elif schema.get("type") == "object":
@@ -109,7 +142,7 @@ def changed(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 pairs = schemas.flatmap(lambda old: changed(old).map(lambda new: (copy.deepcopy(old), copy.deepcopy(new))))
 anything = st.recursive(
-    st.sampled_from([*WORDS, "", "ab", "abb", 0, 2, 3, 4, 1.5, False]),
+    st.sampled_from([*WORDS, None, "", "ab", "abb", 0, 2, 3, 4, 1.5, False]),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["k", "l", "m"]), inner, max_size=3)
     ),
@@ -121,7 +154,14 @@ def fitting(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     """Values that conform, as far as they are easily found."""
     if "enum" in schema or "const" in schema:
         return st.sampled_from(schema.get("enum", [schema.get("const")]))
+    forms = alternatives(schema)
+    if len(forms) > 1:
+        return st.one_of(*map(fitting, forms))
     kind = schema["type"]
+    if kind == "null":
+        return st.none()
+    if is_map(schema):
+        return st.dictionaries(st.sampled_from(["k", "l", "m"]), fitting(schema["additionalProperties"]), max_size=2)
     if kind == "boolean":
         return st.booleans()
     if kind == "string":
