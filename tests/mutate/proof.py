@@ -181,4 +181,12 @@ PROOF = (
         ("tests/unit/proof/test_values.py",),
         "an enumeration leaves out a permitted number and is a proof",
     ),
+    Mutation(
+        "pairs-are-never-due",
+        "proof/enumeration/covering_rows.py",
+        "if (one, first, other, second) not in due:",
+        "if (one, first, other, second) in due:",
+        ("tests/unit/proof/test_values.py",),
+        "a sample leaves out pairs of values that it is said to cover",
+    ),
 )

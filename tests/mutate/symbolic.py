@@ -132,6 +132,14 @@ SYMBOLIC = (
         "tokens without a property are not asked about: a false proof",
     ),
     Mutation(
+        "no-value-repeats",
+        "proof/symbolic/inputs/lengths.py",
+        "for times in range(most - 1):",
+        "for times in range(0):",
+        ("tests/integration/proof/test_plain_lists.py",),
+        "a list in which a value repeats is not asked about: a false proof",
+    ),
+    Mutation(
         "claims-never-disappear",
         "proof/symbolic/inputs/relation.py",
         "disappears = either(truth(old.required), negation(",

@@ -19,6 +19,7 @@ from fractions import Fraction
 from typing import Any
 
 from entitlements.contract import ObjectSpec, alternatives, conforms, has_map, is_map
+from entitlements.proof.symbolic.inputs.lengths import MOST_REPEATS, repeated
 from entitlements.proof.symbolic.inputs.schema_encoding import distinct, exact, number_rules, text_rules, vocabulary
 from entitlements.proof.symbolic.terms.term import (
     BOOL,
@@ -59,8 +60,6 @@ _SHORT_RANGE = 16
 LOOKED_AT = 3
 MOST_LOOKED_AT = 10
 _OPEN_ELEMENTS = 2
-_MOST_REPEATS = 100
-"""Of a longer list that stands as the set of its members, the length is not followed."""
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _OF_REQUEST = re.compile(r"(resource|action|context)[.[]|context$")
 
@@ -235,7 +234,7 @@ class Inputs:
         unique = bool(schema.get("uniqueItems"))
         there = [guard for guard, _ in elements]
         self.by_length |= set() if unique else {name}
-        repeats = None if unique or most > _MOST_REPEATS else _repeats(name, there, least, most)
+        repeats = None if unique or most > MOST_REPEATS else repeated(name, there, least, most)
         size = count(there)
         self.facts.append(less(size, number(most), strict=False))
         if least and unique:
@@ -278,19 +277,6 @@ class Inputs:
             cases = ((is_text, self.text(element).cases[0][1]), (negation(is_text), number_leaf))
             elements.append((either(*longer), Value(cases)))
         return Array(tuple(elements), truncated=of_list(name))
-
-
-def _repeats(name: str, there: list[Term], least: int, most: int) -> tuple[Term, ...]:
-    """How many elements there are beyond one of each member, where there is a member at all: any number with which the
-    list is neither too short nor too long.
-    """
-    more, some, members = variable(f"{name} repeats", INT), either(*there), count(there)
-    found = []
-    for times in range(most - 1):
-        fits = less(members, number(most - times - 1), strict=False)
-        needed = less(members, number(least - times - 1), strict=False)
-        found.append(both(some, fits, either(needed, less(number(times), more))))
-    return tuple(found)
 
 
 def _short_range(schema: Mapping[str, Any]) -> range:
