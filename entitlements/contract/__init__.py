@@ -58,7 +58,7 @@ from entitlements.contract.lock import (
 )
 from entitlements.contract.lock_plan import changed_since_published, plan_lock
 from entitlements.contract.policy_input import policy_input
-from entitlements.contract.registered import claim_places
+from entitlements.contract.registered import always_names_client, claim_places
 from entitlements.contract.resource_metadata import metadata_url, resource_metadata
 from entitlements.contract.schema_changes import retyped
 from entitlements.contract.schema_forms import alternatives, has_map, is_map, parts, types_of
@@ -96,6 +96,7 @@ __all__ = [
     "acting",
     "admit",
     "alternatives",
+    "always_names_client",
     "asked_audience",
     "at_commit",
     "base_unreadable",

@@ -141,9 +141,10 @@ def _claims(contract: Contract, rules: TokenRules, claims: VerifiedClaims, grant
 
 
 def named_as_registered(rules: TokenRules, values: Mapping[str, JSON]) -> Mapping[str, JSON]:
-    """The claims, with subject and client also under their registered names (RFC 9068 section 2.2)."""
+    """The claims, with subject and client under their registered names (RFC 9068 section 2.2) alone."""
     named = {"sub": subject_of(rules, values), "client_id": client_of(rules, values)}
-    return {**values, **{name: value for name, value in named.items() if value}}
+    others = {name: value for name, value in values.items() if name not in named}
+    return {**others, **{name: value for name, value in named.items() if value}}
 
 
 def request_faults(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from entitlements.contract.actor import ACT
-from entitlements.contract.document import ALWAYS_DECLARED
+from entitlements.contract.document import ALWAYS_DECLARED, Contract
+from entitlements.profiles import introspected, names_client
 
 _SEEN_AS = {
     "sub": "input.subject.id",
@@ -29,3 +30,13 @@ def right_place(name: str) -> str:
     if name not in ALWAYS_DECLARED:
         return ""
     return f": a registered claim is never under `input.subject.claims`; {seen_as(name)}"
+
+
+def always_names_client(contract: Contract) -> bool:
+    """Whether every token of a contract names its client; policies see an empty `input.subject.client_id` of others."""
+    declared = contract.claims.get("client_id")
+    demanded = declared is not None and declared.required and "access_token" in declared.tokens
+    if demanded and not contract.released_by["client_id"]:
+        return True
+    rules = contract.profile.rules
+    return names_client(rules) and (contract.profile.opaque is None or names_client(introspected(rules)))

@@ -9,6 +9,7 @@ from entitlements.profiles.judging import (
     misfit,
     misfits,
     named_audiences,
+    names_client,
     scopes_of,
     subject_of,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "misfit",
     "misfits",
     "named_audiences",
+    "names_client",
     "other_kind",
     "recognised",
     "refused_by",

@@ -86,6 +86,21 @@ def client_of(rules: TokenRules, claims: Mapping[str, JSON]) -> str:
     return next((str(claims[name]) for name in rules.client if name in claims), "")
 
 
+def names_client(rules: TokenRules) -> bool:
+    """Whether every token that fits the rules, and is for an audience by them, names its client."""
+    registered = any(name in rules.registered for name in rules.client)
+    return (
+        bool(rules.audience_clients) or registered or (rules.marker is not None and _shows_client(rules.marker, rules))
+    )
+
+
+def _shows_client(condition: Condition, rules: TokenRules) -> bool:
+    if condition.test in ("all_of", "any_of"):
+        joined = any if condition.test == "all_of" else all
+        return joined(_shows_client(part, rules) for part in condition.parts)
+    return condition.test == "audience_is_not_client" or condition.claim in rules.client
+
+
 def subject_of(rules: TokenRules, claims: Mapping[str, JSON]) -> str:
     """The subject of a fitting token: a token without `sub` is the client's own."""
     return str(claims["sub"]) if "sub" in claims else client_of(rules, claims)

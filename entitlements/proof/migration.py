@@ -14,6 +14,7 @@ from entitlements.contract import (
     REGISTERED,
     ClaimSpec,
     Contract,
+    always_names_client,
     conforms,
     has_map,
     read_differently,
@@ -33,6 +34,7 @@ class _Absent:
 ABSENT: Final = _Absent()
 Value = Any
 _ANY_TEXT: Final[Mapping[str, JSON]] = {"type": "string", "minLength": 1}
+_MAY_BE_EMPTY: Final[Mapping[str, JSON]] = {"type": "string"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,10 @@ def claim_steps(old: Contract, new: Contract) -> tuple[ClaimStep, ...]:
 
 
 def identity_step(old: Contract, new: Contract, name: str) -> ClaimStep:
-    """`sub` or `client_id`, which every token holds: any text, unless a contract narrows it."""
+    """`sub` or `client_id`, which every token holds: any text, unless a contract narrows it.
+
+    Where a token may name no client, policies see an empty one, whatever the contract says of those that are named.
+    """
     return ClaimStep(name, name, _identity(old, name), _identity(new, name))
 
 
@@ -123,6 +128,8 @@ def _identity(contract: Contract, name: str) -> ClaimSpec:
     # One that is bound to a scope is held against its schema with that scope only.
     narrowed = declared is not None and not contract.released_by[name]
     schema = declared.schema if declared is not None and narrowed else _ANY_TEXT
+    if name == "client_id" and not always_names_client(contract):
+        schema = _MAY_BE_EMPTY
     return ClaimSpec(name, schema, True, "internal", ("access_token",), "", "")
 
 

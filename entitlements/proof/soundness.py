@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from entitlements.contract import Contract
+from entitlements.contract import Contract, always_names_client
 from entitlements.engine.spelling import number_spelled
 from entitlements.proof.decision_shape import may_oblige
 
@@ -133,6 +133,10 @@ def _reads_subject_whole(side: ProofSide) -> bool:
     return any(_WHOLE.search(_COMMENT.sub(b"", content)) for content in policies)
 
 
+def _may_name_no_client(old: ProofSide, new: ProofSide) -> bool:
+    return not all(always_names_client(side.contract) for side in (old, new))
+
+
 HISTORY: tuple[Mend, ...] = (
     Mend(
         2,
@@ -171,6 +175,12 @@ HISTORY: tuple[Mend, ...] = (
         8,
         "the issuer was not in the input: a policy that looks at `input.subject` as a whole saw other members",
         _either(_reads_subject_whole),
+    ),
+    Mend(
+        9,
+        "a token that names no client was left out, where the profile or the form of the token permits it: its "
+        "`input.subject.client_id` is empty",
+        _may_name_no_client,
     ),
 )
 """Every false proof that was mended, oldest first. Proofs before the first are of soundness 1."""

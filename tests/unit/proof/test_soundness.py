@@ -37,7 +37,22 @@ def test_a_plain_policy_needs_no_mend() -> None:
 
 def test_policies_that_are_not_at_hand_need_every_mend_of_policies() -> None:
     unknown = ProofSide(side("1.0.0").contract, None)
-    assert least_sound(unknown, side("1.1.0")) == SOUNDNESS
+    assert least_sound(unknown, side("1.1.0")) == 8
+
+
+@pytest.mark.parametrize(
+    ("rules", "needed"),
+    [
+        ("profile: spring", 9),
+        ("profile: keycloak", FIRST),
+        ("profile: keycloak, opaque: {}", 9),
+        ("profile: curity, audience: {claim: client_id, values: [web]}", FIRST),
+    ],
+)
+def test_tokens_that_may_name_no_client_need_their_mend(rules: str, needed: int) -> None:
+    text = CONTRACT.format(version="1.0.0", link="").replace("profile: rfc9068", rules)
+    one = ProofSide(parse_contract(text, Path("c.yaml"), named=False), {NAME: PLAIN.encode()})
+    assert least_sound(one, one) == needed
 
 
 @pytest.mark.parametrize("where", [0, 1])
