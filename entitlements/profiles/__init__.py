@@ -1,6 +1,6 @@
 """Token profiles: how access tokens of real authorization servers are told apart, as data and as one judge of it."""
 
-from entitlements.profiles.introspecting import answer_misfit, apart, introspected
+from entitlements.profiles.introspecting import answer_misfit, apart, introspected, kind_misfits
 from entitlements.profiles.judging import (
     Misfit,
     client_of,
@@ -34,6 +34,7 @@ __all__ = [
     "header_type",
     "introspected",
     "is_noise",
+    "kind_misfits",
     "misfit",
     "misfits",
     "named_audiences",

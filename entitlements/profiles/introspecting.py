@@ -51,10 +51,8 @@ def answer_misfit(rules: TokenRules, answer: Mapping[str, JSON]) -> Misfit | Non
     return next(_misfits(rules, answer), None)
 
 
-def _misfits(rules: TokenRules, answer: Mapping[str, JSON]) -> Iterator[Misfit]:
-    # Before anything else is read: Keycloak answered `active: false` beside a valid JWT (CVE-2026-18208).
-    if answer.get("active") is not True:
-        yield Misfit("token_inactive", "the issuer says that the token is not active")
+def kind_misfits(answer: Mapping[str, JSON]) -> Iterator[Misfit]:
+    """Why an answer speaks of another kind of token, by what it says of the kind."""
     kind = answer.get("token_type")
     if not isinstance(kind, str) or kind.lower() not in ("bearer", "dpop"):
         yield Misfit("type_not_access_token", "the answer's `token_type` is neither `Bearer` nor `DPoP`")
@@ -62,4 +60,11 @@ def _misfits(rules: TokenRules, answer: Mapping[str, JSON]) -> Iterator[Misfit]:
         yield Misfit("type_not_access_token", "the answer's `token_use` does not say that it is an access token")
     if answer.get("typ", "Bearer") not in ("Bearer", "DPoP"):
         yield Misfit("type_not_access_token", "the answer's `typ` does not say that it is an access token")
+
+
+def _misfits(rules: TokenRules, answer: Mapping[str, JSON]) -> Iterator[Misfit]:
+    # Before anything else is read: Keycloak answered `active: false` beside a valid JWT (CVE-2026-18208).
+    if answer.get("active") is not True:
+        yield Misfit("token_inactive", "the issuer says that the token is not active")
+    yield from kind_misfits(answer)
     yield from misfits(introspected(rules), "", answer)

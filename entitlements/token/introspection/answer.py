@@ -13,8 +13,8 @@ from types import MappingProxyType
 
 from entitlements import strict_json
 from entitlements.errors import IntrospectionUnavailable, JSONRefused, TokenRejected
-from entitlements.model import JSON, TokenProfile, VerifiedClaims
-from entitlements.profiles import answer_misfit, for_audience, introspected
+from entitlements.model import JSON, TokenProfile, VerifiedClaims, same_json
+from entitlements.profiles import answer_misfit, for_audience, introspected, kind_misfits
 from entitlements.token import compact
 from entitlements.token.binding import DPOP, Binding, binding_of, permitting
 from entitlements.token.claims import Times, audiences, check_times
@@ -111,7 +111,7 @@ def judge(answer: Answer, question: Question, now: float) -> Judged:
     if members.get("active") is not True:
         raise refuse(Refusal.TOKEN_INACTIVE, "the issuer says that the token is not active")
     if question.form is AnswerForm.TOKEN:
-        return _of_jwt(_phantom(members), question, now)
+        return _agreeing(members, _of_jwt(_phantom(members), question, now))
     return _claims(members, question, now)
 
 
@@ -190,6 +190,7 @@ def _claims(members: Mapping[str, JSON], question: Question, now: float) -> Judg
     return Judged(claims, binding)
 
 
+_SAID_TWICE = ("iss", "sub", "exp")
 _ABOUT_THE_ANSWER = ("active", "jwt", "phantom_token")
 
 
@@ -219,6 +220,24 @@ def _phantom(members: Mapping[str, JSON]) -> str:
     if len(found) != 1 or not isinstance(found[0], str):
         raise _invalid("the introspection answer does not hold the access token as one JWT")
     return found[0]
+
+
+def _agreeing(members: Mapping[str, JSON], found: Judged) -> Judged:
+    """The JWT's claims, where the answer around it speaks of the same token, of its kind and bound to the same key.
+
+    Raises TokenRejected type_not_access_token, sender_constrained or claim_invalid.
+    """
+    kind = {"token_type": "Bearer", **members}
+    refused = next(kind_misfits(kind), None)
+    if refused is not None:
+        raise refuse(Refusal(refused.code), refused.text)
+    bound = "cnf" in members or str(kind["token_type"]).lower() == "dpop"
+    if bound and _binding({**kind, "cnf": members.get("cnf", found.claims.values.get("cnf"))}) != found.binding:
+        raise refuse(Refusal.SENDER_CONSTRAINED, "the answer says that the token is bound, its JWT is not so bound")
+    for name in _SAID_TWICE:
+        if name in members and not same_json(members[name], found.claims.values.get(name)):
+            raise refuse(Refusal.CLAIM_INVALID, f"the introspection answer and its JWT disagree about `{name}`")
+    return found
 
 
 def _text(body: bytes) -> str:

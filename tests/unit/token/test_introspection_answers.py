@@ -378,6 +378,28 @@ def test_jwt_for_a_phantom_token_goes_the_whole_way_of_a_jwt(answer: Callable[[]
     assert judged(answer(), asked(form="token")) == code
 
 
+@pytest.mark.parametrize(
+    ("beside", "code"),
+    [
+        ({}, "accepted"),
+        ({"token_type": "Bearer", "iss": ISSUER, "sub": "u_1", "exp": 1600.0}, "accepted"),
+        ({"cnf": {"jkt": "A" * 43}}, "sender_constrained"),
+        ({"cnf": None}, "sender_constrained"),
+        ({"token_type": "DPoP"}, "sender_constrained"),
+        ({"token_type": "Refresh"}, "type_not_access_token"),
+        ({"token_use": "refresh_token"}, "type_not_access_token"),
+        ({"typ": "ID"}, "type_not_access_token"),
+        ({"sub": "u_2"}, "claim_invalid"),
+        ({"exp": 1599}, "claim_invalid"),
+        ({"iss": "https://login.example.org"}, "claim_invalid"),
+    ],
+    ids=str,
+)
+def test_answer_that_contradicts_its_jwt_is_refused(beside: dict[str, Any], code: str) -> None:
+    """An answer that names a key makes a token no bearer token, whatever the JWT in it leaves out."""
+    assert judged(json_answer({"active": True, "jwt": jwt(), **beside}), asked(form="token")) == code
+
+
 def test_claims_of_another_issuers_jwt_are_refused() -> None:
     """A verifier with two issuers accepts the tokens of both; the endpoint speaks for its own alone."""
     other = TokenProfile("https://login.example.org", AUDIENCE, ("ES256",), 3600)
