@@ -13,7 +13,9 @@ from entitlements.schema_files import NAMES, schema_text
 )
 @click.argument("name", type=click.Choice(NAMES))
 def schema(name: str) -> None:
-    """Print the JSON Schema of a contract, of approvals, of the lock, of a proof record or of the check's output.
+    """Print the JSON Schema of a file or report, for editors and scripts.
+
+    NAME is that of contracts, approvals, the lock, proof records or the output of `contract check`.
 
     An editor with a YAML language server checks and completes a file that begins with
     `# yaml-language-server: $schema=PATH`, as `contract init` and `contract approve` write it.

@@ -239,9 +239,9 @@ class BlocksRunOn(Executor):
 class LastRoundOnly(Executor):
     """Of what is scanned, the first round is left out."""
 
-    def _loop(self, leaf: Any, uses_key: bool) -> Any:
-        loop = super()._loop(leaf, uses_key)
-        return type(loop)(loop.leaf, loop.rounds[1:], loop.ordered, loop.counted)
+    def _looping(self, frame: Any, statement: Any, loop: Any) -> Any:
+        loop.rounds.pop(0) if loop.rounds else None
+        return super()._looping(frame, statement, loop)
 
 
 @pytest.mark.parametrize("executor", [NotFailing, BlocksRunOn, LastRoundOnly])

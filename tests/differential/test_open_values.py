@@ -185,9 +185,11 @@ def assignments(table: Builtins, values: list[Value], inputs: Inputs) -> Iterato
     guards = [*inputs.facts, *(term for value in values for term in conditions(value))]
     sizes = {term.args[0]: term.args[2] for term in subterms(guards) if term.op == "choice"}
     chance = Chance(7, TEXTS, [2, 3, 2**31, 2**53 + 1])
+    # How often a member occurs is lost where lists are put together: then each occurs once.
+    lost = any(isinstance(leaf, Array) and not leaf.counted and leaf.repeats is None for _, leaf in values[-1].cases)
     for _ in range(ROUNDS):
         assignment = chance.assignment(sizes, lambda *asked: decide_text(table, *asked))
-        yield assignment, [document(assignment, value) for value in values[:-1]]
+        yield assignment, [document(assignment, value, repeats=not lost) for value in values[:-1]]
 
 
 def conditions(value: Value) -> Iterator[Any]:
@@ -201,12 +203,14 @@ def conditions(value: Value) -> Iterator[Any]:
             yield from conditions(element)
 
 
-def document(assignment: Assignment, value: Value) -> Any:
-    """The document of a value, sets as `SetDocument`s."""
+def document(assignment: Assignment, value: Value, *, repeats: bool = True) -> Any:
+    """The document of a value, sets as `SetDocument`s. repeats: whether members of a list may occur again."""
     for guard, leaf in value.cases:
         if assignment.of(guard):
             if isinstance(leaf, (Array, Set)):
                 items = [document(assignment, element) for there, element in leaf.elements if assignment.of(there)]
+                if isinstance(leaf, Array) and repeats:
+                    items += [items[0] for more in leaf.repeats or () if assignment.of(more)]
                 return SetDocument(in_order(items)) if isinstance(leaf, Set) else items
             return assignment.document(of_leaf(leaf))
     return ABSENT

@@ -46,7 +46,7 @@ NOT_BATCH = HEAD + 'allow if {\n\tinput.subject.actor\n\tnot input.subject.actor
 DIRECT = HEAD + "allow if not input.subject.actor\n"
 AMONG = HEAD + "allow if not input.subject.claims.act\n"
 BY_NAME = HEAD + 'allow if object.get(input.subject, "actor", null) == null\n'
-COUNTED = HEAD + "allow if count(input.subject) == 6\n"
+COUNTED = HEAD + "allow if count(input.subject) == 7\n"
 PRIOR = HEAD + 'allow if object.get(input.subject, ["actor", "act", "sub"], "none") == "batch"\n'
 STEPS: dict[str, tuple[str, str, str, str, str, str]] = {
     # contracts before and after, policies before and after, no new access, no lost access
