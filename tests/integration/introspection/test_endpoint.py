@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import gc
 import gzip
 import json
+import socket
 import ssl
 import threading
 import time
@@ -20,8 +22,9 @@ from entitlements.errors import EntitlementsError, IntrospectionUnavailable, Sta
 from entitlements.model import OpaqueTokens, TokenProfile
 from entitlements.token import FileKeys, TokenVerifier, access_token_claims, generate_key, mint
 from entitlements.token.introspection import AnswerForm, Client, HttpEndpoint, IntrospectingVerifier, read_client
+from tests.loopback_server import Answer, Handler, certificate, server_side, sockets_to
 
-from .endpoints import Answers, FakeIssuer, Handler, certificate, says
+from .endpoints import FakeIssuer, says
 
 ISSUER, OTHER = "https://login.example.com", "https://login.example.org"
 AUDIENCE, NOW = "https://api.example.com", 1001.0
@@ -152,14 +155,20 @@ def endless(request: Handler) -> None:
         request.wfile.write(b"1000\r\n" + b" " * 4096 + b"\r\n")
 
 
+def two_lengths(request: Handler) -> None:
+    """The library refuses the head, and would keep the connection of a body that nobody reads."""
+    says(active(), **{"Content_Length": "400", "content_length": "40"})(request)
+
+
 SLOW = ("hang", "drip")
-TROUBLE: dict[str, tuple[Answers, str]] = {
+TROUBLE: dict[str, tuple[Answer, str]] = {
     "hang": (hang, "introspection_unreachable"),
     "drip": (drip, "introspection_unreachable"),
     "hang-up": (hang_up, "introspection_unreachable"),
     "endless": (endless, "introspection_unreachable"),
     "cut-short": (says(json.dumps(active()).encode(), Content_Length="5000"), "introspection_unreachable"),
     "no-end-told": (says(active(), Content_Length=""), "introspection_unreachable"),
+    "two-lengths": (two_lengths, "introspection_unreachable"),
     "too-large": (says(active(x="x" * 70000)), "introspection_unreachable"),
     "gzip": (
         says(gzip.compress(json.dumps(active()).encode()), Content_Encoding="gzip"),
@@ -192,6 +201,27 @@ def test_trouble_of_the_endpoint_is_no_word_about_the_token(world: World, name: 
     world.issuer().answer = says(active())
     assert code_of(verifier) == "accepted"
     assert not world.endpoints[ISSUER].health().problems
+
+
+@pytest.mark.parametrize("name", [name for name in TROUBLE if name not in SLOW])
+def test_answer_that_is_refused_leaves_no_socket_open(world: World, name: str, request: pytest.FixtureRequest) -> None:
+    """A connection that is kept would be one for each token that somebody makes up; nothing waits for a collector."""
+    gc.disable()
+    request.addfinalizer(gc.enable)
+    world.issuer().answer, code = TROUBLE[name]
+    verifier = world.verifier()
+    for number in range(4):
+        world.monotonic += 10
+        with pytest.raises(IntrospectionUnavailable) as error:
+            verifier.verify(f"at_{number}", now=NOW, audience=AUDIENCE)
+        assert error.value.code == code
+    assert len(world.issuer().asked) == 4
+    assert sockets_to(world.issuer().port) == 0
+
+
+def test_socket_of_a_question_is_seen_by_the_count(world: World) -> None:
+    with socket.create_connection(("127.0.0.1", world.issuer().port)):
+        assert sockets_to(world.issuer().port) == 1
 
 
 def test_endpoint_that_is_not_there_is_no_word_about_the_token(world: World) -> None:
@@ -442,10 +472,8 @@ def test_secret_in_the_form_where_the_server_wants_it_there(world: World) -> Non
 
 
 def test_certificate_is_shown_to_a_server_that_asks_for_it(world: World) -> None:
-    server, server_key = certificate(world.folder, "localhost")
+    server, context = server_side(world.folder, "localhost")
     ours, our_key = certificate(world.folder, "entitlements")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(server, server_key)
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(ours)
     world.issuers[ISSUER] = FakeIssuer(context)

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import datetime
 import gzip
-import http.server
 import json
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from entitlements.errors import KeysUnavailable, StartupFault, TokenRejected
 from entitlements.token import HttpKeys, KeySource, generate_key
 from entitlements.token.key_fetch import check_url, fetch
+from tests.loopback_server import Answer, Handler, LoopbackServer, server_side
+from tests.loopback_server import answered as plain
 
-Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
 FIRST, SECOND = generate_key("ES256", "first").public_jwk(), generate_key("ES256", "second").public_jwk()
 TIMEOUT = 5.0
 
@@ -32,18 +27,7 @@ def document(*keys: Any) -> bytes:
     return json.dumps({"keys": list(keys)}).encode()
 
 
-def plain(body: bytes, status: int = 200, **headers: str) -> Answer:
-    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
-        request.send_response(status)
-        for name, value in ({"Content-Length": str(len(body))} | headers).items():
-            request.send_header(name.replace("_", "-"), value)
-        request.end_headers()
-        request.wfile.write(body)
-
-    return answer
-
-
-def cut_short(request: http.server.BaseHTTPRequestHandler) -> None:
+def cut_short(request: Handler) -> None:
     body = document(FIRST)
     request.send_response(200)
     request.send_header("Content-Length", str(len(body)))
@@ -51,7 +35,7 @@ def cut_short(request: http.server.BaseHTTPRequestHandler) -> None:
     request.wfile.write(body[:-5])
 
 
-def endless(request: http.server.BaseHTTPRequestHandler) -> None:
+def endless(request: Handler) -> None:
     request.send_response(200)
     request.send_header("Transfer-Encoding", "chunked")
     request.end_headers()
@@ -59,7 +43,7 @@ def endless(request: http.server.BaseHTTPRequestHandler) -> None:
         request.wfile.write(b"1000\r\n" + b" " * 4096 + b"\r\n")
 
 
-def cut_short_after_a_document(request: http.server.BaseHTTPRequestHandler) -> None:
+def cut_short_after_a_document(request: Handler) -> None:
     body = document(SECOND)
     request.send_response(200)
     request.send_header("Content-Length", str(len(body) + 2))
@@ -68,7 +52,7 @@ def cut_short_after_a_document(request: http.server.BaseHTTPRequestHandler) -> N
 
 
 def chunked(*lines: bytes, **headers: str) -> Answer:
-    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+    def answer(request: Handler) -> None:
         request.protocol_version = "HTTP/1.1"
         request.send_response(200)
         for name, value in ({"Transfer-Encoding": "chunked"} | headers).items():
@@ -90,52 +74,25 @@ half_a_chunk = chunked(b"1000\r\n", document(SECOND))
 length_and_chunks = chunked(chunk(document(SECOND)), END, Content_Length=str(len(document(SECOND))))
 
 
-def ended_by_hanging_up(request: http.server.BaseHTTPRequestHandler) -> None:
+def ended_by_hanging_up(request: Handler) -> None:
     request.send_response(200)
     request.end_headers()
     request.wfile.write(document(SECOND))
 
 
-def hang_up(request: http.server.BaseHTTPRequestHandler) -> None:
+def hang_up(request: Handler) -> None:
     request.connection.close()
 
 
-class Endpoint:
+class Endpoint(LoopbackServer):
     """A server on loopback that answers as it is told and counts what it was asked."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self.answer: Answer = plain(document(FIRST))
-        self.asked: list[str] = []
-        endpoint = self
+        super().__init__("/jwks", plain(document(FIRST)), tls)
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                endpoint.asked.append(self.path)
-                # A client that has had enough hangs up.
-                try:
-                    endpoint.answer(self)
-                except OSError:
-                    self.close_connection = True
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_: object) -> None:
-                """A client that refuses the certificate is no fault."""
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        if tls is not None:
-            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
-        self.port = self.server.server_address[1]
-        self.url = f"{'https' if tls else 'http'}://localhost:{self.port}/jwks"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+    @property
+    def asked(self) -> list[str]:
+        return [question.path for question in self.questions]
 
 
 @pytest.fixture
@@ -381,7 +338,7 @@ def test_slow_endpoint_holds_up_a_question_for_its_share_of_the_budget_only(endp
     """K3: no answer yet is no refusal; who asks for a key that is known does not wait at all."""
     go_on = threading.Event()
 
-    def slow(request: http.server.BaseHTTPRequestHandler) -> None:
+    def slow(request: Handler) -> None:
         go_on.wait(2 * TIMEOUT)
         plain(document(FIRST, SECOND))(request)
 
@@ -409,7 +366,7 @@ def test_slow_endpoint_holds_up_a_question_for_its_share_of_the_budget_only(endp
 def test_dripping_endpoint_ends_at_the_deadline(endpoint: Endpoint, place: str) -> None:
     stop = threading.Event()
 
-    def drip(request: http.server.BaseHTTPRequestHandler) -> None:
+    def drip(request: Handler) -> None:
         text = b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n"
         if place == "body":
             request.wfile.write(text + b"\r\n")
@@ -447,39 +404,14 @@ def test_proxy_of_the_environment_is_not_asked(endpoint: Endpoint, monkeypatch: 
     proxy.close()
 
 
-def _certificate(folder: Path, host: str) -> tuple[Path, ssl.SSLContext]:
-    """A self-signed certificate for `host` as a PEM file, and a server's side of TLS with it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    public, private = folder / f"{host}.pem", folder / f"{host}.key"
-    public.write_bytes(certificate.public_bytes(Encoding.PEM))
-    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(public, private)
-    return public, context
-
-
 def test_only_a_trusted_certificate_for_the_right_host_is_believed(tmp_path: Path) -> None:
-    good, context = _certificate(tmp_path, "localhost")
+    good, context = server_side(tmp_path, "localhost")
     trusted = Endpoint(context)
     assert fetch(trusted.url, timeout=TIMEOUT, max_bytes=65536, ca_file=str(good)) == document(FIRST)
     with pytest.raises(KeysUnavailable):
         fetch(trusted.url, timeout=TIMEOUT, max_bytes=65536, ca_file=None)
     trusted.close()
-    other, context = _certificate(tmp_path, "other.example")
+    other, context = server_side(tmp_path, "other.example")
     foreign = Endpoint(context)
     with pytest.raises(KeysUnavailable):
         fetch(foreign.url, timeout=TIMEOUT, max_bytes=65536, ca_file=str(other))
