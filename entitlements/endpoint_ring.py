@@ -1,4 +1,4 @@
-"""The introspection endpoints of the issuers that are pinned, as the settings name them."""
+"""The introspection endpoints of the issuers that are pinned, as the settings or the issuers' metadata name them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from entitlements.errors import Fault, StartupFault
+from entitlements.key_ring import KeyRing
 from entitlements.model import PartHealth, TokenProfile
 from entitlements.settings import Settings
 from entitlements.token.introspection import HttpEndpoint, read_client
@@ -14,10 +15,15 @@ _SETTING, _CLIENTS = "ENTITLEMENTS_INTROSPECTION", "ENTITLEMENTS_INTROSPECTION_C
 
 
 class EndpointRing:
-    """One endpoint for each issuer, opened when a contract first permits opaque tokens of it; one memory for all."""
+    """One endpoint for each issuer, opened when a contract first permits opaque tokens of it; one memory for all.
 
-    def __init__(self, settings: Settings) -> None:
+    keys: the ring in which the sources of these issuers are open before; their metadata names endpoints that no setting
+    names.
+    """
+
+    def __init__(self, settings: Settings, keys: KeyRing) -> None:
         self._settings = settings
+        self._keys = keys
         self._opened: dict[str, HttpEndpoint] = {}
 
     def of(self, profiles: Iterable[TokenProfile]) -> dict[str, HttpEndpoint]:
@@ -37,10 +43,12 @@ class EndpointRing:
 
     def _open(self, issuer: str) -> list[Fault]:
         settings = self._settings
-        url, file = settings.introspection.get(issuer), settings.introspection_clients.get(issuer)
+        place = settings.introspection.get(issuer) or self._keys.introspection_place(issuer)
+        file = settings.introspection_clients.get(issuer)
         text = f"is set for the issuer `{issuer}`, whose opaque tokens a contract permits"
-        if url is None:
-            return [Fault("introspection_missing", f"no introspection endpoint {text}", path=_SETTING)]
+        if place is None:
+            hint = f"name it, or set ENTITLEMENTS_KEYS to `{issuer}=discover`"
+            return [Fault("introspection_missing", f"no introspection endpoint {text}: {hint}", path=_SETTING)]
         if file is None:
             return [Fault("introspection_missing", f"no file with credentials {text}", path=_CLIENTS)]
         try:
@@ -49,7 +57,7 @@ class EndpointRing:
             return [*fault.faults]
         self._opened[issuer] = HttpEndpoint(
             issuer,
-            url,
+            place,
             client,
             # A request has one budget: half of it is left for the engine.
             timeout=settings.budget / 2,

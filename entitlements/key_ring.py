@@ -12,6 +12,7 @@ from entitlements.model import Fetched, TokenProfile
 from entitlements.settings import Settings
 from entitlements.settings_reader import DISCOVER
 from entitlements.token import DiscoveredAddress, FileKeys, HttpKeys, KeySource
+from entitlements.token.introspection import DiscoveredPlace
 
 # How long one fetch may take, and how often is looked at what is due: what was fetched anew by the age that the
 # settings name was begun by as much before.
@@ -45,6 +46,11 @@ class KeyRing:
         if faults:
             raise StartupFault("keys_missing", "the key sets cannot be used", faults)
         return {issuer: self.sources[issuer] for issuer in issuers}
+
+    def introspection_place(self, issuer: str) -> DiscoveredPlace | None:
+        """Where an issuer whose source is open has tokens introspected by its metadata; None where that is not read."""
+        address, source = self.discovered.get(issuer), self.sources.get(issuer)
+        return DiscoveredPlace(address, source.await_fetch) if address and isinstance(source, HttpKeys) else None
 
     def fetched(self) -> dict[str, tuple[Fetched, ...]]:
         """By issuer where its documents come from, how old they are and what failed."""

@@ -56,8 +56,8 @@ VARIABLES = (
     Variable(
         "ENTITLEMENTS_INTROSPECTION",
         "",
-        "introspection endpoints, `issuer=URL`, separated by whitespace; each issuer whose opaque tokens a pinned "
-        "contract permits needs one",
+        "introspection endpoints, `issuer=URL`, separated by whitespace, for issuers whose opaque tokens a pinned "
+        "contract permits; where none is named and the keys are those of `discover`, the issuer's metadata names it",
     ),
     Variable(
         "ENTITLEMENTS_INTROSPECTION_CLIENTS",

@@ -61,7 +61,7 @@ def build(settings: Settings, *, proofs_since: float | None = None) -> Service:
     """
     where = _folders(settings)
     keys = KeyRing(settings)
-    endpoints = EndpointRing(settings)
+    endpoints = EndpointRing(settings, keys)
     masking = _masking(settings)
     # One memory for the verifiers of all pairs: a lock that is taken up forgets no proof.
     since = time.time() if proofs_since is None else proofs_since
@@ -145,7 +145,7 @@ def preflight(settings: Settings) -> None:
 
     def endpoints() -> None:
         for one in offers:
-            EndpointRing(settings).of(one.catalog.profiles)
+            _try_endpoints(settings, one)
 
     def log() -> None:
         open_log(settings.decision_log).close()
@@ -165,6 +165,14 @@ def preflight(settings: Settings) -> None:
 def _try_keys(settings: Settings, offer: Offer) -> None:
     with contextlib.closing(KeyRing(settings)) as keys:
         keys.of(offer.catalog.profiles)
+
+
+def _try_endpoints(settings: Settings, offer: Offer) -> None:
+    with contextlib.closing(KeyRing(settings)) as keys:
+        # What is wrong with the keys is told already.
+        with contextlib.suppress(StartupFault):
+            keys.of(offer.catalog.profiles)
+        EndpointRing(settings, keys).of(offer.catalog.profiles)
 
 
 def _verifiers(

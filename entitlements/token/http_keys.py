@@ -115,6 +115,14 @@ class HttpKeys:
                 self._note_slow(flight)
                 raise self._not_now(now)
 
+    def await_fetch(self) -> None:
+        """Wait, for `wait` at most, for a fetch that is due or under way: what it finds out is known afterwards."""
+        with self._lock:
+            self._refresh_if_old(time.monotonic())
+            flight = self._flight
+        if flight is not None:
+            flight.thread.join(self._wait)
+
     def tend(self, now: float) -> None:
         """See KeySource.tend."""
         with self._lock:

@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "readiness": BASE | CAPABILITIES | {"pair", "pairs"},
     "key_ring": BASE | {"settings", "settings_reader", "token"},
     "issuer_check": BASE | {"token", "contract"},
-    "endpoint_ring": BASE | {"settings", "token"},
+    "endpoint_ring": BASE | {"settings", "token", "key_ring"},
     "wiring": BASE
     | CAPABILITIES
     | {"endpoint_ring", "pair", "folder", "pdp", "settings", "deployment", "pairs", "readiness", "key_ring"},

@@ -7,16 +7,20 @@ Whatever is wrong with the endpoint itself is no word about the token, and no de
 from entitlements.token.introspection.answer import Answer, AnswerForm, Judged, Question, judge
 from entitlements.token.introspection.client import Client, read_client
 from entitlements.token.introspection.endpoint import Endpoint, HttpEndpoint
+from entitlements.token.introspection.place import DiscoveredPlace, FixedPlace, Place
 from entitlements.token.introspection.verifier import IntrospectingVerifier
 
 __all__ = [
     "Answer",
     "AnswerForm",
     "Client",
+    "DiscoveredPlace",
     "Endpoint",
+    "FixedPlace",
     "HttpEndpoint",
     "IntrospectingVerifier",
     "Judged",
+    "Place",
     "Question",
     "judge",
     "read_client",

@@ -16,6 +16,7 @@ from entitlements.model import PartHealth, Problem
 from entitlements.token.introspection.answer import Answer, Judged
 from entitlements.token.introspection.client import Client
 from entitlements.token.introspection.memory import AnswerMemory, name_of
+from entitlements.token.introspection.place import FixedPlace, Place
 from entitlements.token.introspection.post import Connection, post
 
 NEGATIVE_SECONDS = 10.0
@@ -52,7 +53,8 @@ class _Flight:
 class HttpEndpoint:
     """See the module.
 
-    issuer, url: whose endpoint it is and where; client: who we are there; timeout: seconds for one question;
+    issuer, place: whose endpoint it is and where, as an address or what finds it; client: who we are there;
+    timeout: seconds for one question, with finding the place;
     cache_seconds: how long an answer about an active token is remembered at most, 0 for not at all; entries: how many;
     clock, monotonic: seconds since the epoch, and of a clock that nobody sets.
     """
@@ -60,7 +62,7 @@ class HttpEndpoint:
     def __init__(
         self,
         issuer: str,
-        url: str,
+        place: str | Place,
         client: Client,
         *,
         timeout: float,
@@ -71,7 +73,8 @@ class HttpEndpoint:
     ) -> None:
         self.client = client
         self._issuer = issuer
-        self._connection = Connection(url, timeout, client.ca_file, client.certificate)
+        self._place = FixedPlace(place) if isinstance(place, str) else place
+        self._timeout = timeout
         self._clock = clock
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -136,7 +139,7 @@ class HttpEndpoint:
                 flight = self._flights[name] = _Flight()
         if leads:
             self._fly(flight, name, token)
-        elif not flight.done.wait(self._connection.timeout):
+        elif not flight.done.wait(self._timeout):
             raise _unreachable("another question for the same token is not answered in time")
         if flight.error is not None:
             raise IntrospectionUnavailable(flight.error.code, flight.error.message)
@@ -158,8 +161,16 @@ class HttpEndpoint:
     def _ask(self, token: str) -> Answer:
         headers, form = self.client.shown(self._issuer, self._clock())
         question = {"token": token, "token_type_hint": "access_token", **form}
-        reply = post(self._connection, question, {"Accept": self.client.form.media_type, **headers})
+        reply = post(self._connection(), question, {"Accept": self.client.form.media_type, **headers})
         return Answer(reply.status, reply.content_type, reply.body, self._clock())
+
+    def _connection(self) -> Connection:
+        begun = time.monotonic()
+        url = self._place.url()
+        left = self._timeout - (time.monotonic() - begun)
+        if left <= 0:
+            raise _unreachable("its address was not known in time")
+        return Connection(url, left, self.client.ca_file, self.client.certificate, self._place.check_peer)
 
     def _check_pause(self) -> None:
         if self._failures >= _FAILURES and 0 <= self._monotonic() - self._failed_at < _PAUSE_SECONDS:

@@ -5,7 +5,7 @@ The token stands in the body and nowhere else: addresses and headers are written
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from entitlements.errors import IntrospectionUnavailable
@@ -21,22 +21,25 @@ class Connection:
     """How an endpoint is reached.
 
     ca_file: PEM file of the only trusted roots, None for the default ones; certificate: files of our own certificate
-    and its key, None for none.
+    and its key, None for none; connected: see Exchange.
     """
 
     url: str
     timeout: float
     ca_file: str | None = None
     certificate: tuple[str, str] | None = None
+    connected: Callable[[str], None] | None = None
 
 
 def post(connection: Connection, form: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
     """Send a form once, as `Exchange` says.
 
-    Raises IntrospectionUnavailable introspection_unreachable; the message quotes nothing of question and answer.
+    Raises IntrospectionUnavailable introspection_unreachable; the message quotes nothing of question and answer. Raises
+    what `connected` raises.
     """
     exchange = Exchange(
-        *(connection.timeout, MAX_ANSWER_BYTES, connection.ca_file, connection.certificate), with_body=_WITH_A_BODY
+        *(connection.timeout, MAX_ANSWER_BYTES, connection.ca_file, connection.certificate, connection.connected),
+        with_body=_WITH_A_BODY,
     )
     try:
         return exchange.send("POST", connection.url, headers, form)
