@@ -28,10 +28,10 @@ from entitlements.engine import BatchEngine, find_opa
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
 from entitlements.proof.decisions import Decisions
-from entitlements.proof.symbolic.encode import Policy, ask_question
+from entitlements.proof.symbolic.encode import Policy, encode
 from entitlements.proof.symbolic.session import Session
 from entitlements.proof.symbolic.smt.solver import Solver
-from entitlements.proof.symbolic.terms.term import negation
+from entitlements.proof.symbolic.terms.term import neg
 
 _HEAD = (
     *("rules", "attributes", "change", "plan by OPA, ms", "proof, ms"),
@@ -115,17 +115,19 @@ class Prover:
         """Whether nobody gains access, and the milliseconds of walk and solver."""
         begun = time.perf_counter()
         calls = BuiltinCalls(self._opa)
-        question = ask_question((self._contract, self._contract), self._policies, calls, request_of=1)
-        goals = [question.allowed(1), negation(question.allowed(0))]
+        question = encode((self._contract, self._contract), self._policies, calls, request_of=1)
+        goals = [question.allowed(1), neg(question.allowed(0))]
         candidate = Session(question, self._solver).candidate(goals)
         taken = _since(begun)
         # Only then is the lack of a candidate a proof.
         assert question.complete, question.short_lists
         assert not candidate.reason, candidate.reason
-        assert not any(walked.errors for walked in question.walked)
-        if candidate.point is not None:
-            assert self._decisions.flips([candidate.point], widening=True), "OPA does not confirm the witness"
-        return candidate.point is None, taken
+        assert not any(walked.errors for walked in question.executed)
+        if candidate.scenario is not None:
+            assert self._decisions.changed_decisions([candidate.scenario], widening=True), (
+                "OPA does not confirm the witness"
+            )
+        return candidate.scenario is None, taken
 
 
 def _since(begun: float) -> float:

@@ -18,7 +18,7 @@ from entitlements.contract import Contract, load_approvals, load_file, parse_con
 from entitlements.engine import BatchEngine, read_policies
 from entitlements.proof import METHOD, Effort, Side, compare_access
 from entitlements.proof.enumeration.space import Space
-from entitlements.proof.point import policy_input_of
+from entitlements.proof.scenario import policy_input_of
 
 _HISTORY = ROOT / "examples" / "history"
 _STEPS = (("1.0.0", "1.1.0", 1, 1), ("1.1.0", "2.0.0", 1, 1), ("1.1.0", "2.0.0", 1, 2), ("2.0.0", "2.1.0", 2, 3))
@@ -35,7 +35,7 @@ def _rates(opa: Path, budget: int) -> list[list[str]]:
     old, new = orders(), _with_another_role(orders())
     space = Space(old, new, [read_policies(opa, ROOT / "policies")])
     layout = max(space.layouts, key=lambda one: one.size)
-    points = [space.point(layout, row) for row in itertools.islice(space.covering(layout, seed=1), budget // 10)]
+    points = [space.scenario(layout, row) for row in itertools.islice(space.covering(layout, seed=1), budget // 10)]
     inputs = [policy_input_of(new, point.after, point) for point in points]
     with BatchEngine(opa, ROOT / "policies", new.decision_path) as batches:
         engine = watched_opa(opa, ROOT / "policies", [new.decision_path])

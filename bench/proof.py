@@ -18,10 +18,10 @@ from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
 from entitlements.engine.policy_folder import policy_files
 from entitlements.proof import METHOD, Effort, Side, compare_access
-from entitlements.proof.symbolic.encode import Policy, ask_question
+from entitlements.proof.symbolic.encode import Policy, encode
 from entitlements.proof.symbolic.session import Session
 from entitlements.proof.symbolic.smt.solver import Solver
-from entitlements.proof.symbolic.terms.term import negation
+from entitlements.proof.symbolic.terms.term import neg
 
 _SIZES = ((5, 5), (20, 20), (80, 60), (200, 60), (1000, 20), (1000, 60))
 _LISTS = (3, 8)
@@ -148,9 +148,9 @@ def _row(family: Family, work: Path, opa: Path, solver: Solver) -> list[str]:
     taken, answer = [], ""
     for _ in range(_ROUNDS):
         begun = time.perf_counter()
-        question = ask_question((family.old, family.new), (policy, policy), BuiltinCalls(opa), request_of=1)
+        question = encode((family.old, family.new), (policy, policy), BuiltinCalls(opa), request_of=1)
         session = Session(question, solver)
-        answer = session.solve([question.allowed(1), negation(question.allowed(0))])[1].answer
+        answer = session.solve([question.allowed(1), neg(question.allowed(0))])[1].answer
         taken.append(time.perf_counter() - begun)
     wanted = "sat" if family.kind == "refuted" else "unsat"
     assert answer == wanted, f"{family.rules} rules, {family.claims} claims, {family.kind}: {answer}"

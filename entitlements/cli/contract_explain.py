@@ -17,7 +17,7 @@ from entitlements.contract import RULES
 from entitlements.engine import BatchEngine
 from entitlements.errors import EntitlementsError
 from entitlements.proof import PROOF, Witness
-from entitlements.proof.point import policy_input_of
+from entitlements.proof.scenario import policy_input_of
 from entitlements.settings import Settings
 from entitlements.wiring import opa
 
@@ -93,10 +93,10 @@ def _walked(witness: Witness, step: Step, settings: Settings) -> Iterator[str]:
     """The rules that either side evaluates, each line marked."""
     covered = []
     contents: dict[str, bytes] = {}
-    sides = ((step.old, witness.point.before), (step.new, witness.point.after))
+    sides = ((step.old, witness.scenario.before), (step.new, witness.scenario.after))
     for number, (file, token) in enumerate(sides):
         with BatchEngine(opa(settings), step.policies[number], step.decisions[number]) as engine:
-            covered.append(engine.coverage(policy_input_of(file.contract, token, witness.point)).lines)
+            covered.append(engine.coverage(policy_input_of(file.contract, token, witness.scenario)).lines)
             contents |= engine.files
     for name in sorted({name for lines in covered for name, _ in lines}):
         yield f"  {name}"

@@ -11,7 +11,7 @@ import rfc8785
 
 from entitlements.model import JSON
 from entitlements.proof.attribution import FirstRule
-from entitlements.proof.point import Point, Token
+from entitlements.proof.scenario import Scenario, Token
 
 PROVED, WITHIN_BOUNDS, REFUTED, UNKNOWN = "proved", "proved_within_bounds", "refuted", "unknown"
 ACCESS, OBLIGATION = "access", "obligation"
@@ -30,7 +30,7 @@ class Witness:
     both are allowed and the obligations differ.
     """
 
-    point: Point
+    scenario: Scenario
     allows_before: bool
     changed: tuple[str, ...]
     rule: str
@@ -46,7 +46,7 @@ class Witness:
 
     def as_json(self) -> dict[str, JSON]:
         """The witness as its documented JSON object."""
-        before, after = self.point.before, self.point.after
+        before, after = self.scenario.before, self.scenario.after
         return {
             "claims_before": _claims(before, after),
             "scopes_before": [*sorted(before.scopes)],
@@ -54,14 +54,18 @@ class Witness:
             "scopes_after": [*sorted(after.scopes)],
             "request": {
                 "subject": before.subject,
-                "action": self.point.action,
-                **({"action_properties": dict(self.point.action_properties)} if self.point.action_properties else {}),
+                "action": self.scenario.action,
+                **(
+                    {"action_properties": dict(self.scenario.action_properties)}
+                    if self.scenario.action_properties
+                    else {}
+                ),
                 "resource": {
-                    "type": self.point.resource.type,
-                    "id": self.point.resource.id,
-                    "properties": dict(self.point.resource.properties),
+                    "type": self.scenario.resource.type,
+                    "id": self.scenario.resource.id,
+                    "properties": dict(self.scenario.resource.properties),
                 },
-                "context": dict(self.point.context),
+                "context": dict(self.scenario.context),
             },
             "changed": [*self.changed],
             "rule": self.rule,

@@ -1,4 +1,4 @@
-"""Which rules a turn hangs on: those that came to an end on one side alone and whose value differs, as OPA gives it.
+"""Which rules a turn depends on: those that came to an end on one side alone and whose value differs, as OPA gives it.
 
 That a rule was evaluated says nothing: of one that stands on one line the condition alone may have been looked at, and
 a helper that only one side came to has the same value on both.
@@ -41,7 +41,7 @@ class Evaluated:
 @dataclass(frozen=True)
 class Attribution:
     """here, there: the rules that came to their end on that side alone and whose value differs; first: those of all
-    rules whose value differs that hang on no other of them; first_of: the side whose rules these are.
+    rules whose value differs that depend on no other of them; first_of: the side whose rules these are.
     """
 
     here: tuple[RuleLines, ...]
@@ -118,7 +118,7 @@ def _alone(
 def _first(
     sides: Sequence[Evaluated], ended: Sequence[Sequence[RuleLines]], differing: frozenset[Path]
 ) -> tuple[tuple[RuleLines, ...], Evaluated]:
-    """Of the rules whose value differs those that hang on no other of them, on the side that comes first; and it."""
+    """Of the rules whose value differs those that depend on no other of them, on the side that comes first; and it."""
     uses = _uses([rule for side in sides for rule in side.reading.rules])
     for side, rules in zip(sides, ended, strict=True):
         if found := [r for r in rules if r.path in differing and not uses[r.path] & differing - {r.path}]:
@@ -127,7 +127,7 @@ def _first(
 
 
 def _uses(rules: Sequence[RuleLines]) -> Mapping[Path, frozenset[Path]]:
-    """The rules that each rule may hang on, directly or through others."""
+    """The rules that each rule may depend on, directly or through others."""
     paths = {rule.path for rule in rules}
     direct: dict[Path, set[Path]] = {path: set() for path in paths}
     for rule in rules:

@@ -20,7 +20,7 @@ from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, A
 from entitlements.proof.checkable import checkable
 from entitlements.proof.decisions import Decisions
 from entitlements.proof.enumeration.completeness import complete, unread
-from entitlements.proof.enumeration.enumerator import Walked, walk
+from entitlements.proof.enumeration.enumerator import Enumerated, enumerate_scenarios
 from entitlements.proof.enumeration.space import Space
 from entitlements.proof.evidence import Evidence, digest
 from entitlements.proof.symbolic.encode import Policy
@@ -107,10 +107,16 @@ class _Asked:
         self._revisions = self._engines[0].revision, self._engines[1].revision
         self._decisions = Decisions(old.contract, new.contract, self._engines)
         self._makers = {
-            (widening, duty): Witnesses(
-                old.contract, new.contract, self._decisions, self._engines, self._readings, widening=widening, duty=duty
+            (widening, obligation): Witnesses(
+                old.contract,
+                new.contract,
+                self._decisions,
+                self._engines,
+                self._readings,
+                widening=widening,
+                obligation=obligation,
             )
-            for widening, duty in itertools.product((True, False), (False, True))
+            for widening, obligation in itertools.product((True, False), (False, True))
         }
 
     @cached_property
@@ -127,12 +133,12 @@ class _Asked:
         if self._unread:
             same = Answer(PROVED, UNREAD, _UNREAD_COVERAGE)
             return Access(same, same, self._revisions, 0, self._evidence())
-        answers = [self._walked(widening) for widening in (True, False)]
+        answers = [self._by_enumeration(widening) for widening in (True, False)]
         return Access(answers[0], answers[1], self._revisions, self._decisions.decided, self._evidence())
 
-    def _walked(self, widening: bool) -> Answer:
+    def _by_enumeration(self, widening: bool) -> Answer:
         name = _NAMES[widening]
-        walked = walk(
+        enumerated = enumerate_scenarios(
             self._space,
             self._decisions,
             widening=widening,
@@ -141,7 +147,7 @@ class _Asked:
             progress=lambda done, total: self._effort.progress(name, done, total),
         )
         makers = self._makers[widening, False], self._makers[widening, True]
-        return _answer(self._space, walked, makers, self._mark(widening))
+        return _answer(self._space, enumerated, makers, self._mark(widening))
 
     def _mark(self, widening: bool) -> str:
         return _mark(_NAMES[widening], self._old, self._new, self._revisions)
@@ -190,12 +196,12 @@ class _Asked:
         if proof.answer in (UNKNOWN, WITHIN_BOUNDS) and self._unread:
             return Answer(PROVED, UNREAD, _UNREAD_COVERAGE)
         if proof.answer == UNKNOWN:
-            sampled = self._walked(widening)
+            sampled = self._by_enumeration(widening)
             if sampled.answer != UNKNOWN:
                 return sampled
             coverage = f"no proof, {sampled.coverage}"
         else:
-            coverage = "every permitted token and request" + (", lists cut short" if proof.bounds else "")
+            coverage = "every permitted token and request" + (", lists truncated" if proof.bounds else "")
         return Answer(
             proof.answer,
             PROOF,
@@ -233,17 +239,17 @@ def _same_policy(
     return before == after
 
 
-def _answer(space: Space, walked: Walked, makers: tuple[Witnesses, Witnesses], mark: str) -> Answer:
-    whole = walked.exhaustive and complete(space) and walked.points
+def _answer(space: Space, enumerated: Enumerated, makers: tuple[Witnesses, Witnesses], mark: str) -> Answer:
+    whole = enumerated.exhaustive and complete(space) and enumerated.scenarios
     if whole:
-        coverage = f"exhaustive: {walked.points} points"
+        coverage = f"exhaustive: {enumerated.scenarios} points"
     else:
         # Where every chosen point was walked, those that were not chosen are left.
-        coverage = f"sampled {walked.points} of {'more' if walked.exhaustive else _size(space.size)}"
+        coverage = f"sampled {enumerated.scenarios} of {'more' if enumerated.exhaustive else _size(space.size)}"
     reason = "" if whole else "not every permitted token and request was looked at"
-    if walked.flips or walked.losses:
-        witnesses = (*makers[0].of(walked.flips), *makers[1].of(walked.losses))
-        if not all(maker.all_told for maker in makers):
+    if enumerated.changed_decisions or enumerated.lost_obligations:
+        witnesses = (*makers[0].of(enumerated.changed_decisions), *makers[1].of(enumerated.lost_obligations))
+        if not all(maker.all_shown for maker in makers):
             return Answer(REFUTED, METHOD, coverage, "there are more kinds of witnesses than are shown", witnesses)
         return Answer(REFUTED, METHOD, coverage, reason, witnesses, "" if whole else mark)
     return Answer(PROVED, METHOD, coverage) if whole else Answer(UNKNOWN, METHOD, coverage, reason, fingerprint=mark)

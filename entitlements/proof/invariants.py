@@ -20,14 +20,14 @@ from entitlements.folder import CEILING, read_file
 from entitlements.model import JSON
 from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN
 from entitlements.proof.checkable import checkable
-from entitlements.proof.point import Point
+from entitlements.proof.scenario import Scenario
+from entitlements.proof.single_policy import SinglePolicy
 from entitlements.proof.symbolic.self_check import mismatch
-from entitlements.proof.symbolic.terms.term import FALSE, Term, both, either, negation
+from entitlements.proof.symbolic.terms.term import FALSE, Term, conj, disj, neg
 from entitlements.proof.symbolic.values.value import Const, Set, Value
-from entitlements.proof.world import World
 
 SUFFIX, RULE = "_invariant", "violation"
-# Codes that a walk leaves nothing of are named all the same: that is what was to be proved.
+# Codes that a symbolic execution leaves nothing of are named all the same: that is what was to be proved.
 _CODE = re.compile(r'^\s*violation\s+contains\s+"([^"\\]+)"', re.MULTILINE)
 _CLOSES = re.compile(r"\s*[\])}]*\s*")
 _ALL = "*"
@@ -41,7 +41,7 @@ class Proved:
     code: str
     answer: str
     reason: str = ""
-    point: Point | None = None
+    scenario: Scenario | None = None
     given: dict[str, JSON] | None = None
 
 
@@ -152,15 +152,15 @@ def _without(lines: Sequence[str], rules: Sequence[RuleLines]) -> bytes:
 def _prove(invariant: Invariant, contract: Contract, policies: Path, opa: Path, seconds: float) -> list[Proved]:
     extra = {invariant.name: invariant.content}
     try:
-        world = World(contract, policies, invariant.rule_path, opa=opa, extra=extra, seconds=seconds)
+        single = SinglePolicy(contract, policies, invariant.rule_path, opa=opa, extra=extra, seconds=seconds)
     except NotFollowed as fault:
         return [Proved(_ALL, UNKNOWN, fault.message)]
-    with world:
-        codes = dict(_codes(world.session.question.walked[1].value))
+    with single:
+        codes = dict(_codes(single.session.question.executed[1].value))
         if None in codes:
-            return [Proved(_ALL, UNKNOWN, "a violation is no constant text, so that it cannot be named")]
+            return [Proved(_ALL, UNKNOWN, "a violation is no constant string, so that it cannot be named")]
         named = dict.fromkeys([*_CODE.findall(invariant.content.decode()), *map(str, codes)])
-        return [_proved(world, code, codes.get(code, FALSE)) for code in named]
+        return [_proved(single, code, codes.get(code, FALSE)) for code in named]
 
 
 def _codes(result: Value) -> Iterator[tuple[str | None, Term]]:
@@ -177,29 +177,29 @@ def _codes(result: Value) -> Iterator[tuple[str | None, Term]]:
                 for held, element in collection.elements:
                     for case, code in element.cases:
                         name = code.value if isinstance(code, Const) and isinstance(code.value, str) else None
-                        given = both(guard, there, condition, held, case)
-                        found[name] = either(found.get(name, FALSE), given)
+                        given = conj(guard, there, condition, held, case)
+                        found[name] = disj(found.get(name, FALSE), given)
     yield from found.items()
 
 
-def _proved(world: World, code: str, given: Term) -> Proved:
-    walked = world.session.question.walked[1]
-    candidate = world.candidate([given, negation(walked.fails)])
-    if candidate.point is not None:
-        seen = world.input_of(candidate.point)
-        if code in (world.engine.value(seen) or ()):
-            return Proved(code, REFUTED, point=candidate.point, given=seen)
-        if candidate.exact and not (walked.limits.approximations or walked.limits.opened or walked.errors):
+def _proved(single: SinglePolicy, code: str, given: Term) -> Proved:
+    executed = single.session.question.executed[1]
+    candidate = single.candidate([given, neg(executed.fails)])
+    if candidate.scenario is not None:
+        seen = single.input_of(candidate.scenario)
+        if code in (single.engine.value(seen) or ()):
+            return Proved(code, REFUTED, scenario=candidate.scenario, given=seen)
+        if candidate.exact and not (executed.limits.approximations or executed.limits.opened or executed.errors):
             if candidate.assignment is None:
                 return Proved(code, UNKNOWN, "a candidate was found that OPA does not confirm")
-            question, what = world.session.question, "a model of the solver is decided differently"
-            return Proved(code, UNKNOWN, mismatch(what, question, 1, world.engine, candidate.assignment).message)
+            question, what = single.session.question, "a model of the solver is decided differently"
+            return Proved(code, UNKNOWN, mismatch(what, question, 1, single.engine, candidate.assignment).message)
         return Proved(code, UNKNOWN, "a candidate was found that OPA does not confirm")
     if candidate.reason:
         return Proved(code, UNKNOWN, candidate.reason)
-    if world.unclosed:
-        return Proved(code, UNKNOWN, world.unclosed)
-    if walked.errors and world.candidate([given]).point is not None:
-        place = next(iter(walked.errors))[0]
+    if single.unclosed:
+        return Proved(code, UNKNOWN, single.unclosed)
+    if executed.errors and single.candidate([given]).scenario is not None:
+        place = next(iter(executed.errors))[0]
         return Proved(code, UNKNOWN, f"a rule or a built-in may fail at `{place}`, and OPA may not come to evaluate it")
     return Proved(code, PROVED)

@@ -1,4 +1,4 @@
-"""What makes two witnesses two: the differences that they need, as far as a vocabulary names them.
+"""What makes two witnesses two: the differences that they need, as far as a finite domain names them.
 
 Of a number or a free text only that it changed is told, for its value is one example of many.
 """
@@ -12,26 +12,26 @@ from typing import Any
 from entitlements.contract import ClaimSpec, Contract
 from entitlements.model import JSON
 from entitlements.proof.migration import ABSENT, ClaimStep, claim_steps
-from entitlements.proof.point import Point
+from entitlements.proof.scenario import Scenario
 
 Difference = tuple[str, str, str]
 """The claim, or `scope`; what happened: an item came (`+`) or went (`-`), or the value became another (`=`); which."""
 _ANY = "*"
 
 
-def differences(old: Contract, new: Contract, point: Point) -> frozenset[Difference]:
+def differences(old: Contract, new: Contract, scenario: Scenario) -> frozenset[Difference]:
     """What differs between the two tokens of a point."""
-    return frozenset(_all(old, new, point))
+    return frozenset(_all(old, new, scenario))
 
 
-def _all(old: Contract, new: Contract, point: Point) -> Iterator[Difference]:
-    one, other = point.before, point.after
+def _all(old: Contract, new: Contract, scenario: Scenario) -> Iterator[Difference]:
+    one, other = scenario.before, scenario.after
     for step in claim_steps(old, new):
         if not step.name_after:
             # What another claim's value takes the place of is told with that one.
             continue
         pair = one.claims.get(step.name_before, ABSENT), other.claims.get(step.name_after, ABSENT)
-        if step.name_before in point.changed or step.name_after in point.changed:
+        if step.name_before in scenario.changed or step.name_after in scenario.changed:
             yield from _of_claim(step, *pair)
     for name, pair in (("sub", (one.subject, other.subject)), ("client_id", (one.client, other.client))):
         if pair[0] != pair[1]:
@@ -43,28 +43,30 @@ def _of_claim(step: ClaimStep, before: Any, after: Any) -> Iterator[Difference]:
     name = step.name_after
     if isinstance(before, list) and isinstance(after, list):
         items = [spec.schema["items"] if spec else {} for spec in (step.before, step.after)]
-        if all(_is_vocabulary(schema) for schema in items):
+        if all(_is_finite_domain(schema) for schema in items):
             yield from (
-                _of_items(name, before, after) if {*map(_text, before)} != {*map(_text, after)} else [(name, "=", _ANY)]
+                _of_items(name, before, after)
+                if {*map(_string, before)} != {*map(_string, after)}
+                else [(name, "=", _ANY)]
             )
             return
     if after is ABSENT:
         yield name, "=", ""
     else:
-        yield name, "=", _text(after) if step.after and _is_vocabulary(step.after.schema) else _ANY
+        yield name, "=", _string(after) if step.after and _is_finite_domain(step.after.schema) else _ANY
 
 
 def _of_items(name: str, before: list[Any], after: list[Any]) -> Iterator[Difference]:
-    was, is_now = {*map(_text, before)}, {*map(_text, after)}
+    was, is_now = {*map(_string, before)}, {*map(_string, after)}
     yield from ((name, "-", item) for item in was - is_now)
     yield from ((name, "+", item) for item in is_now - was)
 
 
-def _is_vocabulary(schema: Any) -> bool:
+def _is_finite_domain(schema: Any) -> bool:
     return bool({"enum", "const"} & schema.keys()) or schema.get("type") == "boolean"
 
 
-def _text(value: Any) -> str:
+def _string(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 

@@ -33,7 +33,7 @@ class _Absent:
 
 ABSENT: Final = _Absent()
 Value = Any
-_ANY_TEXT: Final[Mapping[str, JSON]] = {"type": "string", "minLength": 1}
+_ANY_STRING: Final[Mapping[str, JSON]] = {"type": "string", "minLength": 1}
 _MAY_BE_EMPTY: Final[Mapping[str, JSON]] = {"type": "string"}
 
 
@@ -116,7 +116,7 @@ def claim_steps(old: Contract, new: Contract) -> tuple[ClaimStep, ...]:
 
 
 def identity_step(old: Contract, new: Contract, name: str) -> ClaimStep:
-    """`sub` or `client_id`, which every token holds: any text, unless a contract narrows it.
+    """`sub` or `client_id`, which every token holds: any string, unless a contract narrows it.
 
     Where a token may name no client, policies see an empty one, whatever the contract says of those that are named.
     """
@@ -127,7 +127,7 @@ def _identity(contract: Contract, name: str) -> ClaimSpec:
     declared = in_access_token(contract.claims.get(name))
     # One that is bound to a scope is held against its schema with that scope only.
     narrowed = declared is not None and not contract.released_by[name]
-    schema = declared.schema if declared is not None and narrowed else _ANY_TEXT
+    schema = declared.schema if declared is not None and narrowed else _ANY_STRING
     if name == "client_id" and not always_names_client(contract):
         schema = _MAY_BE_EMPTY
     return ClaimSpec(name, schema, True, "internal", ("access_token",), "", "")
@@ -250,7 +250,7 @@ def property_of(schema: Mapping[str, Any], name: str) -> ClaimSpec | None:
 
 
 def related_scopes(old: Contract, new: Contract, before: frozenset[str], after: frozenset[str]) -> bool:
-    """Scopes as a list vocabulary: removed ones go, kept ones stay or are replaced by new ones, new ones may come."""
+    """Scopes as a finite domain: removed ones go, kept ones stay or are replaced by new ones, new ones may come."""
     if not before <= set(old.scopes) or not after <= set(new.scopes):
         return False
     fresh = {scope for scope in after if scope not in old.scopes}

@@ -10,8 +10,8 @@ from entitlements.contract import Contract
 from entitlements.engine.policy_module import RuleLines
 from entitlements.proof.checkable import checkable
 from entitlements.proof.migration import claim_steps
-from entitlements.proof.symbolic.terms.term import FALSE, Term, negation
-from entitlements.proof.world import World, unclosed
+from entitlements.proof.single_policy import SinglePolicy, unclosed
+from entitlements.proof.symbolic.terms.term import FALSE, Term, neg
 
 FIRES, NEVER, UNKNOWN = "fires", "never", "unknown"
 DECIDES, NOTHING = "decides", "nothing"
@@ -46,34 +46,34 @@ class Reach:
 def reachable(contract: Contract, policies: Path, *, opa: Path, seconds: float = 30.0) -> Reach:
     """Ask both. Raises StartupFault, EngineUnavailable, Unsupported and PlanUnknown as `World` does."""
     reading = checkable(opa, policies, contract.decision_path)
-    with World(contract, policies, contract.decision_path, opa=opa, seconds=seconds) as world:
-        rules = tuple(_rules(world, list(reading.rules)))
-        claims = tuple(_claim(world, step.name_after) for step in claim_steps(contract, contract))
+    with SinglePolicy(contract, policies, contract.decision_path, opa=opa, seconds=seconds) as single:
+        rules = tuple(_rules(single, list(reading.rules)))
+        claims = tuple(_claim(single, step.name_after) for step in claim_steps(contract, contract))
         return Reach(rules, claims)
 
 
-def _rules(world: World, rules: list[RuleLines]) -> Iterator[RuleReach]:
-    walked = world.session.question.walked[1]
-    fired: dict[tuple[str, int], Term] = {(place.file, place.row): term for place, term in walked.fired.items()}
+def _rules(single: SinglePolicy, rules: list[RuleLines]) -> Iterator[RuleReach]:
+    executed = single.session.question.executed[1]
+    fired: dict[tuple[str, int], Term] = {(place.file, place.row): term for place, term in executed.fired.items()}
     for rule in rules:
         condition = fired.get((rule.file, rule.first), FALSE)
-        yield RuleReach(rule, *_asked(world, condition, (FIRES, NEVER)))
+        yield RuleReach(rule, *_asked(single, condition, (FIRES, NEVER)))
 
 
-def _asked(world: World, condition: Term, words: tuple[str, str]) -> tuple[str, str]:
-    found = world.candidate([condition])
-    if found.point is not None:
+def _asked(single: SinglePolicy, condition: Term, words: tuple[str, str]) -> tuple[str, str]:
+    found = single.candidate([condition])
+    if found.scenario is not None:
         return words[0], ""
     if found.reason:
         return UNKNOWN, found.reason
-    return (UNKNOWN, world.unclosed) if world.unclosed else (words[1], "")
+    return (UNKNOWN, single.unclosed) if single.unclosed else (words[1], "")
 
 
-def _claim(world: World, name: str) -> ClaimReach:
-    session = world.apart(frozenset({name}))
+def _claim(single: SinglePolicy, name: str) -> ClaimReach:
+    session = single.apart(frozenset({name}))
     question = session.question
-    found = session.candidate([question.allowed(1), negation(question.allowed(0))])
-    if found.point is not None:
+    found = session.candidate([question.allowed(1), neg(question.allowed(0))])
+    if found.scenario is not None:
         return ClaimReach(name, DECIDES)
     why = found.reason or unclosed(question)
     return ClaimReach(name, UNKNOWN, why) if why else ClaimReach(name, NOTHING)

@@ -51,7 +51,7 @@ class Mend:
     concerns: Callable[[ProofSide, ProofSide], bool]
 
 
-def _either(concerns: Callable[[ProofSide], bool]) -> Callable[[ProofSide, ProofSide], bool]:
+def _disj(concerns: Callable[[ProofSide], bool]) -> Callable[[ProofSide, ProofSide], bool]:
     """That one of both sides is concerned; a side whose policies are not at hand is."""
     return lambda old, new: any(side.files is None or concerns(side) for side in (old, new))
 
@@ -141,7 +141,7 @@ HISTORY: tuple[Mend, ...] = (
     Mend(
         2,
         "a fraction that is looked up as a key of a base document was taken for undefined; OPA finds its string",
-        _either(_has_base_documents),
+        _disj(_has_base_documents),
     ),
     Mend(
         3,
@@ -151,30 +151,30 @@ HISTORY: tuple[Mend, ...] = (
     Mend(
         4,
         "an allow that lost an obligation was not counted as new access",
-        _either(_may_oblige),
+        _disj(_may_oblige),
     ),
     Mend(
         5,
         "a built-in that tells spellings of one number apart (`json.marshal` of `1.0` and of `1e0`) was taken to give "
         "the same for both",
-        _either(_tells_spellings),
+        _disj(_tells_spellings),
     ),
     Mend(
         6,
         "a rule that OPA's index leaves out where a number is the key of a base document "
         "(`reasons contains r if data.m[n]`) was taken to be evaluated",
-        _either(_converts_keys_of_documents),
+        _disj(_converts_keys_of_documents),
     ),
     Mend(
         7,
         "a decision that holds a reason or an obligation for each item of a list was taken to be well-formed; it "
         "may hold more than the service accepts",
-        _either(_lists_items),
+        _disj(_lists_items),
     ),
     Mend(
         8,
         "the issuer was not in the input: a policy that looks at `input.subject` as a whole saw other members",
-        _either(_reads_subject_whole),
+        _disj(_reads_subject_whole),
     ),
     Mend(
         9,

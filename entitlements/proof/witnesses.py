@@ -15,14 +15,14 @@ from entitlements.proof.decisions import Decisions, request_permitted
 from entitlements.proof.kinds import Difference, differences
 from entitlements.proof.kinds import meaning as kind_meaning
 from entitlements.proof.migration import ABSENT, claim_steps, identity_step, related, related_claim
-from entitlements.proof.point import Point
+from entitlements.proof.scenario import Scenario
 
 _MOST_KINDS = 24
 _MOST_ROUNDS = 60
 
 
 class Witnesses:
-    """Makes witnesses of flips in one direction; duty: of points where both allow and an obligation is lost."""
+    """Makes witnesses of flips in one direction; obligation: of points where both allow and an obligation is lost."""
 
     def __init__(
         self,
@@ -33,75 +33,77 @@ class Witnesses:
         readings: tuple[PolicyReading, PolicyReading],
         *,
         widening: bool,
-        duty: bool = False,
+        obligation: bool = False,
     ) -> None:
         self._old, self._new = old, new
         self._decisions = decisions
         self._engines = engines
         self._readings = readings
         self._widening = widening
-        self._duty = duty
-        self.all_told = True
+        self._obligation = obligation
+        self.all_shown = True
 
-    def of(self, flips: Sequence[Point]) -> tuple[Witness, ...]:
+    def of(self, changed_decisions: Sequence[Scenario]) -> tuple[Witness, ...]:
         """One witness for each kind of flip (what it needs, action, type of resource), smallest changes first.
 
         `all_told` says afterwards whether every flip is of a kind that is shown.
         """
         known: list[tuple[tuple[str, str], frozenset[Difference]]] = []
         found: dict[str, Witness] = {}
-        for point in sorted(flips, key=lambda p: (len(p.changed), len(p.before.claims), len(p.resource.properties))):
-            place, needs = (point.action, point.resource.type), differences(self._old, self._new, point)
+        for scenario in sorted(
+            changed_decisions, key=lambda p: (len(p.changed), len(p.before.claims), len(p.resource.properties))
+        ):
+            place, needs = (scenario.action, scenario.resource.type), differences(self._old, self._new, scenario)
             if any(place == other and (less <= needs if less else not needs) for other, less in known):
                 continue
             if len(found) == _MOST_KINDS:
-                self.all_told = False
+                self.all_shown = False
                 break
-            shrunk = self._shrunk(point)
+            shrunk = self._shrunk(scenario)
             known += [(place, needs), (place, differences(self._old, self._new, shrunk))]
             witness = self._witness(shrunk)
             found.setdefault(witness.fingerprint, witness)
         return tuple(found.values())
 
-    def plain(self, point: Point) -> Witness:
+    def plain(self, scenario: Scenario) -> Witness:
         """The witness of one flip as it is."""
-        return self._witness(point)
+        return self._witness(scenario)
 
-    def _shrunk(self, point: Point) -> Point:
+    def _shrunk(self, scenario: Scenario) -> Scenario:
         """The same flip with fewer changed claims, then with fewer claims, scopes and properties at all."""
         for _ in range(_MOST_ROUNDS):
-            candidates = [one for one in self._smaller(point) if self.permitted(one)]
-            still = self._decisions.turns(candidates, widening=self._widening, duty=self._duty)
+            candidates = [one for one in self._smaller(scenario) if self.permitted(one)]
+            still = self._decisions.turns(candidates, widening=self._widening, obligation=self._obligation)
             if not still:
                 break
-            point = still[0]
-        return point
+            scenario = still[0]
+        return scenario
 
-    def _smaller(self, point: Point) -> Iterator[Point]:
+    def _smaller(self, scenario: Scenario) -> Iterator[Scenario]:
         for step in claim_steps(self._old, self._new):
-            one = point.before.claims.get(step.name_before, ABSENT)
-            other = point.after.claims.get(step.name_after, ABSENT)
+            one = scenario.before.claims.get(step.name_before, ABSENT)
+            other = scenario.after.claims.get(step.name_after, ABSENT)
             if not same_json(one, other):
-                yield _with(point, step.name_before, one, step.name_after, one)
-                yield _with(point, step.name_before, other, step.name_after, other)
-        yield from _same_identity(point)
-        if point.before.scopes != point.after.scopes:
-            yield _scoped(point, point.before.scopes, point.before.scopes)
-            yield _scoped(point, point.after.scopes, point.after.scopes)
+                yield _with(scenario, step.name_before, one, step.name_after, one)
+                yield _with(scenario, step.name_before, other, step.name_after, other)
+        yield from _same_identity(scenario)
+        if scenario.before.scopes != scenario.after.scopes:
+            yield _scoped(scenario, scenario.before.scopes, scenario.before.scopes)
+            yield _scoped(scenario, scenario.after.scopes, scenario.after.scopes)
         for step in claim_steps(self._old, self._new):
-            if step.name_before in point.before.claims or step.name_after in point.after.claims:
-                yield _with(point, step.name_before, ABSENT, step.name_after, ABSENT)
-        for scope in sorted(point.before.scopes & point.after.scopes):
-            yield _scoped(point, point.before.scopes - {scope}, point.after.scopes - {scope})
-        for name in point.resource.properties:
-            kept = {key: value for key, value in point.resource.properties.items() if key != name}
-            yield replace(point, resource=replace(point.resource, properties=kept))
-        for name in point.context:
-            yield replace(point, context={key: value for key, value in point.context.items() if key != name})
+            if step.name_before in scenario.before.claims or step.name_after in scenario.after.claims:
+                yield _with(scenario, step.name_before, ABSENT, step.name_after, ABSENT)
+        for scope in sorted(scenario.before.scopes & scenario.after.scopes):
+            yield _scoped(scenario, scenario.before.scopes - {scope}, scenario.after.scopes - {scope})
+        for name in scenario.resource.properties:
+            kept = {key: value for key, value in scenario.resource.properties.items() if key != name}
+            yield replace(scenario, resource=replace(scenario.resource, properties=kept))
+        for name in scenario.context:
+            yield replace(scenario, context={key: value for key, value in scenario.context.items() if key != name})
 
-    def permitted(self, point: Point) -> bool:
+    def permitted(self, scenario: Scenario) -> bool:
         """Whether both tokens are permitted and related, and the side that allows permits the request."""
-        one, other = point.before, point.after
+        one, other = scenario.before, scenario.after
         identities = (("sub", one.subject, other.subject), ("client_id", one.client, other.client))
         return (
             all(
@@ -109,80 +111,84 @@ class Witnesses:
                 for name, *pair in identities
             )
             and related(self._old, self._new, (one.scopes, one.claims), (other.scopes, other.claims))
-            and request_permitted(self._new if self._widening else self._old, point)
+            and request_permitted(self._new if self._widening else self._old, scenario)
         )
 
-    def _witness(self, point: Point) -> Witness:
-        verdicts = self._decisions.verdicts(point)
-        ran = [("demands it on one side alone", self._ran_alone(point))] if self._duty else [*self._ran_turned(point)]
+    def _witness(self, scenario: Scenario) -> Witness:
+        verdicts = self._decisions.verdicts(scenario)
+        ran = (
+            [("demands it on one side alone", self._ran_alone(scenario))]
+            if self._obligation
+            else [*self._ran_turned(scenario)]
+        )
         turned = [f"{word} {rule.file} {rule.name}" for word, rules in ran for rule in rules]
-        told, first = self._attributed(point)
+        told, first = self._attributed(scenario)
         return Witness(
-            point,
+            scenario,
             not self._widening,
-            point.changed,
+            scenario.changed,
             told,
             verdicts[0].reasons if verdicts[0] else ("evaluation_failed",),
             verdicts[1].reasons if verdicts[1] else ("evaluation_failed",),
-            self._fingerprint(point, turned),
-            grants=frozenset((rule.file, rule.first) for rule in ([] if self._duty else ran[0][1])),
-            kind=OBLIGATION if self._duty else ACCESS,
+            self._fingerprint(scenario, turned),
+            grants=frozenset((rule.file, rule.first) for rule in ([] if self._obligation else ran[0][1])),
+            kind=OBLIGATION if self._obligation else ACCESS,
             obligations_before=verdicts[0].obligations if verdicts[0] else (),
             obligations_after=verdicts[1].obligations if verdicts[1] else (),
             first=first,
         )
 
-    def _fingerprint(self, point: Point, turned: Sequence[str]) -> str:
+    def _fingerprint(self, scenario: Scenario, turned: Sequence[str]) -> str:
         meaning: dict[str, Any] = {
             "direction": "widening" if self._widening else "narrowing",
             "contract": self._new.name,
             "from": self._old.version,
             "to": self._new.version,
-            "action": point.action,
-            "resource": point.resource.type,
+            "action": scenario.action,
+            "resource": scenario.resource.type,
             "turned": sorted(turned),
-            **kind_meaning(self._old, self._new, differences(self._old, self._new, point)),
+            **kind_meaning(self._old, self._new, differences(self._old, self._new, scenario)),
         }
         if self._old.version == self._new.version:
             # It is the policies that change: another change of theirs is another one to approve.
             meaning["policies"] = [engine.revision for engine in self._engines]
-        if self._duty:
-            lost = self._decisions.lost(point, widening=self._widening)
-            meaning |= {"kind": OBLIGATION, "obligations": sorted({str(duty["id"]) for duty in lost})}
+        if self._obligation:
+            lost = self._decisions.lost(scenario, widening=self._widening)
+            meaning |= {"kind": OBLIGATION, "obligations": sorted({str(obligation["id"]) for obligation in lost})}
         return fingerprint(meaning)
 
-    def _attributed(self, point: Point) -> tuple[str, tuple[FirstRule, ...]]:
+    def _attributed(self, scenario: Scenario) -> tuple[str, tuple[FirstRule, ...]]:
         """The rules that came to an end on one side alone and whose value differs, in words, and those that do first.
 
         Where access is lost, a rule that ended only after denies now, and one that ended only before no longer grants.
         """
-        has = 0 if self._duty is self._widening else 1
+        has = 0 if self._obligation is self._widening else 1
         sides = [
-            Evaluated(self._engines[one], self._readings[one], self._decisions.input(point, one)) for one in (0, 1)
+            Evaluated(self._engines[one], self._readings[one], self._decisions.input(scenario, one)) for one in (0, 1)
         ]
         found = attribute(sides[has], sides[1 - has])
         turns = ("grants", "no longer denies") if self._widening else ("no longer grants", "now denies")
-        words = ("demands it on one side alone", "") if self._duty else turns
-        parts = [(words[0], found.here), *([] if self._duty else [(words[1], found.there)])]
+        words = ("demands it on one side alone", "") if self._obligation else turns
+        parts = [(words[0], found.here), *([] if self._obligation else [(words[1], found.there)])]
         named = {rule for _, rules in parts for rule in rules}
         if not named <= {*found.first}:
             parts.insert(0, ("differs first", found.first))
         told = "; ".join(f"{word}: {', '.join(map(_place, rules))}" for word, rules in parts if rules)
         return told, standing(found, sides[1])
 
-    def _ran_alone(self, point: Point) -> list[RuleLines]:
+    def _ran_alone(self, scenario: Scenario) -> list[RuleLines]:
         """The rules that ran only on the side whose obligation the other has not. Only of what makes a kind of witness:
         approvals name it.
         """
         side = 0 if self._widening else 1
         engine, reading = self._engines[side], self._readings[side]
-        held, holds = (engine.coverage(self._decisions.input(point, one)).lines for one in (side, 1 - side))
+        held, holds = (engine.coverage(self._decisions.input(scenario, one)).lines for one in (side, 1 - side))
         demands = [rule for rule in reading.rules if _ran(rule, held - holds)]
         return demands or [rule for rule in reading.rules if _ran(rule, held)][:3]
 
-    def _ran_turned(self, point: Point) -> Iterator[tuple[str, list[RuleLines]]]:
+    def _ran_turned(self, scenario: Scenario) -> Iterator[tuple[str, list[RuleLines]]]:
         """The rules that ran only where access is allowed, and those only where it is denied: as `_ran_alone`."""
-        inputs = [self._decisions.input(point, side) for side in (0, 1)]
+        inputs = [self._decisions.input(scenario, side) for side in (0, 1)]
         allows = 1 if self._widening else 0
         engine, reading = self._engines[allows], self._readings[allows]
         denied, allowed = engine.coverage(inputs[1 - allows]).lines, engine.coverage(inputs[allows]).lines
@@ -204,11 +210,11 @@ def _ran(rule: RuleLines, lines: frozenset[tuple[str, int]]) -> bool:
     return (rule.file, rule.first) in lines
 
 
-def _with(point: Point, name_before: str, before: Any, name_after: str, after: Any) -> Point:
+def _with(scenario: Scenario, name_before: str, before: Any, name_after: str, after: Any) -> Scenario:
     return replace(
-        point,
-        before=replace(point.before, claims=_set(point.before.claims, name_before, before)),
-        after=replace(point.after, claims=_set(point.after.claims, name_after, after)),
+        scenario,
+        before=replace(scenario.before, claims=_set(scenario.before.claims, name_before, before)),
+        after=replace(scenario.after, claims=_set(scenario.after.claims, name_after, after)),
     )
 
 
@@ -217,12 +223,14 @@ def _set(claims: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
     return rest if value is ABSENT else {**rest, name: value}
 
 
-def _same_identity(point: Point) -> Iterator[Point]:
-    one, other = point.before, point.after
+def _same_identity(scenario: Scenario) -> Iterator[Scenario]:
+    one, other = scenario.before, scenario.after
     if (one.subject, one.client) != (other.subject, other.client):
-        yield replace(point, after=replace(other, subject=one.subject, client=one.client))
-        yield replace(point, before=replace(one, subject=other.subject, client=other.client))
+        yield replace(scenario, after=replace(other, subject=one.subject, client=one.client))
+        yield replace(scenario, before=replace(one, subject=other.subject, client=other.client))
 
 
-def _scoped(point: Point, before: frozenset[str], after: frozenset[str]) -> Point:
-    return replace(point, before=replace(point.before, scopes=before), after=replace(point.after, scopes=after))
+def _scoped(scenario: Scenario, before: frozenset[str], after: frozenset[str]) -> Scenario:
+    return replace(
+        scenario, before=replace(scenario.before, scopes=before), after=replace(scenario.after, scopes=after)
+    )

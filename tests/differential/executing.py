@@ -117,7 +117,7 @@ def _document(leaf: Leaf) -> Any:
         return leaf.term.args[0]
     if isinstance(leaf, Object):
         return {_key(key): document_of(member)[1] for guard, key, member in leaf.members if decided(guard)}
-    if isinstance(leaf, Array) and not (leaf.ordered and leaf.counted):
+    if isinstance(leaf, Array) and not (leaf.ordered and leaf.known_multiplicity):
         raise NotConstant("order")
     items = [
         item for guard, element in leaf.elements if decided(guard) for there, item in [document_of(element)] if there

@@ -28,8 +28,8 @@ from entitlements.errors import EngineUnavailable
 from entitlements.model import AccessRequest, Action, Principal, Resource, Verdict
 from entitlements.proof.answer import REFUTED, UNKNOWN
 from entitlements.proof.migration import ABSENT, claim_steps, related, related_claim, related_scopes, released
-from entitlements.proof.point import Point
-from entitlements.proof.symbolic.encode import Policy, Question, ask_question
+from entitlements.proof.scenario import Scenario
+from entitlements.proof.symbolic.encode import Policy, Question, encode
 from entitlements.proof.symbolic.prover import Prover
 from entitlements.proof.symbolic.self_check import ModelMismatch
 from entitlements.proof.symbolic.smt.assignment import Assignment
@@ -375,7 +375,7 @@ class Table:
                     chosen = verdicts[place * len(PROPERTIES) : (place + 1) * len(PROPERTIES)]
                     self.known[number, key] = sum(one.allow << bit for bit, one in enumerate(chosen))
                     if any(one.allow and one.obligations for one in chosen):
-                        self.duties[number, key] = tuple(map(self._seen.mask, chosen))
+                        self.obligations[number, key] = tuple(map(self._seen.mask, chosen))
         finally:
             server.close()
 
@@ -394,10 +394,10 @@ class Table:
         return [read_result(one or {}, "result", "") for one in singles]
 
     def obliges(self, number: int, key: Key) -> bool:
-        return (number, key) in self.duties
+        return (number, key) in self.obligations
 
     def masks(self, number: int, key: Key) -> tuple[int, ...]:
-        return self.duties.get((number, key), (0,) * len(PROPERTIES))
+        return self.obligations.get((number, key), (0,) * len(PROPERTIES))
 
     def allows(self, number: int, scopes: frozenset[str], claims: Mapping[str, Any]) -> int:
         return self.known[number, key_of(scopes, claims)]
@@ -530,7 +530,7 @@ class TableProver(Prover):
         """Without the trial: what is asked of OPA here is asked of the table."""
         if (request_of, full) not in self._questions:
             # With one element to begin with, it is the count of needed elements that decides how many are looked at.
-            asked = ask_question(
+            asked = encode(
                 *(self._contracts, self._policies, self._calls),
                 request_of=request_of,
                 looked_at=self._looked_at,
@@ -539,7 +539,7 @@ class TableProver(Prover):
             self._questions[request_of, full] = asked
         return self._questions[request_of, full]
 
-    def confirmed(self, point: Point, *, widening: bool, duty: bool = False) -> bool:
+    def confirmed(self, point: Scenario, *, widening: bool, duty: bool = False) -> bool:
         bit = PROPERTIES.index(dict(point.resource.properties))
         allowed = []
         for side, token in enumerate((point.before, point.after)):
@@ -554,17 +554,17 @@ class TableProver(Prover):
     def mismatch(self, question: Question, assignment: Assignment) -> ModelMismatch:
         raise Differs
 
-    def related(self, point: Point, *, widening: bool) -> bool:
+    def related(self, point: Scenario, *, widening: bool) -> bool:
         before, after = point.before, point.after
         return related(*self._contracts, (before.scopes, before.claims), (after.scopes, after.claims))
 
-    def witness(self, point: Point, *, widening: bool, duty: bool = False) -> Any:
+    def witness(self, point: Scenario, *, widening: bool, duty: bool = False) -> Any:
         raise Confirmed
 
-    def input_of(self, point: Point) -> Mapping[str, Any]:
+    def input_of(self, point: Scenario) -> Mapping[str, Any]:
         return {}
 
-    def fails(self, point: Point, side: int) -> bool:
+    def fails(self, point: Scenario, side: int) -> bool:
         return False
 
 

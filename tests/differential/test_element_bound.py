@@ -21,10 +21,10 @@ from entitlements.contract import Contract, parse_contract
 from entitlements.engine import BatchEngine
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
-from entitlements.proof.symbolic.encode import Policy, Question, ask_question, encode_within
+from entitlements.proof.symbolic.encode import Policy, Question, encode, encode_within
 from entitlements.proof.symbolic.session import Session
 from entitlements.proof.symbolic.smt.solver import SAT, UNSAT, Solver
-from entitlements.proof.symbolic.terms.term import negation
+from entitlements.proof.symbolic.terms.term import neg
 from tests.shop import SHOP
 
 VALUES, LONGEST = (1, 2, 3), 3
@@ -139,7 +139,7 @@ class World:
     def question(self, old: str, new: str) -> Question:
         """With one element of each list to begin with, and as many as are counted in the end."""
         policies = (self.policy(old), self.policy(new))
-        return ask_question((self.contract, self.contract), policies, self.calls, request_of=1, looked_at=1)
+        return encode((self.contract, self.contract), policies, self.calls, request_of=1, looked_at=1)
 
     def within(self, old: str, new: str, bounds: Mapping[str, int]) -> Question:
         """With so many elements, whether or not they suffice."""
@@ -168,7 +168,7 @@ def rows(opa: Path, tmp_path: Path) -> World:
 def gained(question: Question) -> str:
     """The solver's answer: whether some token is denied before and allowed after."""
     with Solver(seconds=20) as solver:
-        goals = [question.allowed(1), negation(question.allowed(0))]
+        goals = [question.allowed(1), neg(question.allowed(0))]
         return Session(question, solver).solve(goals)[1].answer
 
 

@@ -16,10 +16,10 @@ from entitlements.contract import Contract, parse_contract
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
 from entitlements.errors import EngineUnavailable, NotFollowed
-from entitlements.proof.symbolic.encode import Policy, ask_question
+from entitlements.proof.symbolic.encode import Policy, encode
 from entitlements.proof.symbolic.session import Session
 from entitlements.proof.symbolic.smt.solver import UNSAT, Solver
-from entitlements.proof.symbolic.terms.term import negation
+from entitlements.proof.symbolic.terms.term import neg
 from tests.shop import SHOP
 
 MOST = 8
@@ -93,10 +93,10 @@ def planned(opa: Path, text: str) -> Policy:
 
 def proved(one: Contract, policies: tuple[Policy, Policy], calls: BuiltinCalls, solver: Solver, first: int) -> bool:
     """Whether nobody gains access, for lists of any length that the contract permits."""
-    question = ask_question((one, one), policies, calls, request_of=1, looked_at=first)
-    errors = any(walked.errors for walked in question.walked)
+    question = encode((one, one), policies, calls, request_of=1, looked_at=first)
+    errors = any(walked.errors for walked in question.executed)
     allowed = question.possibly_allowed(1) if errors else question.allowed(1)
-    answer = Session(question, solver).solve([allowed, negation(question.allowed(0))])[1].answer
+    answer = Session(question, solver).solve([allowed, neg(question.allowed(0))])[1].answer
     return answer == UNSAT and not question.short_lists
 
 
@@ -111,9 +111,9 @@ def test_what_is_proved_of_some_elements_holds_of_all(opa: Path) -> None:
                 before, after = (planned(opa, text) for text in texts)
                 if proved(one, (before, after), calls, solver, 1):
                     tried += 1
-                    question = ask_question((one, one), (before, after), calls, request_of=1, looked_at=MOST)
-                    goals = [question.allowed(1), negation(question.allowed(0))]
-                    if Session(question, solver).candidate(goals).point is not None:
+                    question = encode((one, one), (before, after), calls, request_of=1, looked_at=MOST)
+                    goals = [question.allowed(1), neg(question.allowed(0))]
+                    if Session(question, solver).candidate(goals).scenario is not None:
                         found.append(texts)
             except (NotFollowed, EngineUnavailable):
                 # Not every policy that is drawn compiles.

@@ -16,10 +16,10 @@ import pytest
 from entitlements.engine.builtin_calls import SetDocument
 from entitlements.proof.migration import ABSENT
 from entitlements.proof.symbolic.builtins.apply import RULES, Builtins
-from entitlements.proof.symbolic.encode import decide_text
+from entitlements.proof.symbolic.encode import decide_string
 from entitlements.proof.symbolic.inputs.inputs import Inputs
 from entitlements.proof.symbolic.smt.assignment import Assignment, Chance, NotKnown
-from entitlements.proof.symbolic.terms.term import TRUE, either, subterms
+from entitlements.proof.symbolic.terms.term import TRUE, disj, subterms
 from entitlements.proof.symbolic.values.algebra import Algebra, OrderNeeded
 from entitlements.proof.symbolic.values.concrete import in_order
 from entitlements.proof.symbolic.values.precision import Limits
@@ -162,8 +162,8 @@ def differences(calls: ServedCalls, call: tuple[str, ...], rules: Mapping[str, A
             value, failures = table(name, arguments, TRUE)
             break
         except OrderNeeded as needed:
-            full.add(needed.origin)
-    fails = either(*failures.values())
+            full.add(needed.source_list)
+    fails = disj(*failures.values())
     found, known = [], 0
     for assignment, rows in assignments(table, [*arguments, value], inputs):
         (wanted,) = calls(name, [rows])
@@ -186,9 +186,11 @@ def assignments(table: Builtins, values: list[Value], inputs: Inputs) -> Iterato
     sizes = {term.args[0]: term.args[2] for term in subterms(guards) if term.op == "choice"}
     chance = Chance(7, TEXTS, [2, 3, 2**31, 2**53 + 1])
     # How often a member occurs is lost where lists are put together: then each occurs once.
-    lost = any(isinstance(leaf, Array) and not leaf.counted and leaf.repeats is None for _, leaf in values[-1].cases)
+    lost = any(
+        isinstance(leaf, Array) and not leaf.known_multiplicity and leaf.repeats is None for _, leaf in values[-1].cases
+    )
     for _ in range(ROUNDS):
-        assignment = chance.assignment(sizes, lambda *asked: decide_text(table, *asked))
+        assignment = chance.assignment(sizes, lambda *asked: decide_string(table, *asked))
         yield assignment, [document(assignment, value, repeats=not lost) for value in values[:-1]]
 
 

@@ -62,11 +62,11 @@ def test_the_prose_repeats_limits_as_they_are() -> None:
     words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
     proof = (ROOT / "docs/proof.md").read_text(encoding="utf-8")
     for sentence, name in (
-        ("the first {} are exact", "_PIECES"),
+        ("the first {} are exact", "_SEGMENTS"),
         ("Up to {} further ones", "_BEYOND"),
         ("more than {} elements are needed", "MOST_LOOKED_AT"),
     ):
         assert sentence.format(words[values[name]]) in PAGE
-    assert f"The first {words[values['_PIECES']]} segments of a string" in proof
+    assert f"The first {words[values['_SEGMENTS']]} segments of a string" in proof
     assert f"more than {words[values['_MOST_SLOTS']]} elements read by position" in proof
-    assert f"{values['_TRIALS']} random inputs" in proof
+    assert f"{values['_INPUTS']} random inputs" in proof

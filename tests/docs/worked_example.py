@@ -16,11 +16,11 @@ from pathlib import Path
 from entitlements.contract import Contract, parse_contract
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
-from entitlements.proof.symbolic.encode import Policy, Question, ask_question
+from entitlements.proof.symbolic.encode import Policy, Question, encode
 from entitlements.proof.symbolic.execution.plan import Block, Local
 from entitlements.proof.symbolic.session import Session
 from entitlements.proof.symbolic.smt.solver import Solver
-from entitlements.proof.symbolic.terms.term import negation
+from entitlements.proof.symbolic.terms.term import neg
 from tests.shop import SHOP
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,22 +57,22 @@ class Example:
     @cached_property
     def question(self) -> Question:
         contracts = contract("1.0.0", required=True), contract("1.1.0", required=False)
-        return ask_question(contracts, (self.policy, self.policy), BuiltinCalls(self.opa), request_of=1)
+        return encode(contracts, (self.policy, self.policy), BuiltinCalls(self.opa), request_of=1)
 
     def plan(self) -> str:
         (function,) = self.policy.plan.functions.values()
         return "\n".join(lines(function.blocks[0]))
 
     def conditions(self) -> str:
-        before, after = (walked.allow for walked in self.question.walked)
-        return f"before:  {before}\nafter:   {after}\nrelated: {self.question.sides.related}"
+        before, after = (walked.allow for walked in self.question.executed)
+        return f"before:  {before}\nafter:   {after}\nrelated: {self.question.pair.related}"
 
     def asked(self) -> tuple[str, str]:
         """The query as SMT-LIB, and the witness."""
-        goals = [self.question.allowed(1), negation(self.question.allowed(0))]
+        goals = [self.question.allowed(1), neg(self.question.allowed(0))]
         with Solver(seconds=20) as solver:
             session = Session(self.question, solver)
-            point = session.candidate(goals).point
+            point = session.candidate(goals).scenario
             assert point is not None
             tokens = f"before: {json.dumps(point.before.claims)}\nafter:  {json.dumps(point.after.claims)}"
             return session.queries[0].strip(), tokens

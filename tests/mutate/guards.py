@@ -24,7 +24,7 @@ GUARDS = (
     Mutation(
         "long-lists-of-reasons-are-no-doubt",
         "proof/symbolic/execution/verdict.py",
-        "both(guard, less(number(most), size)))",
+        "conj(guard, less(number(most), size)))",
         "FALSE)",
         ("tests/unit/proof/symbolic/execution/test_verdict.py",),
         "a decision that the service refuses to read counts as an allow of before",
@@ -32,7 +32,7 @@ GUARDS = (
     Mutation(
         "conflict-needs-one-element",
         "proof/symbolic/encode.py",
-        "more = added(more, more) if walked.errors else more",
+        "more = added(more, more) if executed.errors else more",
         "more = added(more, 0)",
         ("tests/unit/proof/symbolic/test_element_count.py",),
         "a conflict of two values of a rule that needs four elements of a list is not seen: a false proof",
@@ -67,13 +67,13 @@ GUARDS = (
         "self._outer += len(chain)",
         "self._outer += 0",
         ("tests/unit/proof/symbolic/values/test_precision.py",),
-        "of a list that is read within a negation in a loop one element is looked at: a false proof",
+        "of a list that is read within a neg in a loop one element is looked at: a false proof",
     ),
     Mutation(
         "what-fails-is-always-reached",
         "proof/symbolic/prover.py",
-        "goals = [question.possibly_allowed(self._allows), negation(question.allowed(self._denies))]",
-        "goals = [question.allowed(self._allows), negation(question.allowed(self._denies))]",
+        "goals = [question.possibly_allowed(self._allows), neg(question.allowed(self._denies))]",
+        "goals = [question.allowed(self._allows), neg(question.allowed(self._denies))]",
         (
             "tests/integration/proof/test_traps.py::test_trap_4_errors_of_built_ins_are_no_decision"
             "[a-type-that-fails-after]",

@@ -9,19 +9,20 @@ from dataclasses import dataclass, field
 
 from entitlements.proof.decisions import Decisions
 from entitlements.proof.enumeration.space import Layout, Space
-from entitlements.proof.point import Point
+from entitlements.proof.scenario import Scenario
 
 _BATCH = 20_000
 _PAIRWISE_COLUMN = 64
 
 
 @dataclass
-class Walked:
-    """What a walk came to: points that flip or lose an obligation, how many were looked at, and whether all were."""
+class Enumerated:
+    """What an enumeration found: scenarios whose decision changes or loses an obligation, how many were asked, and
+    whether that was all of them."""
 
-    flips: list[Point] = field(default_factory=list)
-    losses: list[Point] = field(default_factory=list)
-    points: int = 0
+    changed_decisions: list[Scenario] = field(default_factory=list)
+    lost_obligations: list[Scenario] = field(default_factory=list)
+    scenarios: int = 0
     exhaustive: bool = False
 
 
@@ -29,7 +30,7 @@ Progress = Callable[[int, int], None]
 _Row = tuple[Layout, tuple[int, ...]]
 
 
-def walk(
+def enumerate_scenarios(
     space: Space,
     decisions: Decisions,
     *,
@@ -37,25 +38,25 @@ def walk(
     budget: int,
     seed: int,
     progress: Progress = lambda _d, _t: None,
-) -> Walked:
+) -> Enumerated:
     """Look for flips in one direction.
 
     budget: how many points may be looked at; progress: told the points done and those that there are to do.
     """
     if space.size <= budget:
-        walked = Walked(exhaustive=True)
-        points = (space.point(layout, row) for layout in space.layouts for row in space.every(layout))
-        for batch in _batches(points):
-            walked.flips += decisions.flips(batch, widening=widening)
-            walked.losses += decisions.losses(batch, widening=widening)
-            walked.points += len(batch)
-            progress(walked.points, space.size)
-        return walked
-    return _Sampler(space, decisions, widening, budget, random.Random(seed), progress).walk()  # noqa: S311
+        enumerated = Enumerated(exhaustive=True)
+        scenarios = (space.scenario(layout, row) for layout in space.layouts for row in space.every(layout))
+        for batch in _batches(scenarios):
+            enumerated.changed_decisions += decisions.changed_decisions(batch, widening=widening)
+            enumerated.lost_obligations += decisions.lost_obligations(batch, widening=widening)
+            enumerated.scenarios += len(batch)
+            progress(enumerated.scenarios, space.size)
+        return enumerated
+    return _Sampler(space, decisions, widening, budget, random.Random(seed), progress).enumerate_scenarios()  # noqa: S311
 
 
-def _batches(points: Iterable[Point]) -> Iterator[list[Point]]:
-    source = iter(points)
+def _batches(scenarios: Iterable[Scenario]) -> Iterator[list[Scenario]]:
+    source = iter(scenarios)
     while batch := list(itertools.islice(source, _BATCH)):
         yield batch
 
@@ -72,24 +73,24 @@ class _Sampler:
         self._budget = budget
         self._chance = chance
         self._progress = progress
-        self._walked = Walked()
+        self._by_enumeration = Enumerated()
         self._seen: set[tuple[int, tuple[int, ...]]] = set()
         self._layouts = list(space.layouts)
 
-    def walk(self) -> Walked:
+    def enumerate_scenarios(self) -> Enumerated:
         allowed = self._look(self._covering(self._budget // 4))
         allowed += self._look(self._random(self._budget // 4))
         while self._left > 0:
             rows = self._neighbours(allowed) if allowed else self._random(min(self._left, _BATCH))
-            before = self._walked.points
+            before = self._by_enumeration.scenarios
             allowed += self._look(rows)
-            if self._walked.points == before:
+            if self._by_enumeration.scenarios == before:
                 break
-        return self._walked
+        return self._by_enumeration
 
     @property
     def _left(self) -> int:
-        return self._budget - self._walked.points
+        return self._budget - self._by_enumeration.scenarios
 
     def _look(self, rows: Sequence[_Row]) -> list[_Row]:
         """Decide rows that were not seen yet; gives those that are allowed on the side that has to allow."""
@@ -101,12 +102,12 @@ class _Sampler:
                 fresh.append((layout, row))
         if not fresh:
             return []
-        points = [self._space.point(layout, row) for layout, row in fresh]
-        self._walked.flips += self._decisions.flips(points, widening=self._widening)
-        self._walked.losses += self._decisions.losses(points, widening=self._widening)
-        self._walked.points += len(points)
-        self._progress(self._walked.points, self._budget)
-        allowed = self._decisions.allowed(points, 1 if self._widening else 0)
+        scenarios = [self._space.scenario(layout, row) for layout, row in fresh]
+        self._by_enumeration.changed_decisions += self._decisions.changed_decisions(scenarios, widening=self._widening)
+        self._by_enumeration.lost_obligations += self._decisions.lost_obligations(scenarios, widening=self._widening)
+        self._by_enumeration.scenarios += len(scenarios)
+        self._progress(self._by_enumeration.scenarios, self._budget)
+        allowed = self._decisions.allowed(scenarios, 1 if self._widening else 0)
         return [row for row, allow in zip(fresh, allowed, strict=True) if allow]
 
     def _covering(self, most: int) -> list[_Row]:

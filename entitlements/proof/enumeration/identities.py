@@ -28,7 +28,7 @@ def identity_pairs(
 
 def _tried(spec: ClaimSpec, plain: Sequence[str], pool: Pool, *, same: bool) -> list[JSON]:
     closed = "enum" in spec.schema or "const" in spec.schema
-    named = [] if closed else [*plain, "", *[text for text in pool.texts if text not in _WORDS][:_FEW]]
+    named = [] if closed else [*plain, "", *[text for text in pool.strings if text not in _WORDS][:_FEW]]
     found: list[JSON] = [text for text in dict.fromkeys(named) if conforms(spec.schema, text)]
     # Where the plain ones do not tell enough, those that the schema itself permits.
     more = values(spec.schema, pool, limit=_MANY) if len(found) < 2 or not same else ()

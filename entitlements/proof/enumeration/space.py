@@ -1,4 +1,4 @@
-"""The finite space of tokens before, tokens after and requests that a check walks, and points in it.
+"""The finite space of tokens before, tokens after and requests that a check executes, and points in it.
 
 A point is a choice of scopes on both sides, of one pair of values for each claim, and of a request. Whether a claim is
 there follows from the scopes, so the columns of a point are laid out for each pair of scope sets.
@@ -28,7 +28,7 @@ from entitlements.proof.migration import (
     related_scopes,
     released,
 )
-from entitlements.proof.point import Point, Token
+from entitlements.proof.scenario import Scenario, Token
 
 _ALL_SUBSETS = 5
 _MANY_OBJECTS = 2000
@@ -138,7 +138,7 @@ class Space:
         if self.reads_claim(step):
             return pairs
         if not pairs:
-            # One stands for all, and there is none: tokens with these scopes are not looked at.
+            # One represents all, and there is none: tokens with these scopes are not looked at.
             self.all_listed = False
         return pairs[:1]
 
@@ -192,8 +192,8 @@ class Space:
         return [contract.request for contract in (self.old, self.new) if contract.request]
 
     def _constants_at(self, *path: str) -> list[str]:
-        """Texts that could be meant where a policy reads this part."""
-        return [text for text in self._pool.texts if text] if self.reads(*path) else []
+        """Strings that could be meant where a policy reads this part."""
+        return [text for text in self._pool.strings if text] if self.reads(*path) else []
 
     def _resources(self) -> Column:
         kinds = {kind for request in self._typed for kind in request.resources}
@@ -238,7 +238,7 @@ class Space:
 
     def _open(self, names: Sequence[str]) -> list[dict[str, JSON]]:
         """Objects of an untyped part: what policies compare with, a fresh text, a number, a boolean, or absent."""
-        tried: list[Any] = [*self._pool.texts[:6], "fresh", *self._pool.numbers[:4], True, False, ABSENT]
+        tried: list[Any] = [*self._pool.strings[:6], "fresh", *self._pool.numbers[:4], True, False, ABSENT]
         return self._objects(names, [tried for _ in names])
 
     def _objects(self, names: Sequence[str], choices: Sequence[Sequence[Any]]) -> list[dict[str, JSON]]:
@@ -251,12 +251,12 @@ class Space:
             rows = _chosen(choices)
         return [{n: v for n, v in zip(names, row, strict=True) if v is not ABSENT} for row in rows]
 
-    def point(self, layout: Layout, row: Sequence[int]) -> Point:
+    def scenario(self, layout: Layout, row: Sequence[int]) -> Scenario:
         """The point at one row of indices."""
         chosen = [column[index] for column, index in zip(layout.columns, row, strict=True)]
         pairs = list(zip(layout.steps, chosen, strict=False))
         subject, client, action, resource, context = chosen[len(layout.steps) :]
-        return Point(
+        return Scenario(
             Token(
                 subject[0], layout.scopes[0], {s.name_before: p[0] for s, p in pairs if p[0] is not ABSENT}, client[0]
             ),

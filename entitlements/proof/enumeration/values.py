@@ -24,7 +24,7 @@ from entitlements.proof.enumeration.covering_rows import pairwise
 _MANY = 24
 _FEW = 6
 _SHORT_RANGE = 12
-_SAMPLES_A_TEXT = 3
+_SAMPLES_A_STRING = 3
 _SAMPLES = {
     "email": ["a@example.com", "b@example.org"],
     "uri": ["https://a.example.com/", "https://b.example.org/x"],
@@ -39,21 +39,21 @@ _SAMPLES = {
 
 @dataclass(frozen=True)
 class Pool:
-    """Scalars that may stand anywhere: constants of the policies, and samples of every text schema."""
+    """Scalars that may stand anywhere: constants of the policies, and samples of every string schema."""
 
-    texts: tuple[str, ...]
+    strings: tuple[str, ...]
     numbers: tuple[float, ...]
 
     @classmethod
     def of(cls, constants: Iterable[JSON], schemas: Sequence[Mapping[str, Any]]) -> Pool:
         """The pool of these constants and of everything that the schemas name or imply."""
-        texts = {value for value in constants if isinstance(value, str)}
+        strings = {value for value in constants if isinstance(value, str)}
         numbers = {value for value in constants if isinstance(value, (int, float)) and not isinstance(value, bool)}
         for schema in schemas:
             for inner in _inner(schema):
-                texts |= set(sample_texts(inner)) | {v for v in _vocabulary(inner) if isinstance(v, str)}
+                strings |= set(sample_strings(inner)) | {v for v in _finite_domain(inner) if isinstance(v, str)}
                 numbers |= set(_bounds(inner))
-        return cls(tuple(sorted(texts)), tuple(sorted(numbers)))
+        return cls(tuple(sorted(strings)), tuple(sorted(numbers)))
 
 
 def _inner(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -64,7 +64,7 @@ def _inner(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from _inner(inner)
 
 
-def _vocabulary(schema: Mapping[str, Any]) -> list[Any]:
+def _finite_domain(schema: Mapping[str, Any]) -> list[Any]:
     return [*schema["enum"]] if "enum" in schema else [schema["const"]] if "const" in schema else []
 
 
@@ -74,16 +74,16 @@ def _bounds(schema: Mapping[str, Any]) -> Iterator[float]:
             yield schema[keyword]
 
 
-def sample_texts(schema: Mapping[str, Any]) -> list[str]:
-    """Two texts of a text schema, equal for equal schemas; none for others."""
-    if schema.get("type") != "string" or _vocabulary(schema):
+def sample_strings(schema: Mapping[str, Any]) -> list[str]:
+    """Two strings of a string schema, equal for equal schemas; none for others."""
+    if schema.get("type") != "string" or _finite_domain(schema):
         return []
     candidates = [*_SAMPLES.get(schema.get("format", ""), [])]
     if "pattern" in schema:
         candidates += _of_pattern(schema["pattern"])
     short, long = schema.get("minLength", 1), schema.get("maxLength", 12)
     candidates += ["x" * max(short, 1), "y" * max(min(long, 12), 1), "x" * short, "z" * min(long, 300)]
-    return [text for text in dict.fromkeys(candidates) if conforms(schema, text)][:_SAMPLES_A_TEXT]
+    return [text for text in dict.fromkeys(candidates) if conforms(schema, text)][:_SAMPLES_A_STRING]
 
 
 def _of_pattern(pattern: str) -> list[str]:
@@ -98,7 +98,7 @@ def _of_pattern(pattern: str) -> list[str]:
 def values(schema: Mapping[str, Any], pool: Pool, *, limit: int = _MANY, ordered: bool = True) -> tuple[JSON, ...]:
     """Distinct permitted values of a schema, the plainest first, `limit` at most.
 
-    ordered: whether the order of a list's items may matter; where not, one list stands for all its orders.
+    ordered: whether the order of a list's items may matter; where not, one list represents all its orders.
     """
     found: list[JSON] = []
     for value in _candidates(schema, pool, limit, ordered):
@@ -117,8 +117,8 @@ def listed(schema: Mapping[str, Any], *, limit: int = _MANY, ordered: bool = Tru
 
 def _count(schema: Mapping[str, Any], ordered: bool) -> int | None:
     """How many values there are at most, as `_candidates` lists them; None where they are not all listed."""
-    if vocabulary := _vocabulary(schema):
-        return len(vocabulary)
+    if finite_domain := _finite_domain(schema):
+        return len(finite_domain)
     forms = alternatives(schema)
     if len(forms) > 1:
         numbers = [_count(form, ordered) for form in forms]
@@ -162,15 +162,15 @@ def _count_objects(schema: Mapping[str, Any]) -> int | None:
 
 def _items_limit(schema: Mapping[str, Any]) -> int:
     """How many different items are tried in a list."""
-    return max(_FEW, len(_vocabulary(schema["items"])))
+    return max(_FEW, len(_finite_domain(schema["items"])))
 
 
 def _candidates(schema: Mapping[str, Any], pool: Pool, limit: int, ordered: bool) -> Iterator[Any]:
-    vocabulary = _vocabulary(schema)
+    finite_domain = _finite_domain(schema)
     kind = schema.get("type")
     forms = alternatives(schema)
-    if vocabulary:
-        yield from vocabulary
+    if finite_domain:
+        yield from finite_domain
     elif len(forms) > 1:
         for form in forms:
             yield from values(form, pool, limit=limit, ordered=ordered)
@@ -184,8 +184,8 @@ def _candidates(schema: Mapping[str, Any], pool: Pool, limit: int, ordered: bool
         yield from _numbers(schema, pool, whole=kind == "integer")
     elif kind == "string":
         # A fresh value first: one that no policy knows.
-        yield from sample_texts(schema)
-        yield from pool.texts
+        yield from sample_strings(schema)
+        yield from pool.strings
     elif kind == "array":
         yield from _lists(schema, pool, limit, ordered)
     elif kind == "object":

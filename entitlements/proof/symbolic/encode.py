@@ -23,9 +23,9 @@ from entitlements.proof.symbolic.execution.plan import Plan, read_plan
 from entitlements.proof.symbolic.execution.statements import Errors
 from entitlements.proof.symbolic.execution.verdict import ReadDecision, lost_obligation, read_decision
 from entitlements.proof.symbolic.inputs.inputs import LOOKED_AT, MOST_LOOKED_AT, Inputs, of_request
-from entitlements.proof.symbolic.inputs.token_pair import Sides, make_sides
+from entitlements.proof.symbolic.inputs.token_pair import TokenPair, make_token_pair
 from entitlements.proof.symbolic.terms.string_terms import CONFORMS, GLOB
-from entitlements.proof.symbolic.terms.term import FALSE, Term, both, either, negation
+from entitlements.proof.symbolic.terms.term import FALSE, Term, conj, disj, neg
 from entitlements.proof.symbolic.values.algebra import Algebra, OrderNeeded, Unsupported
 from entitlements.proof.symbolic.values.place import Place
 from entitlements.proof.symbolic.values.precision import Limits
@@ -55,7 +55,7 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class Walked:
+class Executed:
     """What a policy decides. allow: where it allows if nothing fails; errors: where what fails, and at which place.
 
     fired: where the body of each rule came to its end, by the place of the rule.
@@ -67,7 +67,7 @@ class Walked:
     fired: Mapping[Place, Term] = field(repr=False)
     value: Value = field(repr=False)
     obliges: bool = False
-    duties: Sequence[tuple[Term, Value]] = field(default=(), repr=False)
+    obligations: Sequence[tuple[Term, Value]] = field(default=(), repr=False)
     """The obligations of the decision, each under its condition."""
     rules: Sequence[tuple[tuple[str, ...], Place, Value]] = field(default=(), repr=False)
     """Rules with their places and values, those first that others are made of."""
@@ -75,12 +75,12 @@ class Walked:
     @property
     def fails(self) -> Term:
         """Where something fails: then there is no decision, which is no allow."""
-        return either(*self.errors.values())
+        return disj(*self.errors.values())
 
     @property
     def allowed(self) -> Term:
         """Where the service answers allow."""
-        return both(self.allow, negation(self.fails))
+        return conj(self.allow, neg(self.fails))
 
 
 @dataclass(frozen=True)
@@ -89,89 +89,91 @@ class Question:
     where an obligation of one side's decision (0 before, 1 after) is not among those of the other's.
     """
 
-    sides: Sides
+    pair: TokenPair
     inputs: Inputs
-    walked: tuple[Walked, Walked]
+    executed: tuple[Executed, Executed]
     one_policy: bool
     decide: Builtins
     lost: tuple[Term, Term] = (FALSE, FALSE)
 
-    def decide_text(self, predicate: str, parameter: str, subject: str) -> bool:
-        """Whether a constant text meets a predicate that only OPA (or the contract's validator) knows."""
-        return decide_text(self.decide, predicate, parameter, subject)
+    def decide_string(self, predicate: str, parameter: str, subject: str) -> bool:
+        """Whether a constant string meets a predicate that only OPA (or the contract's validator) knows."""
+        return decide_string(self.decide, predicate, parameter, subject)
 
     def allowed(self, side: int) -> Term:
         """Where the service allows on one side: the contract lets the request through and the policy allows."""
-        return both(self.sides.permitted[side], self.walked[side].allowed)
+        return conj(self.pair.permitted[side], self.executed[side].allowed)
 
     def possibly_allowed(self, side: int) -> Term:
         """The same, and where something may fail that OPA perhaps does not come to evaluate."""
-        return both(self.sides.permitted[side], self.walked[side].allow)
+        return conj(self.pair.permitted[side], self.executed[side].allow)
 
-    def duty_lost(self, *, widening: bool) -> list[Term]:
+    def obligation_lost(self, *, widening: bool) -> list[Term]:
         """Where both sides allow and an obligation is lost, or for a narrowing gained: all have to hold."""
         return [self.allowed(0), self.allowed(1), self.lost[0 if widening else 1]]
 
-    def possibly_duty_lost(self, *, widening: bool) -> list[Term]:
+    def possibly_obligation_lost(self, *, widening: bool) -> list[Term]:
         """The same, and where it cannot be told what a decision holds."""
-        unsure = either(*(walked.fails for walked in self.walked))
+        unsure = disj(*(executed.fails for executed in self.executed))
         lost = self.lost[0 if widening else 1]
-        return [self.possibly_allowed(0), self.possibly_allowed(1), either(lost, unsure)]
+        return [self.possibly_allowed(0), self.possibly_allowed(1), disj(lost, unsure)]
 
     @property
     def obliges(self) -> bool:
         """Whether any decision may hold an obligation, or may be something that is not told."""
-        return any(walked.obliges for walked in self.walked)
+        return any(executed.obliges for executed in self.executed)
 
     @property
     def complete(self) -> bool:
         """Whether what was looked at is all there is: each list that was read is long enough, and no object is open."""
-        return not self.short_lists and not any(walked.limits.opened for walked in self.walked)
+        return not self.short_lists and not any(executed.limits.opened for executed in self.executed)
 
     @property
     def same_policy(self) -> bool:
         """Whether both sides have the same policy, and conditions that are the same say that it decides alike.
 
-        Where something was left out they do not: of `count(xs) > 5 and changed` nothing is left if `xs` is cut short.
+        Where something was left out they do not: of `count(xs) > 5 and changed` nothing is left if `xs` is truncated.
         """
         return self.one_policy and self.complete
 
     @property
     def short_lists(self) -> dict[str, Place]:
-        """Lists of which fewer elements were looked at than the decision can hang on, with where they are read."""
+        """Lists of which fewer elements were looked at than the decision can depend on, with where they are read."""
         found: dict[str, Place] = {}
         needs = self.needs
-        for walked in self.walked:
-            for origin, place in walked.limits.cut.items():
-                needed, end = needs[origin], walked.limits.ends.get(origin)
+        for executed in self.executed:
+            for source_list, place in executed.limits.cut.items():
+                needed, end = needs[source_list], executed.limits.ends.get(source_list)
                 # Of a list of the tokens, what is left of it has to be related, too.
-                shared = end is not None or origin in self.sides.shared or of_request(origin)
-                there = end.others if end else self.inputs.sizes.get(origin, -1)
+                shared = end is not None or source_list in self.pair.shared or of_request(source_list)
+                there = end.others if end else self.inputs.sizes.get(source_list, -1)
                 if not shared or needed is None or needed > there:
-                    found.setdefault(origin, place)
+                    found.setdefault(source_list, place)
         return found
 
     @property
     def looked_at(self) -> dict[str, int]:
         """How many elements of each list are followed."""
-        ends = {origin: end.known for walked in self.walked for origin, end in walked.limits.ends.items()}
+        ends = {
+            source_list: end.known for executed in self.executed for source_list, end in executed.limits.ends.items()
+        }
         return {**self.inputs.sizes, **ends}
 
     @property
     def needs(self) -> dict[str, int | None]:
-        """How many elements of each truncated list the decisions of both sides can hang on."""
+        """How many elements of each truncated list the decisions of both sides can depend on."""
         found: dict[str, int | None] = {}
-        for walked in self.walked:
-            for origin in walked.limits.cut:
-                more = walked.limits.scans.get(origin, 0)
+        for executed in self.executed:
+            for source_list in executed.limits.cut:
+                more = executed.limits.scans.get(source_list, 0)
                 # Two values of one rule, which is a failure, are found in two rounds of a loop.
-                more = added(more, more) if walked.errors else more
-                found[origin] = added(found.get(origin, 0), more)
+                more = added(more, more) if executed.errors else more
+                found[source_list] = added(found.get(source_list, 0), more)
         return found
 
 
-def decide_text(builtins: Builtins, predicate: str, parameter: str, subject: str) -> bool:
-    """Whether a constant text meets a predicate that only OPA or the contract's validator knows."""
+def decide_string(builtins: Builtins, predicate: str, parameter: str, subject: str) -> bool:
+    """Whether a constant string meets a predicate that only OPA or the contract's validator knows."""
     if predicate == CONFORMS:
         return conforms(json.loads(parameter), subject)
     if predicate == GLOB:
@@ -181,7 +183,7 @@ def decide_text(builtins: Builtins, predicate: str, parameter: str, subject: str
     return result.value is True
 
 
-def ask_question(
+def encode(
     contracts: tuple[Contract, Contract],
     policies: tuple[Policy, Policy],
     oracle: BuiltinCalls,
@@ -192,12 +194,12 @@ def ask_question(
     looked_at: int = LOOKED_AT,
     full: Set[str] = frozenset(),
 ) -> Question:
-    """Walk both sides, with lists taken as full as the policies need them.
+    """Execute both sides symbolically, with lists as long as the policies need them.
 
     request_of: the side that has to allow, whose contract types the request; free: claims that the tokens may hold
-    differently though their specification is the same; seconds: what the walks may take; looked_at: how many elements
-    of a list are looked at if no more are needed; full: lists to take element by element. Raises Unsupported where a
-    policy cannot be followed.
+    differently though their specification is the same; seconds: what the executions may take; looked_at: how many
+    elements of a list are looked at if no more are needed; full: lists to take element by element. Raises Unsupported
+    where a policy cannot be followed.
     """
     full = set(full)
     bounds: dict[str, int] = {}
@@ -206,7 +208,7 @@ def ask_question(
         try:
             question = encode_within(contracts, policies, oracle, (request_of, free, looked_at), full, bounds, until)
         except OrderNeeded as needed:
-            full.add(needed.origin)
+            full.add(needed.source_list)
             continue
         longer = _longer(question)
         if not longer:
@@ -218,17 +220,17 @@ def ask_question(
 def _longer(question: Question) -> dict[str, int]:
     """The lists of which more elements have to be looked at, with how many."""
     found = {}
-    for origin, needed in question.needs.items():
-        # Where no number suffices, more elements at least show what hangs on a few more.
+    for source_list, needed in question.needs.items():
+        # Where no number suffices, more elements at least show what depends on a few more.
         most = MOST_LOOKED_AT if needed is None else min(needed, MOST_LOOKED_AT)
-        if question.inputs.sizes.get(origin, most) < most:
-            found[origin] = most
-    for origin, wanted in question.inputs.wanted.items():
+        if question.inputs.sizes.get(source_list, most) < most:
+            found[source_list] = most
+    for source_list, wanted in question.inputs.wanted.items():
         if wanted > _MOST_WANTED:
             raise Unsupported(
-                "list_too_long", f"whether `{origin}` has more than {wanted - 1} elements is not followed"
+                "list_too_long", f"whether `{source_list}` has more than {wanted - 1} elements is not followed"
             )
-        found[origin] = max(wanted, found.get(origin, 0))
+        found[source_list] = max(wanted, found.get(source_list, 0))
     return found
 
 
@@ -248,8 +250,8 @@ def encode_within(
     Raises OrderNeeded where another one has to be, Unsupported where a policy cannot be followed.
     """
     inputs = Inputs(Algebra(Limits()), bounds=bounds, looked_at=asked[2], full=frozenset(full))
-    sides = make_sides(inputs, *contracts, request_of=asked[0], free=asked[1])
-    walked = []
+    pair = make_token_pair(inputs, *contracts, request_of=asked[0], free=asked[1])
+    executed = []
     read: list[ReadDecision] = []
     first = None
     opaque: dict[Leaf, int] = {}
@@ -259,17 +261,17 @@ def encode_within(
         builtins = Builtins(policies[side].plan.builtins, algebra, limits, oracle, opaque)
         first = first or builtins
         executor = Executor(policies[side].plan, policies[side].data, builtins, algebra, limits)
-        document = sides.document(side)
+        document = pair.document(side)
         value, errors = executor.decision(document)
         decision = read_decision(algebra, value)
         if decision.doubtful is not FALSE:
             errors = {**errors, (limits.place, "the decision may be malformed"): decision.doubtful}
         obliges = bool(decision.obligations) or decision.doubtful is not FALSE
         told = obliges, decision.obligations, executor.rules(document)
-        walked.append(Walked(decision.allow, errors, limits, executor.fired, value, *told))
+        executed.append(Executed(decision.allow, errors, limits, executor.fired, value, *told))
         read.append(decision)
-    # What hangs on lists that were cut short is noticed on the side that comes after.
-    duties = [one.obligations for one in read]
-    lost = lost_obligation(algebra, *duties), lost_obligation(algebra, *duties[::-1])
+    # What depends on lists that were truncated is noticed on the side that comes after.
+    obligations = [one.obligations for one in read]
+    lost = lost_obligation(algebra, *obligations), lost_obligation(algebra, *obligations[::-1])
     assert first is not None  # noqa: S101 - two sides were walked
-    return Question(sides, inputs, (walked[0], walked[1]), policies[0].same_as(policies[1]), first, lost)
+    return Question(pair, inputs, (executed[0], executed[1]), policies[0].same_as(policies[1]), first, lost)

@@ -1,4 +1,4 @@
-"""Before any answer: what the walk through a policy found, held against OPA on inputs that are drawn at random.
+"""Before any answer: what symbolic execution of a policy found, compared with OPA on inputs drawn at random.
 
 Assumes: OPA is the reference. Guarantees: ModelMismatch where an input that was drawn is decided differently; no
 more.
@@ -14,11 +14,11 @@ from typing import Any
 from entitlements.engine import BatchEngine
 from entitlements.errors import NotFollowed
 from entitlements.model import Verdict, same_json
-from entitlements.proof.symbolic.encode import Question, Walked
+from entitlements.proof.symbolic.encode import Executed, Question
 from entitlements.proof.symbolic.smt.assignment import Assignment, Chance, NotKnown
-from entitlements.proof.symbolic.terms.term import FALSE, INT, REAL, TEXT, Term, subterms
+from entitlements.proof.symbolic.terms.term import FALSE, INT, REAL, STRING_SORT, Term, subterms
 
-_TRIALS = 64
+_INPUTS = 64
 
 
 class ModelMismatch(NotFollowed):
@@ -39,17 +39,17 @@ def mismatch_of(
 ) -> ModelMismatch:
     """The fault, on the first side that OPA decides differently."""
     for side in (0, 1):
-        (verdict,) = engines[side].decide([assignment.document(question.sides.document(side))])
-        walked = question.walked[side]
-        if _allows(verdict) != assignment.of(walked.allowed) or not _same_duties(walked, assignment, verdict):
+        (verdict,) = engines[side].decide([assignment.document(question.pair.document(side))])
+        executed = question.executed[side]
+        if _allows(verdict) != assignment.of(executed.allowed) or not _same_obligations(executed, assignment, verdict):
             return mismatch(what, question, side, engines[side], assignment)
     return mismatch(what, question, 1, engines[1], assignment)
 
 
 def _differing_rule(question: Question, side: int, engine: BatchEngine, assignment: Assignment) -> str:
     """The first rule whose value differs, of those that are evaluated first; else the rule that decides."""
-    document = assignment.document(question.sides.document(side))
-    for path, place, value in question.walked[side].rules:
+    document = assignment.document(question.pair.document(side))
+    for path, place, value in question.executed[side].rules:
         name = "data." + ".".join(path)
         try:
             expected = assignment.document(value)
@@ -58,7 +58,7 @@ def _differing_rule(question: Question, side: int, engine: BatchEngine, assignme
         shown, found = [expected] if assignment.present(expected) else [], engine.rule_values(path, document)
         if found is not None and not same_json(_sorted(found), _sorted(shown)):
             return f"`{name}` at `{place}` has another value"
-    for path, place, _ in question.walked[side].rules[-1:]:
+    for path, place, _ in question.executed[side].rules[-1:]:
         return f"`data.{'.'.join(path)}` at `{place}` is read differently"
     return "the rule that decides is read differently"
 
@@ -72,27 +72,29 @@ def _sorted(document: Any) -> Any:
     return sorted(map(_sorted, document), key=lambda one: json.dumps(one, sort_keys=True))
 
 
-def try_against_opa(question: Question, engines: tuple[BatchEngine, BatchEngine]) -> None:
+def check_against_opa(question: Question, engines: tuple[BatchEngine, BatchEngine]) -> None:
     """Raises ModelMismatch where OPA decides an input differently, or where its decision holds other obligations."""
-    terms = [question.walked[side].allowed for side in (0, 1)]
-    everything = [*terms, *question.inputs.facts, question.sides.related]
-    everything += [there for walked in question.walked for there, _ in walked.duties]
+    terms = [question.executed[side].allowed for side in (0, 1)]
+    everything = [*terms, *question.inputs.facts, question.pair.related]
+    everything += [there for executed in question.executed for there, _ in executed.obligations]
     chance = _chance(everything)
     sizes = {term.args[0]: term.args[2] for term in subterms(everything) if term.op == "choice"}
-    assignments = [chance.assignment(sizes, question.decide_text) for _ in range(_TRIALS)]
+    assignments = [chance.assignment(sizes, question.decide_string) for _ in range(_INPUTS)]
     same_decisions = question.same_policy and terms[0] is terms[1] and question.lost == (FALSE, FALSE)
     for side in (1,) if same_decisions else (0, 1):
         _try_side(question, side, engines[side], assignments)
 
 
 def _try_side(question: Question, side: int, engine: BatchEngine, assignments: Sequence[Assignment]) -> None:
-    walked = question.walked[side]
+    executed = question.executed[side]
     tried: list[tuple[Assignment, Any, set[bool]]] = []
     for assignment in assignments:
         try:
             # Where something fails, OPA gives no decision, or does not come to evaluate it.
-            expected = {assignment.of(walked.allowed)} | ({assignment.of(walked.allow)} if walked.errors else set())
-            document = assignment.document(question.sides.document(side))
+            expected = {assignment.of(executed.allowed)} | (
+                {assignment.of(executed.allow)} if executed.errors else set()
+            )
+            document = assignment.document(question.pair.document(side))
             if assignment.exact:
                 tried.append((assignment, document, expected))
         except NotKnown:
@@ -101,21 +103,25 @@ def _try_side(question: Question, side: int, engine: BatchEngine, assignments: S
     for (assignment, _, expected), verdict in zip(tried, verdicts, strict=True):
         if _allows(verdict) not in expected:
             raise mismatch("an input drawn at random is decided differently", question, side, engine, assignment)
-        if not _same_duties(walked, assignment, verdict):
+        if not _same_obligations(executed, assignment, verdict):
             raise mismatch("an input drawn at random has other obligations", question, side, engine, assignment)
 
 
-def _same_duties(walked: Walked, assignment: Assignment, verdict: Verdict | None) -> bool:
+def _same_obligations(executed: Executed, assignment: Assignment, verdict: Verdict | None) -> bool:
     """Whether an allow holds the obligations that were found, as a set; true where it cannot be told what it holds."""
     try:
-        if verdict is None or not verdict.allow or not assignment.of(walked.allowed):
+        if verdict is None or not verdict.allow or not assignment.of(executed.allowed):
             return True
-        found = [_sorted(assignment.document(duty)) for there, duty in walked.duties if assignment.of(there)]
+        found = [
+            _sorted(assignment.document(obligation))
+            for there, obligation in executed.obligations
+            if assignment.of(there)
+        ]
     except NotKnown:
         return True
     if not assignment.exact:
         return True
-    given = [_sorted(duty) for duty in verdict.obligations]
+    given = [_sorted(obligation) for obligation in verdict.obligations]
     return all(any(same_json(one, other) for other in given) for one in found) and all(
         any(same_json(one, other) for other in found) for one in given
     )
@@ -127,11 +133,11 @@ def _allows(verdict: Verdict | None) -> bool:
 
 def _chance(terms: list[Term]) -> Chance:
     """Random assignments that meet the constants of the policies often."""
-    texts: dict[str, None] = {}
+    strings: dict[str, None] = {}
     numbers: dict[int | Fraction, None] = {}
     for term in subterms(terms):
-        if term.op == "const" and term.sort == TEXT:
-            texts[term.args[0]] = None
+        if term.op == "const" and term.sort == STRING_SORT:
+            strings[term.args[0]] = None
         elif term.op == "const" and term.sort in (INT, REAL):
             numbers[term.args[0]] = None
-    return Chance(1, list(texts), list(numbers))
+    return Chance(1, list(strings), list(numbers))

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from entitlements.model import Resource
-from entitlements.proof.point import Point, Token
+from entitlements.proof.scenario import Scenario, Token
 from entitlements.proof.symbolic.encode import Question
 from entitlements.proof.symbolic.smt.assignment import Assignment, NotKnown, of_model
 from entitlements.proof.symbolic.smt.encoder import Query, write_query
 from entitlements.proof.symbolic.smt.solver import SAT, UNDECIDED, UNSAT, Solved, Solver
-from entitlements.proof.symbolic.smt.string_models import NoText, find_texts, fresh_text
-from entitlements.proof.symbolic.terms.term import BOOL, FALSE, TEXT, Term
+from entitlements.proof.symbolic.smt.string_models import NoString, find_strings, fresh_string
+from entitlements.proof.symbolic.terms.term import BOOL, FALSE, STRING_SORT, Term
 
 _FIRST = 0.25
 """The share of a question's time after which it is put in another spelling."""
@@ -30,35 +30,35 @@ class Candidate:
     exact: whether the documents of the point say exactly what the model says.
     """
 
-    point: Point | None
+    scenario: Scenario | None
     reason: str = ""
     exact: bool = True
     assignment: Assignment | None = None
 
 
 class Session:
-    """One question and the solver. queries: the SMT-LIB texts that were asked so far."""
+    """One question and the solver. queries: the SMT-LIB strings that were asked so far."""
 
     def __init__(self, question: Question, solver: Solver) -> None:
         self.question = question
         self.queries: list[str] = []
         self._solver = solver
 
-    def solve(self, goals: Sequence[Term], *, all_rich: bool = False) -> tuple[Query, Solved]:
+    def solve(self, goals: Sequence[Term], *, strings_as_strings: bool = False) -> tuple[Query, Solved]:
         """Whether all goals can hold at once, with everything that is known of the inputs."""
         question = self.question
         if any(goal is FALSE for goal in goals):
             return Query("(assert false)\n", {}, {}, frozenset()), Solved(UNSAT)
-        known = [*question.inputs.facts, question.sides.related]
-        asked = [*goals, *known], question.inputs.texts, question.decide_text
-        query = write_query(*asked, all_rich=all_rich)
-        self.queries.append(query.text)
-        solved = self._solver.solve(query.text, share=_FIRST if query.patterned else 1.0)
+        known = [*question.inputs.facts, question.pair.related]
+        asked = [*goals, *known], question.inputs.strings, question.decide_string
+        query = write_query(*asked, strings_as_strings=strings_as_strings)
+        self.queries.append(query.script)
+        solved = self._solver.solve(query.script, share=_FIRST if query.patterned else 1.0)
         if solved.answer == UNDECIDED and query.patterned:
-            # No spelling suits all questions: what one is given up for, the other often answers at once.
-            query = write_query(*asked, all_rich=all_rich, regular=True)
-            self.queries.append(query.text)
-            solved = self._solver.solve(query.text, share=1 - _FIRST)
+            # No spelling suits all questions: what one is abandoned for, the other often answers at once.
+            query = write_query(*asked, strings_as_strings=strings_as_strings, regular=True)
+            self.queries.append(query.script)
+            solved = self._solver.solve(query.script, share=1 - _FIRST)
         return query, solved
 
     def never(self, goals: Sequence[Term]) -> bool:
@@ -66,8 +66,8 @@ class Session:
         if any(goal is FALSE for goal in goals):
             return True
         question = self.question
-        query = write_query([*goals, *question.inputs.facts], question.inputs.texts, question.decide_text)
-        return self._solver.solve(query.text, share=_FIRST).answer == UNSAT
+        query = write_query([*goals, *question.inputs.facts], question.inputs.strings, question.decide_string)
+        return self._solver.solve(query.script, share=_FIRST).answer == UNSAT
 
     def candidate(self, goals: Sequence[Term]) -> Candidate:
         """A point at which all goals hold, if there is one."""
@@ -79,41 +79,41 @@ class Session:
         if solved.answer != SAT:
             return Candidate(None, solved.reason if solved.answer == UNDECIDED else "")
         try:
-            return self._point(query, solved)
+            return self._scenario(query, solved)
         except NotKnown:
             return Candidate(None, "what a built-in gives decides, and it is not followed")
-        except NoText:
+        except NoString:
             pass
-        query, solved = self.solve(goals, all_rich=True)
+        query, solved = self.solve(goals, strings_as_strings=True)
         if solved.answer == UNSAT:
-            # With the texts themselves in the question there is none.
+            # With the strings themselves in the question there is none.
             return Candidate(None)
         try:
-            return self._point(query, solved) if solved.answer == SAT else Candidate(None, solved.reason)
-        except (NoText, NotKnown):
-            return Candidate(None, "a text that the contract permits was not found")
+            return self._scenario(query, solved) if solved.answer == SAT else Candidate(None, solved.reason)
+        except (NoString, NotKnown):
+            return Candidate(None, "a string that the contract permits was not found")
 
-    def _point(self, query: Query, solved: Solved) -> Candidate:
+    def _scenario(self, query: Query, solved: Solved) -> Candidate:
         question = self.question
-        rules = question.inputs.texts
+        rules = question.inputs.strings
 
         def default(term: Term) -> Any:
-            if term.sort == TEXT:
-                return fresh_text(rules.get(term.args[0], ()), set())
+            if term.sort == STRING_SORT:
+                return fresh_string(rules.get(term.args[0], ()), set())
             return False if term.sort == BOOL else 0
 
         assignment = of_model(
-            query, solved.model, lambda coded: find_texts(query, coded, rules), question.decide_text, default
+            query, solved.model, lambda coded: find_strings(query, coded, rules), question.decide_string, default
         )
-        point = point_of(question, assignment)
-        return Candidate(point, exact=assignment.exact and assignment.surely, assignment=assignment)
+        scenario = scenario_of(question, assignment)
+        return Candidate(scenario, exact=assignment.exact and assignment.surely, assignment=assignment)
 
 
-def point_of(question: Question, assignment: Assignment) -> Point:
+def scenario_of(question: Question, assignment: Assignment) -> Scenario:
     """The tokens and the request of an assignment. Raises NotKnown."""
-    sides, request = question.sides, question.sides.request
+    pair, request = question.pair, question.pair.request
     tokens = []
-    for token in sides.tokens:
+    for token in pair.tokens:
         claims = {name: assignment.document(value) for name, value in token.claims.items()}
         tokens.append(
             Token(
@@ -129,7 +129,7 @@ def point_of(question: Question, assignment: Assignment) -> Point:
         assignment.document(request.identifier),
         assignment.document(request.properties),
     )
-    return Point(
+    return Scenario(
         tokens[0],
         tokens[1],
         assignment.document(request.action),

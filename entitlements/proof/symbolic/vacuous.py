@@ -22,7 +22,7 @@ def never_allows(session: Session, side: int, rule: str) -> NeverAllows | None:
     side: 0 before, 1 after; rule: the path of the rule that decides.
     """
     question = session.question
-    if question.short_lists or any(question.walked[side].limits.opened):
+    if question.short_lists or any(question.executed[side].limits.opened):
         return None
     if not session.never([question.possibly_allowed(side)]):
         return None
@@ -33,13 +33,13 @@ def never_allows(session: Session, side: int, rule: str) -> NeverAllows | None:
 def _place(question: Question, side: int, rule: str) -> Place:
     """Where the rule that decides stands."""
     path = tuple(rule.split("/"))
-    found = [place for name, place, _ in question.walked[side].rules if tuple(name) == path]
+    found = [place for name, place, _ in question.executed[side].rules if tuple(name) == path]
     return found[0] if found else Place("", 0, 0)
 
 
 def _shape(question: Question, side: int) -> str:
     """What the decision is where it can never be read as one that allows; empty where it is a boolean, or may be."""
-    cases = decided(question.inputs.algebra, question.walked[side].value).cases
+    cases = decided(question.inputs.algebra, question.executed[side].value).cases
     shapes = [_of_leaf(leaf) for guard, leaf in cases if guard is not FALSE]
     return " or ".join(dict.fromkeys(shapes)) if shapes and all(shapes) else ""
 

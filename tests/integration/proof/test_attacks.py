@@ -85,7 +85,7 @@ def test_a_registered_claim_that_another_policy_grants_is_found(opa: Path, tmp_p
     never = 'allow if input.subject.id == "nobody"'
     found = answer(one, one, tmp_path, opa, never, 'allow if input.subject.id in {"nobody", "root"}')
     assert found.answer == REFUTED
-    assert found.witnesses[0].point.after.subject == "root"
+    assert found.witnesses[0].scenario.after.subject == "root"
 
 
 def test_a_registered_claim_is_never_among_the_claims_that_policy_sees(opa: Path, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_request_that_only_the_new_contract_lets_through_counts(opa: Path, tmp
     rule = 'allow if input.subject.claims.role == "user"'
     found = answer(typed("open", "shut"), typed("open", "shut", "gone"), tmp_path / "more", opa, rule)
     assert found.answer == REFUTED
-    assert found.witnesses[0].point.resource.properties == {"state": "gone"}
+    assert found.witnesses[0].scenario.resource.properties == {"state": "gone"}
     fewer = answer(typed("open", "shut"), typed("open"), tmp_path / "fewer", opa, rule)
     assert fewer.answer == PROVED
 

@@ -16,7 +16,7 @@ from entitlements.engine import BatchEngine
 from entitlements.engine.plan_build import build_plan
 from entitlements.model import Resource
 from entitlements.proof import PROVED, REFUTED, UNKNOWN, Effort, Side, compare_access
-from entitlements.proof.point import Point, Token, policy_input_of
+from entitlements.proof.scenario import Scenario, Token, policy_input_of
 from entitlements.proof.symbolic.encode import Policy
 from tests.integration.proof.test_traps import TEXT, Case, access, cases, held, must, with_claims
 
@@ -121,7 +121,7 @@ def test_a_rule_that_the_index_of_opa_leaves_out_is_never_proved_to_hold(
 
 def decides(opa: Path, folder: Path, one: Contract, claims: dict[str, Any]) -> bool:
     token = Token("u_1", frozenset(), claims, "client")
-    point = Point(token, token, "read", Resource("item", "1", {"state": "open"}), {}, {})
+    point = Scenario(token, token, "read", Resource("item", "1", {"state": "open"}), {}, {})
     with BatchEngine(opa, folder, one.decision_path) as engine:
         (verdict,) = engine.decide([policy_input_of(one, token, point)])
     return verdict is not None and verdict.allow

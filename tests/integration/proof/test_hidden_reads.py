@@ -120,7 +120,7 @@ def test_a_value_that_a_rule_grants_is_found_however_it_is_read(text: str, opa: 
         Side(old, folder, old.decision_path), Side(new, folder, new.decision_path), opa=opa
     ).no_new_access
     assert answer.answer == REFUTED
-    assert answer.witnesses[0].point.after.claims["role"] == "x"
+    assert answer.witnesses[0].scenario.after.claims["role"] == "x"
 
 
 @pytest.mark.parametrize("text", ORDERS.values(), ids=ORDERS)
@@ -132,7 +132,7 @@ def test_an_order_that_a_rule_grants_is_found(text: str, opa: Path, tmp_path: Pa
         Side(one, never, one.decision_path), Side(one, now, one.decision_path), opa=opa
     ).no_new_access
     assert answer.answer == REFUTED
-    assert answer.witnesses[0].point.after.claims["roles"] == ["user", "guest"]
+    assert answer.witnesses[0].scenario.after.claims["roles"] == ["user", "guest"]
 
 
 def test_a_rule_that_reads_in_another_package_or_by_data_is_found(opa: Path, tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_document_that_grants_more_is_a_change_of_the_policies(file: str, opa:
         Side(one, folders[0], one.decision_path), Side(one, folders[1], one.decision_path), opa=opa
     )
     assert answers.no_new_access.answer == REFUTED
-    assert answers.no_new_access.witnesses[0].point.after.claims["role"] == "guest"
+    assert answers.no_new_access.witnesses[0].scenario.after.claims["role"] == "guest"
     assert answers.no_lost_access.answer == PROVED
 
 

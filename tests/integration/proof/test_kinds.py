@@ -75,7 +75,7 @@ def approved(found: Answer, accepted: set[str]) -> bool:
 def test_two_values_that_are_granted_are_two_witnesses(opa: Path, tmp_path: Path) -> None:
     folder = policy(tmp_path, GRANTS)
     found = answer(opa, contract(ROLES), contract([*ROLES, "auditor", "root"], "1.1.0"), folder)
-    afters = sorted(witness.point.after.claims["roles"] for witness in found.witnesses)
+    afters = sorted(witness.scenario.after.claims["roles"] for witness in found.witnesses)
     assert afters == [["auditor"], ["root"]]
     assert len(marks(found)) == 2
     for one in found.witnesses:

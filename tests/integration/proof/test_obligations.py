@@ -91,7 +91,7 @@ def test_the_witness_shows_the_obligation_that_vanished(compare: Any) -> None:
     (witness,) = access.no_new_access.witnesses
     assert witness.kind == "obligation"
     assert (witness.obligations_before, witness.obligations_after) == (({"id": "step_up", "level": 2},), ())
-    assert witness.point.after.claims["role"] == "user"
+    assert witness.scenario.after.claims["role"] == "user"
 
 
 def test_a_change_of_claims_that_leaves_a_duty_behind_is_new_access(compare: Any) -> None:

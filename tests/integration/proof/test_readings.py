@@ -13,8 +13,8 @@ from entitlements.engine import BatchEngine
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
 from entitlements.proof import PROVED, REFUTED, UNKNOWN
-from entitlements.proof.symbolic.encode import Policy, ask_question
-from entitlements.proof.symbolic.self_check import ModelMismatch, try_against_opa
+from entitlements.proof.symbolic.encode import Policy, encode
+from entitlements.proof.symbolic.self_check import ModelMismatch, check_against_opa
 from entitlements.proof.symbolic.terms.string_terms import lower, upper
 from tests.integration.proof.test_traps import TEXT, Case, access, must, with_claims
 
@@ -71,11 +71,11 @@ def test_a_difference_names_the_innermost_rule_and_its_line(opa: Path, tmp_path:
     contract = with_claims(name=must({"enum": ["a", "b"]}))
     head = f"package shop.authz\n\ndefault allow := false\n\nallow if known\n\nknown if {NAME} == "
     policy = Policy(build_plan(opa, {"shop/authz/authz.rego": f'{head}"a"\n'.encode()}, contract.decision_path))
-    question = ask_question((contract, contract), (policy, policy), BuiltinCalls(opa), request_of=1)
+    question = encode((contract, contract), (policy, policy), BuiltinCalls(opa), request_of=1)
     (tmp_path / "shop/authz").mkdir(parents=True)
     (tmp_path / "shop/authz/authz.rego").write_text(f'{head}"b"\n')
     with BatchEngine(opa, tmp_path, contract.decision_path) as engine, pytest.raises(ModelMismatch) as raised:
-        try_against_opa(question, (engine, engine))
+        check_against_opa(question, (engine, engine))
     assert "`data.shop.authz.known` at `shop/authz/authz.rego:7` has another value" in raised.value.message
 
 
@@ -104,13 +104,13 @@ def test_obligations_that_differ_from_those_of_opa_fail_the_trial(
     contract = with_claims(name=must({"enum": ["a", "b"]}))
     path = "shop/authz/decision"
     policy = Policy(build_plan(opa, {"shop/authz/authz.rego": DUTY.format(**walked).encode()}, path))
-    question = ask_question((contract, contract), (policy, policy), BuiltinCalls(opa), request_of=1)
+    question = encode((contract, contract), (policy, policy), BuiltinCalls(opa), request_of=1)
     (tmp_path / "shop/authz").mkdir(parents=True)
     (tmp_path / "shop/authz/authz.rego").write_text(DUTY.format(**decided))
     with BatchEngine(opa, tmp_path, path) as engine, pytest.raises(ModelMismatch) as raised:
-        try_against_opa(question, (engine, engine))
+        check_against_opa(question, (engine, engine))
     assert "other obligations" in raised.value.message
-    assert "`data.shop.authz.duties`" in raised.value.message
+    assert "`data.shop.authz.obligations`" in raised.value.message
 
 
 def test_obligations_as_opa_gives_them_pass_the_trial(opa: Path, tmp_path: Path) -> None:
@@ -118,8 +118,8 @@ def test_obligations_as_opa_gives_them_pass_the_trial(opa: Path, tmp_path: Path)
     path = "shop/authz/decision"
     text = DUTY.format(level=2, name="a")
     policy = Policy(build_plan(opa, {"shop/authz/authz.rego": text.encode()}, path))
-    question = ask_question((contract, contract), (policy, policy), BuiltinCalls(opa), request_of=1)
+    question = encode((contract, contract), (policy, policy), BuiltinCalls(opa), request_of=1)
     (tmp_path / "shop/authz").mkdir(parents=True)
     (tmp_path / "shop/authz/authz.rego").write_text(text)
     with BatchEngine(opa, tmp_path, path) as engine:
-        try_against_opa(question, (engine, engine))
+        check_against_opa(question, (engine, engine))

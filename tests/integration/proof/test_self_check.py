@@ -70,7 +70,7 @@ def proof(opa: Path, tmp_path: Path) -> Prove:
                     (engine, engine),
                     (reading, reading),
                     widening=widening,
-                    duty=duty,
+                    obligation=duty,
                 )
                 for widening, duty in product((True, False), repeat=2)
             }

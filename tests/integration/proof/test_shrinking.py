@@ -19,7 +19,7 @@ def test_required_claim_stays_in_a_witness_that_would_turn_without_it(opa: Path,
     found = answer(one, one, tmp_path, opa, "allow if false", 'allow if not input.subject.claims.role == "guest"')
     assert found.answer == REFUTED
     for witness in found.witnesses:
-        for token in (witness.point.before, witness.point.after):
+        for token in (witness.scenario.before, witness.scenario.after):
             assert token.claims.get("role") == "user"
             assert all(conforms(CLAIMS[name]["schema"], value) for name, value in token.claims.items())
 
@@ -34,4 +34,4 @@ def test_optional_claim_that_does_not_matter_is_left_out(opa: Path, tmp_path: Pa
         'allow if {\n\tinput.subject.claims.role == "user"\n\tinput.subject.claims.level > 5\n}',
         'allow if input.subject.claims.role == "user"',
     )
-    assert [dict(witness.point.after.claims) for witness in found.witnesses] == [{"role": "user"}]
+    assert [dict(witness.scenario.after.claims) for witness in found.witnesses] == [{"role": "user"}]

@@ -48,7 +48,7 @@ def test_question_that_the_solver_gives_up_is_unknown_with_its_reason(
         decisions = Decisions(CONTRACT, CONTRACT, engines)
         makers = {
             (one, duty): Witnesses(
-                CONTRACT, CONTRACT, decisions, engines, (readings[0], readings[1]), widening=one, duty=duty
+                CONTRACT, CONTRACT, decisions, engines, (readings[0], readings[1]), widening=one, obligation=duty
             )
             for one, duty in product((True, False), repeat=2)
         }

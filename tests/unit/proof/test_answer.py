@@ -8,10 +8,10 @@ import pytest
 
 from entitlements.model import Resource
 from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, Answer, Witness
-from entitlements.proof.point import Point, Token
+from entitlements.proof.scenario import Scenario, Token
 
 TOKEN = Token("u_1", frozenset(), {})
-POINT = Point(TOKEN, TOKEN, "read", Resource("item", "1", {}), {})
+POINT = Scenario(TOKEN, TOKEN, "read", Resource("item", "1", {}), {})
 OPEN = Witness(POINT, False, (), "", (), (), "0" * 16)
 APPROVED = replace(OPEN, approved=True)
 

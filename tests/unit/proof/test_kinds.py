@@ -11,7 +11,7 @@ import pytest
 from entitlements.contract import parse_contract
 from entitlements.model import Resource
 from entitlements.proof.kinds import differences
-from entitlements.proof.point import Point, Token
+from entitlements.proof.scenario import Scenario, Token
 from tests.shop import SHOP
 
 CLAIMS = {
@@ -45,12 +45,12 @@ def test_difference_names_the_value_where_the_schema_does(name: str, value: Any,
         {**TOKEN.claims, name: value} if value is not None else {n: v for n, v in TOKEN.claims.items() if n != name}
     )
     after = Token("u_1", frozenset(), claims)
-    point = Point(TOKEN, after, "read", Resource("item", "1", {}), {})
+    point = Scenario(TOKEN, after, "read", Resource("item", "1", {}), {})
     assert differences(CONTRACT, CONTRACT, point) == {told}
 
 
 def test_identities_and_scopes_are_differences() -> None:
     after = Token("u_2", frozenset({"read"}), TOKEN.claims, "other")
-    point = Point(TOKEN, after, "read", Resource("item", "1", {}), {})
+    point = Scenario(TOKEN, after, "read", Resource("item", "1", {}), {})
     wanted = {("sub", "=", "*"), ("client_id", "=", "*"), ("scope", "+", '"read"')}
     assert differences(CONTRACT, CONTRACT, point) == wanted

@@ -13,7 +13,7 @@ from entitlements.contract import Contract, changes, link_faults, link_faults_of
 from entitlements.errors import ContractsInvalid
 from entitlements.proof.migration import claim_steps, related
 from entitlements.proof.symbolic.inputs.inputs import Inputs
-from entitlements.proof.symbolic.inputs.token_pair import make_sides
+from entitlements.proof.symbolic.inputs.token_pair import make_token_pair
 from entitlements.proof.symbolic.values.algebra import Algebra
 from entitlements.proof.symbolic.values.precision import Limits
 from tests.shop import SHOP
@@ -67,7 +67,7 @@ def test_each_claim_holds_what_its_source_held_and_nothing_else(name: str) -> No
 @pytest.mark.parametrize("name", STEPS)
 def test_the_symbolic_sides_hold_one_value_where_the_predicate_demands_it(name: str) -> None:
     old, new, sources = STEPS[name]
-    sides = make_sides(Inputs(Algebra(Limits())), old, new, request_of=1)
+    sides = make_token_pair(Inputs(Algebra(Limits())), old, new, request_of=1)
     before, after = sides.tokens
     assert {*before.claims} == {*old.claims}
     assert {*after.claims} == {*new.claims}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from entitlements.model import Resource
-from entitlements.proof.point import Point, Token
+from entitlements.proof.scenario import Scenario, Token
 
 TOKEN = Token("u_1", frozenset({"read"}), {"n": 1, "role": "a"}, "web")
 
@@ -29,4 +29,4 @@ TOKEN = Token("u_1", frozenset({"read"}), {"n": 1, "role": "a"}, "web")
 )
 def test_every_claim_that_differs_is_named(change: dict[str, Any], named: tuple[str, ...]) -> None:
     for one, other in ((TOKEN, replace(TOKEN, **change)), (replace(TOKEN, **change), TOKEN)):
-        assert Point(one, other, "read", Resource("item", "1", {}), {}).changed == named
+        assert Scenario(one, other, "read", Resource("item", "1", {}), {}).changed == named

@@ -9,9 +9,9 @@ from entitlements.proof.symbolic.terms.string_terms import length
 from entitlements.proof.symbolic.terms.term import (
     FALSE,
     Term,
-    both,
-    either,
-    negation,
+    conj,
+    disj,
+    neg,
 )
 from entitlements.proof.symbolic.values.concrete import plain
 from entitlements.proof.symbolic.values.ordering import sorts_before
@@ -26,7 +26,7 @@ from entitlements.proof.symbolic.values.value import (
     Value,
     constant,
     from_truth,
-    merged,
+    joined,
     of_leaf,
     scalar,
     term_of,
@@ -48,7 +48,7 @@ def _equal(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
 @rule_of(RULES, "neq")
 def _not_equal(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
     one, other = arguments
-    return from_truth(negation(call.algebra.equal(one, other)))
+    return from_truth(neg(call.algebra.equal(one, other)))
 
 
 def _ordered(*, swapped: bool, strict: bool) -> Rule:
@@ -65,7 +65,7 @@ for _name, _swapped, _strict in (("lt", False, True), ("lte", False, False), ("g
 
 def _is(kind: str) -> Rule:
     def rule(_call: Context, arguments: Sequence[Value], _live: Term) -> Value:
-        return merged((guard, constant(leaf.kind == kind)) for guard, leaf in arguments[0].cases)
+        return joined((guard, constant(leaf.kind == kind)) for guard, leaf in arguments[0].cases)
 
     return rule
 
@@ -76,7 +76,7 @@ for _kind in KINDS:
 
 @rule_of(RULES, "type_name")
 def _type_name(_call: Context, arguments: Sequence[Value], _live: Term) -> Value:
-    return merged((guard, constant(leaf.kind)) for guard, leaf in arguments[0].cases)
+    return joined((guard, constant(leaf.kind)) for guard, leaf in arguments[0].cases)
 
 
 @rule_of(RULES, "internal.print", "print", "trace")
@@ -91,11 +91,11 @@ def _print(_call: Context, _arguments: Sequence[Value], _live: Term) -> Value:
 def _member_2(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
     item, collection = arguments
     found = [
-        both(guard, call.algebra.among(item, leaf))
+        conj(guard, call.algebra.among(item, leaf))
         for guard, leaf in collection.cases
         if isinstance(leaf, (Array, Set, Object))
     ]
-    return from_truth(either(*found))
+    return from_truth(disj(*found))
 
 
 @rule_of(RULES, "internal.member_3")
@@ -110,7 +110,7 @@ def _count(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
     for guard, leaf in arguments[0].cases:
         size = call.algebra.size(leaf) if isinstance(leaf, (Array, Set, Object)) else length(term_of(leaf))
         parts.append((guard, of_leaf(scalar(NUMBER, size))))
-    return merged(parts)
+    return joined(parts)
 
 
 @rule_of(RULES, "object.get")
@@ -127,8 +127,8 @@ def _object_get(call: Context, arguments: Sequence[Value], _live: Term) -> Value
                 found = call.algebra.member(found, constant(step))
         else:
             found = call.algebra.member(source, of_leaf(leaf))
-        parts += [(guard, found), (both(guard, negation(found.defined)), default)]
-    return merged(parts)
+        parts += [(guard, found), (conj(guard, neg(found.defined)), default)]
+    return joined(parts)
 
 
 @rule_of(RULES, "object.keys")
@@ -139,7 +139,7 @@ def _object_keys(_call: Context, arguments: Sequence[Value], _live: Term) -> Val
             raise NoRule
         keys = tuple((there, of_leaf(key)) for there, key, _ in leaf.members)
         parts.append((guard, of_leaf(Set(keys, leaf.truncated))))
-    return merged(parts)
+    return joined(parts)
 
 
 # Sets.
@@ -157,7 +157,7 @@ def _sets(make: Callable[[Context, Set, Set], Set]) -> Rule:
 
 def _both_sets(call: Context, one: Set, other: Set) -> Set:
     return Set(
-        tuple((both(g, call.algebra.among(e, other)), e) for g, e in one.elements),
+        tuple((conj(g, call.algebra.among(e, other)), e) for g, e in one.elements),
         of_both(one.truncated, other.truncated),
     )
 
@@ -165,12 +165,12 @@ def _both_sets(call: Context, one: Set, other: Set) -> Set:
 def _either_set(_call: Context, one: Set, other: Set) -> Set:
     known: dict[Value, Term] = {}
     for guard, element in (*one.elements, *other.elements):
-        known[element] = either(known.get(element, FALSE), guard)
+        known[element] = disj(known.get(element, FALSE), guard)
     return Set(tuple((guard, element) for element, guard in known.items()), of_either(one.truncated, other.truncated))
 
 
 def difference(call: Context, one: Set, other: Set) -> Set:
-    kept = tuple((both(g, negation(call.algebra.among(e, other))), e) for g, e in one.elements)
+    kept = tuple((conj(g, neg(call.algebra.among(e, other))), e) for g, e in one.elements)
     return Set(kept, of_both(one.truncated, other.truncated))
 
 

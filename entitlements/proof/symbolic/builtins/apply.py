@@ -22,16 +22,16 @@ from entitlements.proof.symbolic.terms.term import (
     BOOL,
     FALSE,
     REAL,
-    TEXT,
+    STRING_SORT,
     TRUE,
     Term,
     application,
-    both,
-    either,
-    negation,
+    conj,
+    disj,
+    neg,
 )
 from entitlements.proof.symbolic.values.algebra import Algebra, Unsupported
-from entitlements.proof.symbolic.values.concrete import alternatives, as_key, is_spelt, respelt
+from entitlements.proof.symbolic.values.concrete import alternatives, as_key, is_non_canonical, respelt
 from entitlements.proof.symbolic.values.precision import Limits
 from entitlements.proof.symbolic.values.value import (
     BOOLEAN,
@@ -47,7 +47,7 @@ from entitlements.proof.symbolic.values.value import (
     Value,
     constant,
     from_truth,
-    merged,
+    joined,
     of_leaf,
     scalar,
     term_of,
@@ -96,7 +96,7 @@ class Builtins:
         """The result of a call and, by what goes wrong, the condition under which it fails."""
         fitting, failures = self._typed(name, arguments, live)
         if name in _FALSE_OF_OTHER_TYPES:
-            others = [value.where(negation(fit.defined)) for value, fit in zip(arguments, fitting, strict=True)]
+            others = [value.where(neg(fit.defined)) for value, fit in zip(arguments, fitting, strict=True)]
             if any(value.cases for value in others):
                 return self._false_of_others(name, arguments, others, live)
         if any(not value.cases for value in fitting):
@@ -125,10 +125,10 @@ class Builtins:
 
     def _false_of_others(self, name: str, arguments: Sequence[Value], others: Sequence[Value], live: Term) -> Outcome:
         """False where an argument is of another type than is declared, and the call elsewhere."""
-        bad = either(*(value.defined for value in others))
-        found, failures = self(name, [value.where(negation(bad)) for value in arguments], live)
-        defined = both(*(value.defined for value in arguments))
-        return merged([(both(bad, defined), constant(False)), (negation(bad), found)]), failures
+        bad = disj(*(value.defined for value in others))
+        found, failures = self(name, [value.where(neg(bad)) for value in arguments], live)
+        defined = conj(*(value.defined for value in arguments))
+        return joined([(conj(bad, defined), constant(False)), (neg(bad), found)]), failures
 
     def _by_case(self, name: str, arguments: Sequence[Value], live: Term) -> Outcome | None:
         """Each combination of cases by itself; None where there is only one."""
@@ -138,13 +138,13 @@ class Builtins:
         parts: list[tuple[Term, Value]] = []
         failures: dict[str, Term] = {}
         for row in rows:
-            condition = both(live, *(guard for guard, _ in row))
+            condition = conj(live, *(guard for guard, _ in row))
             if condition is not FALSE:
                 found, more = self(name, [of_leaf(leaf) for _, leaf in row], live)
-                parts.append((both(*(guard for guard, _ in row)), found))
+                parts.append((conj(*(guard for guard, _ in row)), found))
                 for what, fails in more.items():
-                    failures[what] = either(failures.get(what, FALSE), both(condition, fails))
-        return merged(parts), failures
+                    failures[what] = disj(failures.get(what, FALSE), conj(condition, fails))
+        return joined(parts), failures
 
     def _typed(self, name: str, arguments: Sequence[Value], live: Term) -> tuple[list[Value], dict[str, Term]]:
         """The arguments as far as they have the declared types: on any other a built-in fails."""
@@ -153,7 +153,7 @@ class Builtins:
         failures: dict[str, Term] = {}
         for place, value in enumerate(arguments):
             kinds = _kinds(declared[place]) if place < len(declared) else frozenset(KINDS)
-            bad = either(*(both(live, guard) for guard, leaf in value.cases if leaf.kind not in kinds))
+            bad = disj(*(conj(live, guard) for guard, leaf in value.cases if leaf.kind not in kinds))
             if bad is not FALSE and name not in _FALSE_OF_OTHER_TYPES:
                 failures[f"`{name}` gets an argument of another type"] = bad
             fitting.append(Value(tuple((guard, leaf) for guard, leaf in value.cases if leaf.kind in kinds)))
@@ -171,17 +171,17 @@ class Builtins:
             return None
         rows = []
         for row in itertools.product(*(option or () for option in options)):
-            condition = both(*(guard for guard, _ in row))
+            condition = conj(*(guard for guard, _ in row))
             if condition is not FALSE:
                 rows.append((condition, [document for _, document in row]))
         parts, failed = [], FALSE
         for (condition, asked), result in zip(rows, self.ask(name, [row for _, row in rows]), strict=True):
             if result.failed:
-                failed = either(failed, condition)
+                failed = disj(failed, condition)
             elif result.defined:
-                picked = name in number_spellings.PICKING and any(map(is_spelt, asked))
+                picked = name in number_spellings.PICKING and any(map(is_non_canonical, asked))
                 parts.append((condition, _value_of(respelt(result.value) if picked else result.value)))
-        return merged(parts), ({f"`{name}` fails": failed} if failed is not FALSE else {})
+        return joined(parts), ({f"`{name}` fails": failed} if failed is not FALSE else {})
 
     def ask(self, name: str, rows: Sequence[Sequence[Any]]) -> list[CallResult]:
         """What OPA makes of constants, each row asked once."""
@@ -214,7 +214,7 @@ class Builtins:
         """Raise where a list that stands as a set of members may be followed once it is taken element by element."""
         for value in arguments:
             for _, leaf in value.cases:
-                if isinstance(leaf, Array) and leaf.origin and not (leaf.ordered and leaf.counted):
+                if isinstance(leaf, Array) and leaf.source_list and not (leaf.ordered and leaf.known_multiplicity):
                     self.algebra.need_order(leaf)
 
     def _uninterpreted(self, name: str, arguments: Sequence[Value]) -> Outcome:
@@ -225,15 +225,15 @@ class Builtins:
         self._limits.approximated(name)
         parts, failed = [], FALSE
         for row in self.pairs(arguments):
-            condition = both(*(guard for guard, _ in row))
+            condition = conj(*(guard for guard, _ in row))
             terms = [self._term(leaf) for _, leaf in row]
-            sort = {BOOLEAN: BOOL, NUMBER: REAL, STRING: TEXT}[result]
+            sort = {BOOLEAN: BOOL, NUMBER: REAL, STRING: STRING_SORT}[result]
             term = application(name, terms, sort)
             found = from_truth(term) if sort == BOOL else of_leaf(scalar(result, term))
-            fails = both(condition, application(f"{name} fails", terms, BOOL))
-            failed = either(failed, fails)
-            parts.append((both(condition, negation(fails)), found))
-        return merged(parts), {f"`{name}` may fail": failed}
+            fails = conj(condition, application(f"{name} fails", terms, BOOL))
+            failed = disj(failed, fails)
+            parts.append((conj(condition, neg(fails)), found))
+        return joined(parts), {f"`{name}` may fail": failed}
 
     def unknown_number(self, name: str, leaves: Sequence[Leaf]) -> Value:
         """A number that depends on the arguments only, where a built-in cannot fail."""
@@ -262,14 +262,14 @@ class Builtins:
         """Combine the cases one by one; a combination that `make` gives None for leaves the rule."""
         parts = []
         for row in self.pairs(arguments):
-            condition = both(*(guard for guard, _ in row))
+            condition = conj(*(guard for guard, _ in row))
             if condition is FALSE:
                 continue
             found = make(*(leaf for _, leaf in row))
             if found is None:
                 raise NoRule
             parts.append((condition, found))
-        return merged(parts)
+        return joined(parts)
 
 
 def _kinds(declared: Mapping[str, Any]) -> frozenset[str]:

@@ -44,7 +44,7 @@ def _slice(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
         bounds = [max(one.value, 0) for one in (start, stop) if _is_index(one)]
         if not isinstance(array, Array) or len(bounds) != 2:
             return None
-        if array.pieces and bounds[1] <= array.pieces.known:
+        if array.segments and bounds[1] <= array.segments.known:
             return of_leaf(Array(array.elements[slice(*bounds)]))
         call.algebra.noticed(array)
         return of_leaf(Array(call.algebra.slots(array)[slice(*bounds)], truncated=array.truncated))
@@ -80,8 +80,8 @@ def _array_concat(call: Context, arguments: Sequence[Value], _live: Term) -> Val
                 (*one.elements, *other.elements),
                 prefix=all(guard is TRUE for guard, _ in one.elements) and other.prefix,
                 ordered=one.ordered and other.ordered,
-                counted=one.counted and other.counted,
-                origin=one.origin or other.origin,
+                known_multiplicity=one.known_multiplicity and other.known_multiplicity,
+                source_list=one.source_list or other.source_list,
                 truncated=of_either(one.truncated, other.truncated),
             )
         )

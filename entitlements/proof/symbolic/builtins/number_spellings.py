@@ -1,6 +1,6 @@
 """Which built-ins tell spellings of one number apart, and whose spelling is not known.
 
-OPA keeps a number as it is written. Terms stand for its value alone, so `1.0` and `1e0` are one term, while
+OPA keeps a number as it is written. Terms represent its value alone, so `1.0` and `1e0` are one term, while
 `json.marshal` prints them apart and `substring` takes the first for an index and fails for the second. A built-in that
 is not known to go by the value is taken to go by the spelling.
 """

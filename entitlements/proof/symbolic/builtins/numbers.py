@@ -13,12 +13,12 @@ from entitlements.proof.symbolic.terms.term import (
     TRUE,
     Term,
     arithmetic,
-    both,
     conditional,
-    either,
+    conj,
+    disj,
     equal,
     less,
-    negation,
+    neg,
     number,
 )
 from entitlements.proof.symbolic.values.ordering import each
@@ -29,7 +29,7 @@ from entitlements.proof.symbolic.values.value import (
     Leaf,
     Set,
     Value,
-    merged,
+    joined,
     of_leaf,
     scalar,
     term_of,
@@ -49,7 +49,7 @@ def _whole(leaf: Leaf) -> bool:
 
 
 def _within(term: Term, limit: int) -> Term:
-    return both(less(number(-limit), term, strict=False), less(term, number(limit), strict=False))
+    return conj(less(number(-limit), term, strict=False), less(term, number(limit), strict=False))
 
 
 def _calculated(op: str) -> Rule:
@@ -96,15 +96,15 @@ def _div(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
         size = number(abs(term_of(other).args[0]))
         term = term_of(one) if term_of(other) is size else arithmetic("-", number(0), term_of(one))
         # Nothing divided by a number below zero is written `-0`.
-        plain = either(less(number(0), term_of(other)), negation(equal(term, number(0))))
-        small = both(_within(term, _SMALL), _within(size, _SMALL), plain)
-        even = both(small, equal(arithmetic("%", term, size), number(0)))
+        plain = disj(less(number(0), term_of(other)), neg(equal(term, number(0))))
+        small = conj(_within(term, _SMALL), _within(size, _SMALL), plain)
+        even = conj(small, equal(arithmetic("%", term, size), number(0)))
         below = arithmetic("div", term, size)
         unknown = term_of(call.unknown_number("div", (one, other)).cases[0][1])
-        fraction = both(less(number(0), unknown), less(unknown, number(1)))
+        fraction = conj(less(number(0), unknown), less(unknown, number(1)))
         between = arithmetic("+", below, conditional(fraction, unknown, number(Fraction(1, 2))))
-        parts = [(even, below), (both(small, negation(even)), between), (negation(small), unknown)]
-        return merged((guard, of_leaf(scalar(NUMBER, found))) for guard, found in parts)
+        parts = [(even, below), (conj(small, neg(even)), between), (neg(small), unknown)]
+        return joined((guard, of_leaf(scalar(NUMBER, found))) for guard, found in parts)
 
     return call.by_leaf(arguments, leaf)
 
@@ -120,7 +120,7 @@ def _kept(name: str, exact: Callable[[Term], Term]) -> Rule:
             found = of_leaf(scalar(NUMBER, exact(term_of(one))))
             if fits is TRUE:
                 return found
-            return merged([(fits, found), (negation(fits), call.unknown_number(name, (one,)))])
+            return joined([(fits, found), (neg(fits), call.unknown_number(name, (one,)))])
 
         return call.by_leaf(arguments, leaf)
 
@@ -146,7 +146,7 @@ def _sum(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
             for condition, one in element.cases:
                 if not _whole(one):
                     return None
-                total = arithmetic("+", total, conditional(both(guard, condition), term_of(one), number(0)))
+                total = arithmetic("+", total, conditional(conj(guard, condition), term_of(one), number(0)))
         return of_leaf(scalar(NUMBER, total))
 
     return call.by_leaf(arguments, leaf)

@@ -1,4 +1,4 @@
-"""Rules of built-ins on texts."""
+"""Rules of built-ins on strings."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from entitlements.proof.symbolic.terms.string_terms import (
     INFIX,
     LOWER,
     MATCHES,
-    PIECE,
-    PIECES,
     PREDICATES,
     PREFIX,
     REPLACE,
+    SEGMENT,
+    SEGMENTS,
     SPACES,
     SUBSTRING,
     SUFFIX,
@@ -28,22 +28,22 @@ from entitlements.proof.symbolic.terms.string_terms import (
     TRIM_SUFFIX,
     UPPER,
     concatenation,
-    on_text,
+    on_string,
     part,
-    pieces_parameter,
+    segments_parameter,
 )
 from entitlements.proof.symbolic.terms.term import (
     BOOL,
     FALSE,
-    TEXT,
+    STRING_SORT,
     TRUE,
     Term,
     application,
-    both,
-    either,
-    negation,
+    conj,
+    disj,
+    neg,
     number,
-    text,
+    string,
 )
 from entitlements.proof.symbolic.values.concrete import plain_leaf
 from entitlements.proof.symbolic.values.truncation import of_list
@@ -53,12 +53,12 @@ from entitlements.proof.symbolic.values.value import (
     Array,
     Const,
     Leaf,
-    Pieces,
+    Segments,
     Set,
     Value,
     constant,
     from_truth,
-    merged,
+    joined,
     of_leaf,
     scalar,
     term_of,
@@ -68,10 +68,10 @@ RULES: dict[str, Rule] = {}
 """The rules by the name of the built-in."""
 
 
-# Texts.
+# Strings.
 
 
-def _text_predicate(predicate: str) -> Rule:
+def _string_predicate(predicate: str) -> Rule:
     def rule(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
         return call.by_leaf(arguments, lambda one, other: _holds(predicate, one, other))
 
@@ -83,12 +83,12 @@ def _holds(predicate: str, subject: Leaf, parameter: Leaf) -> Value | None:
         return None
     if isinstance(subject, Const):
         return constant(PREDICATES[predicate](subject.value, parameter.value))
-    return from_truth(on_text(predicate, parameter.value, term_of(subject)))
+    return from_truth(on_string(predicate, parameter.value, term_of(subject)))
 
 
-RULES["startswith"] = _text_predicate(PREFIX)
-RULES["endswith"] = _text_predicate(SUFFIX)
-RULES["contains"] = _text_predicate(INFIX)
+RULES["startswith"] = _string_predicate(PREFIX)
+RULES["endswith"] = _string_predicate(SUFFIX)
+RULES["contains"] = _string_predicate(INFIX)
 
 
 def _any_match(predicate: str) -> Rule:
@@ -99,12 +99,12 @@ def _any_match(predicate: str) -> Rule:
             if any(one.kind != STRING for _, one in every) or any(not isinstance(one, Const) for _, one in others):
                 return None
             held = [
-                both(there, also, call.algebra.equal(found, constant(True)))
+                conj(there, also, call.algebra.equal(found, constant(True)))
                 for there, one in ones
                 for also, other in others
                 if (found := _holds(predicate, one, other)) is not None
             ]
-            return from_truth(either(*held))
+            return from_truth(disj(*held))
 
         return call.by_leaf(arguments, leaf)
 
@@ -112,11 +112,11 @@ def _any_match(predicate: str) -> Rule:
 
 
 def _elements(call: Context, leaf: Leaf) -> list[tuple[Term, Leaf]]:
-    """The elements of a collection, or the one text."""
+    """The elements of a collection, or the one string."""
     if not isinstance(leaf, (Array, Set)):
         return [(TRUE, leaf)]
     call.algebra.noticed(leaf)
-    return [(both(guard, there), one) for guard, element in leaf.elements for there, one in element.cases]
+    return [(conj(guard, there), one) for guard, element in leaf.elements for there, one in element.cases]
 
 
 RULES["strings.any_prefix_match"] = _any_match(PREFIX)
@@ -129,7 +129,7 @@ def _regex_match(call: Context, arguments: Sequence[Value], _live: Term) -> Valu
         if not isinstance(pattern, Const) or isinstance(subject, Const):
             return None
         (probe,) = call.ask("regex.match", [[pattern.value, ""]])
-        return None if probe.failed else from_truth(on_text(MATCHES, pattern.value, term_of(subject)))
+        return None if probe.failed else from_truth(on_string(MATCHES, pattern.value, term_of(subject)))
 
     return call.by_leaf(arguments, leaf)
 
@@ -143,13 +143,13 @@ def _glob_match(call: Context, arguments: Sequence[Value], _live: Term) -> Value
         (probe,) = call.ask("glob.match", [[pattern.value, stops, ""]])
         if probe.failed:
             return None
-        return from_truth(on_text(GLOB, json.dumps([pattern.value, stops]), term_of(subject)))
+        return from_truth(on_string(GLOB, json.dumps([pattern.value, stops]), term_of(subject)))
 
     return call.by_leaf(arguments, leaf)
 
 
 def _made(how: str, parameter: Callable[..., str | None]) -> Rule:
-    """A text that is made of an open one and of constants. parameter: of the values of these; None leaves the rule."""
+    """A string made of an open one and of constants. parameter: of the values of these; None leaves the rule."""
 
     def rule(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
         def leaf(subject: Leaf, *others: Leaf) -> Value | None:
@@ -157,7 +157,7 @@ def _made(how: str, parameter: Callable[..., str | None]) -> Rule:
             if isinstance(subject, Const) or len(constants) != len(others):
                 return None
             found = parameter(*constants)
-            return None if found is None else _text(part(how, found, term_of(subject)))
+            return None if found is None else _string(part(how, found, term_of(subject)))
 
         return call.by_leaf(arguments, leaf)
 
@@ -177,36 +177,44 @@ RULES["lower"], RULES["upper"] = _made(LOWER, lambda: ""), _made(UPPER, lambda: 
 RULES["substring"] = _made(SUBSTRING, _span)
 RULES["replace"] = _made(REPLACE, lambda old, new: json.dumps([old, new]) if old else None)
 
-_PIECES = 6
+_SEGMENTS = 6
 _BEYOND = 3
 
 
 @rule_of(RULES, "split")
 def _split(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
-    """The first pieces of a text; of those behind them nothing is known, but that equal texts have the same ones."""
+    """The first segments of a string; nothing is known of those behind them, but that equal strings have the same."""
 
     def leaf(subject: Leaf, delimiter: Leaf) -> Value | None:
         if not isinstance(delimiter, Const) or not delimiter.value or isinstance(subject, Const):
             return None
         whole, mark = term_of(subject), delimiter.value
         elements = []
-        for place in range(_PIECES):
-            there = on_text(PIECES, pieces_parameter(mark, place + 1), whole) if place else TRUE
-            elements.append((there, _text(part(PIECE, pieces_parameter(mark, place), whole))))
-        more = on_text(PIECES, pieces_parameter(mark, _PIECES + 1), whole)
+        for place in range(_SEGMENTS):
+            there = on_string(SEGMENTS, segments_parameter(mark, place + 1), whole) if place else TRUE
+            elements.append((there, _string(part(SEGMENT, segments_parameter(mark, place), whole))))
+        more = on_string(SEGMENTS, segments_parameter(mark, _SEGMENTS + 1), whole)
         for place in range(_BEYOND):
-            parts = (whole, text(mark), number(place))
-            there = both(more, application("split: there is a piece", parts, BOOL))
-            elements.append((there, _text(application("split: the piece", parts, TEXT))))
-        origin = f"split by {json.dumps(mark)}"
-        call.algebra.notices.open_end(origin, _PIECES, _BEYOND)
-        pieces = Pieces(whole, mark, _PIECES, more)
-        return of_leaf(Array(tuple(elements), prefix=False, counted=False, truncated=of_list(origin), pieces=pieces))
+            parts = (whole, string(mark), number(place))
+            there = conj(more, application("split: there is a segment", parts, BOOL))
+            elements.append((there, _string(application("split: the segment", parts, STRING_SORT))))
+        source_list = f"split by {json.dumps(mark)}"
+        call.algebra.notices.open_end(source_list, _SEGMENTS, _BEYOND)
+        segments = Segments(whole, mark, _SEGMENTS, more)
+        return of_leaf(
+            Array(
+                tuple(elements),
+                prefix=False,
+                known_multiplicity=False,
+                truncated=of_list(source_list),
+                segments=segments,
+            )
+        )
 
     return call.by_leaf(arguments, leaf)
 
 
-def _text(term: Term) -> Value:
+def _string(term: Term) -> Value:
     return of_leaf(scalar(STRING, term))
 
 
@@ -220,13 +228,13 @@ def _concat(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
         parts = []
         for size in range(len(slots) + 1):
             there = [guard for guard, _ in slots[:size]]
-            exactly = both(*there, *(negation(guard) for guard, _ in slots[size : size + 1]))
+            exactly = conj(*there, *(neg(guard) for guard, _ in slots[size : size + 1]))
             if exactly is not FALSE:
-                joined = _joined(call, delimiter.value, [element for _, element in slots[:size]])
-                if joined is None:
+                found = _joined(call, delimiter.value, [element for _, element in slots[:size]])
+                if found is None:
                     return None
-                parts.append((exactly, joined))
-        return merged(parts)
+                parts.append((exactly, found))
+        return joined(parts)
 
     return call.by_leaf(arguments, leaf)
 
@@ -238,10 +246,10 @@ def _joined(call: Context, delimiter: str, elements: Sequence[Value]) -> Value |
     for row in call.pairs(elements):
         terms: list[Term] = []
         for place, (_, leaf) in enumerate(row):
-            terms += [text(delimiter)] if place and delimiter else []
+            terms += [string(delimiter)] if place and delimiter else []
             terms.append(term_of(leaf))
-        parts.append((both(*(guard for guard, _ in row)), of_leaf(scalar(STRING, concatenation(terms)))))
-    return merged(parts)
+        parts.append((conj(*(guard for guard, _ in row)), of_leaf(scalar(STRING, concatenation(terms)))))
+    return joined(parts)
 
 
 _VERB = re.compile(r"%([sdv%])")
@@ -260,10 +268,10 @@ def _sprintf(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
 
 
 def _formatted(call: Context, pattern: str, elements: Sequence[Value]) -> Value | None:
-    pieces = _VERB.split(pattern)
-    if "%" in "".join(pieces[::2]) or sum(verb != "%" for verb in pieces[1::2]) != len(elements):
+    segments = _VERB.split(pattern)
+    if "%" in "".join(segments[::2]) or sum(verb != "%" for verb in segments[1::2]) != len(elements):
         return None
-    verbs = [verb for verb in pieces[1::2] if verb != "%"]
+    verbs = [verb for verb in segments[1::2] if verb != "%"]
     for verb, element in zip(verbs, elements, strict=True):
         for _, leaf in element.cases:
             whole = isinstance(leaf, Const) and isinstance(leaf.value, int) and leaf.kind == NUMBER
@@ -272,13 +280,13 @@ def _formatted(call: Context, pattern: str, elements: Sequence[Value]) -> Value 
     parts = []
     for row in call.pairs(elements):
         leaves = iter(leaf for _, leaf in row)
-        terms = [text(pieces[0])]
-        for verb, after in zip(pieces[1::2], pieces[2::2], strict=True):
-            one = text("%") if verb == "%" else _as_text(next(leaves))
-            terms += [one, text(after)]
-        parts.append((both(*(guard for guard, _ in row)), of_leaf(scalar(STRING, concatenation(terms)))))
-    return merged(parts)
+        terms = [string(segments[0])]
+        for verb, after in zip(segments[1::2], segments[2::2], strict=True):
+            one = string("%") if verb == "%" else _as_string(next(leaves))
+            terms += [one, string(after)]
+        parts.append((conj(*(guard for guard, _ in row)), of_leaf(scalar(STRING, concatenation(terms)))))
+    return joined(parts)
 
 
-def _as_text(leaf: Leaf) -> Term:
-    return term_of(leaf) if leaf.kind == STRING else text(str(term_of(leaf).args[0]))
+def _as_string(leaf: Leaf) -> Term:
+    return term_of(leaf) if leaf.kind == STRING else string(str(term_of(leaf).args[0]))

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 
-from entitlements.proof.symbolic.execution.plan import Function, Local, Statement, is_read, walk_block
+from entitlements.proof.symbolic.execution.plan import Function, Local, Statement, each_statement, is_read
 from entitlements.proof.symbolic.execution.references import array_index, looks_like_a_number, reference_locals
-from entitlements.proof.symbolic.terms.term import FALSE, Term, both
+from entitlements.proof.symbolic.terms.term import FALSE, Term, conj
 from entitlements.proof.symbolic.values.algebra import Unsupported
 from entitlements.proof.symbolic.values.place import Place
 from entitlements.proof.symbolic.values.value import NUMBER, STRING, Array, Const, Leaf, Object, Set, Value
@@ -46,7 +46,7 @@ def _goes_through(function: Function) -> bool:
 
 def _statements(function: Function) -> Iterator[Statement]:
     for block in function.blocks:
-        yield from walk_block(block)
+        yield from each_statement(block)
 
 
 def rule_locals(function: Function, rules: frozenset[str]) -> frozenset[int]:
@@ -65,7 +65,7 @@ def refuse_bound(place: Place, source: Value, key: Value, live: Term) -> None:
     """Raise Unsupported where a key may name what it names only if a number and a string count as one."""
     for guard, leaf in source.cases:
         for condition, name in key.cases:
-            if both(live, guard, condition) is FALSE:
+            if conj(live, guard, condition) is FALSE:
                 continue
             if any(_converted(name, one) for one in _keys(leaf)):
                 raise Unsupported("key_converted", f"`{place}`: {_WHAT}")
@@ -73,7 +73,7 @@ def refuse_bound(place: Place, source: Value, key: Value, live: Term) -> None:
 
 def refuse_pattern(place: Place, statement: Statement, source: Value) -> None:
     """Raise Unsupported where a scan takes apart keys that hold what looks like a number."""
-    taken_apart = any(one.kind in ("IsArray", "IsObject") for one in walk_block(statement.blocks[0]))
+    taken_apart = any(one.kind in ("IsArray", "IsObject") for one in each_statement(statement.blocks[0]))
     keys = (one for _, leaf in source.cases for one in _keys(leaf)) if taken_apart else ()
     if any(isinstance(one, (Array, Object)) and _holds_numbers(one) for one in keys):
         raise Unsupported("key_converted", f"`{place}`: {_WHAT}")
@@ -89,10 +89,10 @@ def _keys(leaf: Leaf) -> Iterator[Leaf]:
 def _converted(key: Leaf, other: Leaf) -> bool:
     """Whether two keys may be the same, and only if a number in one is a string in the other."""
     if {key.kind, other.kind} == {NUMBER, STRING}:
-        text = key if key.kind == STRING else other
-        if not isinstance(text, Const):
+        string = key if key.kind == STRING else other
+        if not isinstance(string, Const):
             return key.kind == STRING
-        return looks_like_a_number(text.value) if text is other else array_index(text.value) is not None
+        return looks_like_a_number(string.value) if string is other else array_index(string.value) is not None
     if isinstance(key, Array) and isinstance(other, Array):
         pairs = zip_longest(key.elements, other.elements)
         return any(

@@ -9,9 +9,9 @@ from entitlements.proof.symbolic.execution.plan import (
     Statement,
 )
 from entitlements.proof.symbolic.execution.statements import Frame, Loop, Statements
-from entitlements.proof.symbolic.terms.term import FALSE, TRUE, Term, both, either, negation
+from entitlements.proof.symbolic.terms.term import FALSE, TRUE, Term, conj, disj, neg
 from entitlements.proof.symbolic.values.algebra import Unsupported
-from entitlements.proof.symbolic.values.truncation import WHOLE, Cut, of_either
+from entitlements.proof.symbolic.values.truncation import WHOLE, Truncation, of_either
 from entitlements.proof.symbolic.values.value import (
     UNDEFINED,
     Array,
@@ -19,7 +19,7 @@ from entitlements.proof.symbolic.values.value import (
     Object,
     Set,
     Value,
-    merged,
+    joined,
     of_leaf,
 )
 
@@ -29,15 +29,15 @@ class Collections(Statements):
 
     # Collections grow by making new ones: values never change.
 
-    def _cut(self, frame: Frame) -> Cut:
-        """What an element hangs on that is added here: all that was read since the outermost loop was entered."""
+    def _cut(self, frame: Frame) -> Truncation:
+        """What an element depends on that is added here: all that was read since the outermost loop was entered."""
         if not any(loop.leaf.truncated for loop in frame.loops):
             return WHOLE
         found: dict[str, int | None] = {}
-        for origin, now in self.limits.scans.items():
-            known = frame.scans.get(origin, 0)
-            found[origin] = None if now is None or known is None else now - known
-        return {origin: elements for origin, elements in found.items() if elements != 0}
+        for source_list, now in self.limits.scans.items():
+            known = frame.scans.get(source_list, 0)
+            found[source_list] = None if now is None or known is None else now - known
+        return {source_list: elements for source_list, elements in found.items() if elements != 0}
 
     def _do_array_append(self, frame: Frame, statement: Statement, live: Term) -> Term:
         value = self._value(frame, statement.operands["value"])
@@ -50,14 +50,14 @@ class Collections(Statements):
                 parts.append((guard, leaf))
                 continue
             loops = _filling(frame, leaf)
-            origin = next((one for loop in loops if (one := _unordered(loop.leaf))), "")
+            source_list = next((one for loop in loops if (one := _unordered(loop.leaf))), "")
             last = leaf.elements[-1][0] if leaf.elements else TRUE
             grown = Array(
                 (*leaf.elements, (live, value)),
-                prefix=leaf.prefix and both(live, last) is live,
+                prefix=leaf.prefix and conj(live, last) is live,
                 ordered=leaf.ordered and all(loop.ordered for loop in loops),
-                counted=leaf.counted and all(loop.counted for loop in loops),
-                origin=leaf.origin or origin,
+                known_multiplicity=leaf.known_multiplicity and all(loop.known_multiplicity for loop in loops),
+                source_list=leaf.source_list or source_list,
                 truncated=of_either(leaf.truncated, cut),
             )
             if leaf in frame.made:
@@ -79,7 +79,7 @@ class Collections(Statements):
             known = {element: condition for condition, element in leaf.elements}
             for condition, one in value.cases:
                 element = of_leaf(one)
-                known[element] = either(known.get(element, FALSE), both(live, condition))
+                known[element] = disj(known.get(element, FALSE), conj(live, condition))
             elements = tuple((c, e) for e, c in known.items() if c is not FALSE)
             parts.append((guard, Set(elements, of_either(leaf.truncated, cut))))
         frame.locals[local] = Value(tuple(parts))
@@ -102,10 +102,10 @@ class Collections(Statements):
                 continue
             grown = leaf
             for condition, name in key.cases:
-                holds = both(live, condition)
+                holds = conj(live, condition)
                 if once:
-                    old = merged(self._algebra.object_lookup(leaf, name))
-                    differs = both(holds, old.defined, negation(self._algebra.equal(old, value)))
+                    old = joined(self._algebra.object_lookup(leaf, name))
+                    differs = conj(holds, old.defined, neg(self._algebra.equal(old, value)))
                     self._fail(frame, differs, "an object has two different values for a key")
                 grown = self._inserted(grown, holds, name, value)
             cut = self._cut(frame)
@@ -119,11 +119,11 @@ class Collections(Statements):
         for guard, name, member in leaf.members:
             hit = self._algebra.same(key, name)
             if hit is TRUE:
-                both_ways = merged([(holds, value), (both(guard, negation(holds)), member)])
-                members.append((either(holds, guard), name, both_ways))
+                both_ways = joined([(holds, value), (conj(guard, neg(holds)), member)])
+                members.append((disj(holds, guard), name, both_ways))
                 placed = True
             else:
-                members.append((both(guard, negation(both(holds, hit))), name, member))
+                members.append((conj(guard, neg(conj(holds, hit))), name, member))
         if not placed:
             members.append((holds, key, value))
         rest = leaf.rest
@@ -134,25 +134,25 @@ class Collections(Statements):
     def _do_object_merge(self, frame: Frame, statement: Statement, live: Term) -> Term:
         one, other = (frame.locals.get(statement.operands[name], UNDEFINED) for name in ("a", "b"))
         parts = [
-            (both(g, h), of_leaf(self._merge(x, y)))
+            (conj(g, h), of_leaf(self._merge(x, y)))
             for g, x in one.cases
             for h, y in other.cases
-            if both(g, h) is not FALSE
+            if conj(g, h) is not FALSE
         ]
-        found = merged(parts)
+        found = joined(parts)
         self._assign(frame, statement.operands["target"], found, live)
-        return both(live, found.defined)
+        return conj(live, found.defined)
 
     def _merge(self, one: Leaf, other: Leaf) -> Leaf:
         if not (isinstance(one, Object) and isinstance(other, Object)) or one.rest or other.rest:
             raise Unsupported("documents_merged", f"`{self.limits.place}`: base and virtual documents are mixed here")
-        merged_object = replace(one, truncated=of_either(one.truncated, other.truncated))
+        joined_object = replace(one, truncated=of_either(one.truncated, other.truncated))
         for guard, key, member in other.members:
-            old = merged(self._algebra.object_lookup(one, key))
-            parts = [(negation(old.defined), member)]
-            parts += [(both(g, h), of_leaf(self._merge(x, y))) for g, x in old.cases for h, y in member.cases]
-            merged_object = self._inserted(merged_object, guard, key, merged(parts))
-        return merged_object
+            old = joined(self._algebra.object_lookup(one, key))
+            parts = [(neg(old.defined), member)]
+            parts += [(conj(g, h), of_leaf(self._merge(x, y))) for g, x in old.cases for h, y in member.cases]
+            joined_object = self._inserted(joined_object, guard, key, joined(parts))
+        return joined_object
 
 
 def _filling(frame: Frame, leaf: Array) -> Sequence[Loop]:
@@ -163,4 +163,4 @@ def _filling(frame: Frame, leaf: Array) -> Sequence[Loop]:
 
 def _unordered(leaf: Array | Set | Object) -> str:
     """The list that stands as a set of members, by its name, if it is one."""
-    return leaf.origin if isinstance(leaf, Array) and not (leaf.ordered and leaf.counted) else ""
+    return leaf.source_list if isinstance(leaf, Array) and not (leaf.ordered and leaf.known_multiplicity) else ""

@@ -23,12 +23,12 @@ from entitlements.proof.symbolic.execution.plan import (
     Local,
     Plan,
     Statement,
+    each_statement,
     is_read,
     place_of,
-    walk_block,
 )
 from entitlements.proof.symbolic.execution.statements import Errors, Frame, Loop
-from entitlements.proof.symbolic.terms.term import FALSE, TRUE, Term, both, either, negation
+from entitlements.proof.symbolic.terms.term import FALSE, TRUE, Term, conj, disj, neg
 from entitlements.proof.symbolic.values.algebra import Algebra, Unsupported
 from entitlements.proof.symbolic.values.place import Place
 from entitlements.proof.symbolic.values.precision import Limits
@@ -42,7 +42,7 @@ from entitlements.proof.symbolic.values.value import (
     Set,
     Value,
     constant,
-    merged,
+    joined,
     of_leaf,
 )
 
@@ -90,10 +90,10 @@ class Executor(Collections):
             alive = TRUE
             for block in function.blocks:
                 _, out = self._block(frame, block, alive)
-                alive = both(alive, negation(either(*out.values())))
+                alive = conj(alive, neg(disj(*out.values())))
                 if alive is FALSE:
                     break
-            self._known[key] = (merged(frame.returns), frame.errors)
+            self._known[key] = (joined(frame.returns), frame.errors)
         return self._known[key]
 
     def _block(self, frame: Frame, block: Block, live: Term) -> tuple[Term, dict[int, Term]]:
@@ -126,7 +126,7 @@ class Executor(Collections):
             for level, condition in left.items():
                 if level > 1:
                     _leave(out, level if level == _RETURNED else level - 1, condition)
-                live = both(live, negation(condition))
+                live = conj(live, neg(condition))
             if live is FALSE:
                 break
         return live
@@ -141,7 +141,7 @@ class Executor(Collections):
     def _do_not(self, frame: Frame, statement: Statement, live: Term) -> Term:
         with self.limits.apart():
             end = self._closed(frame, statement.blocks[0], live)
-        return both(live, negation(end))
+        return conj(live, neg(end))
 
     def _do_call(self, frame: Frame, statement: Statement, live: Term) -> Term:
         arguments = [self._under(self._value(frame, one), live) for one in statement.operands["args"]]
@@ -152,7 +152,7 @@ class Executor(Collections):
         else:
             found = self._planned(frame, function, arguments, live)
         self._assign(frame, statement.operands["result"], found, live)
-        return both(live, found.defined)
+        return conj(live, found.defined)
 
     def _under(self, value: Value, live: Term) -> Value:
         """A value as it is where `live` holds, without the conditions that then hold anyway."""
@@ -170,7 +170,7 @@ class Executor(Collections):
             found, errors = self._call(function, arguments)
         self.limits.place = place
         for (where, what), condition in errors.items():
-            self._fail(frame, both(live, condition), what, where)
+            self._fail(frame, conj(live, condition), what, where)
         return found
 
     def _do_call_dynamic(self, frame: Frame, statement: Statement, live: Term) -> Term:
@@ -181,17 +181,17 @@ class Executor(Collections):
             if len(function.path) != len(path) or len(function.parameters) != len(arguments):
                 continue
             named = [self._algebra.equal(v, constant(name)) for v, name in zip(path, function.path, strict=True)]
-            condition = both(live, *named)
+            condition = conj(live, *named)
             if condition is not FALSE:
                 parts.append((condition, self._planned(frame, function, arguments, condition)))
-        found = merged(parts)
+        found = joined(parts)
         self._assign(frame, statement.operands["result"], found, live)
-        return both(live, found.defined)
+        return conj(live, found.defined)
 
     def _apply(self, frame: Frame, name: str, arguments: Sequence[Value], live: Term) -> Value:
         found, errors = self._builtins(name, arguments, live)
         for what, condition in errors.items():
-            self._fail(frame, both(live, condition), what)
+            self._fail(frame, conj(live, condition), what)
         return found
 
     def _do_scan(self, frame: Frame, statement: Statement, live: Term) -> Term:
@@ -201,13 +201,13 @@ class Executor(Collections):
         if self._is_of_rule(frame, Local(statement.operands["source"])):
             refuse_pattern(self.limits.place, statement, source)
         for guard, leaf in source.cases:
-            holds = both(live, guard)
+            holds = conj(live, guard)
             if holds is FALSE or not isinstance(leaf, (Array, Set, Object)):
                 continue
             loop = loop_over(self._algebra, self.limits, leaf, uses_key=uses_key)
             with self._looping(frame, statement, loop):
                 for condition, at, element in loop.rounds:
-                    inside = both(holds, condition, element.defined)
+                    inside = conj(holds, condition, element.defined)
                     if inside is not FALSE:
                         frame.locals[key], frame.locals[value] = at, element
                         frame.rounds[-1] = next(self._rounds)
@@ -220,15 +220,15 @@ class Executor(Collections):
         rule."""
         leaf = loop.leaf
         # `every` is planned as a condition that is undefined after its rounds: what it reads may count for each one.
-        every = any(one.kind == "IsUndefined" for one in walk_block(statement.blocks[0]))
-        collects = any(one.kind in GROWING for one in walk_block(statement.blocks[0]))
+        every = any(one.kind == "IsUndefined" for one in each_statement(statement.blocks[0]))
+        collects = any(one.kind in GROWING for one in each_statement(statement.blocks[0]))
         if not frame.loops:
             frame.scans = dict(self.limits.scans)
         frame.loops.append(loop)
         frame.rounds.append(next(self._rounds))
         with self.limits.apart() if collects else nullcontext():
-            for origin in sorted(leaf.truncated):
-                self.limits.scanned(origin, id(statement), leaf.truncated[origin])
+            for source_list in sorted(leaf.truncated):
+                self.limits.scanned(source_list, id(statement), leaf.truncated[source_list])
             with self.limits.within(every=every) if leaf.truncated else nullcontext():
                 yield
         frame.loops.pop()
@@ -246,18 +246,16 @@ class Executor(Collections):
     def _upserted(self, document: Value, path: Sequence[str], value: Value) -> Value:
         if not path:
             return value
-        parts: list[tuple[Term, Value]] = [
-            (negation(document.defined), of_leaf(self._with_member(Object(()), path, value)))
-        ]
+        parts: list[tuple[Term, Value]] = [(neg(document.defined), of_leaf(self._with_member(Object(()), path, value)))]
         for guard, leaf in document.cases:
             if not isinstance(leaf, Object):
                 raise Unsupported("with_in_a_scalar", f"`{self.limits.place}`: `with` may replace a part of no object")
             parts.append((guard, of_leaf(self._with_member(leaf, path, value))))
-        return merged(parts)
+        return joined(parts)
 
     def _with_member(self, leaf: Object, path: Sequence[str], value: Value) -> Object:
         name = Const(path[0])
-        old = merged(self._algebra.object_lookup(leaf, name))
+        old = joined(self._algebra.object_lookup(leaf, name))
         return self._inserted(leaf, TRUE, name, self._upserted(old, path[1:], value))
 
     def _do_result_set_add(self, frame: Frame, statement: Statement, live: Term) -> Term:
@@ -266,11 +264,11 @@ class Executor(Collections):
 
 
 def _leave(out: dict[int, Term], level: int, live: Term) -> None:
-    out[level] = either(out.get(level, FALSE), live)
+    out[level] = disj(out.get(level, FALSE), live)
 
 
 def _implied(live: Term, guard: Term) -> Term:
-    return TRUE if guard is TRUE or both(live, guard) is live else guard
+    return TRUE if guard is TRUE or conj(live, guard) is live else guard
 
 
 def _leaf_under(leaf: Leaf, live: Term) -> Leaf:

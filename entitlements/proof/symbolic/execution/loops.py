@@ -16,7 +16,7 @@ def loop_over(algebra: Algebra, limits: Limits, leaf: Array | Set | Object, *, u
             algebra.noticed(leaf)
         elements = algebra.slots(leaf) if uses_key else leaf.elements
         rounds = [(guard, constant(place), element) for place, (guard, element) in enumerate(elements)]
-        return Loop(leaf, rounds, leaf.ordered, leaf.counted)
+        return Loop(leaf, rounds, leaf.ordered, leaf.known_multiplicity)
     if isinstance(leaf, Object):
         if leaf.rest is not None:
             limits.open_object()

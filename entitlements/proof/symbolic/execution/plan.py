@@ -32,7 +32,7 @@ class Local:
 
 
 Operand = Local | str | bool
-"""A local variable, a text constant or a boolean."""
+"""A local variable, a string constant or a boolean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Function:
     parameters: tuple[int, ...]
     blocks: tuple[Block, ...]
     path: tuple[str, ...]
-    merged: frozenset[int]
+    joined: frozenset[int]
     """Locals whose values have to be merged where paths meet: read where their last assignment may not have run."""
 
 
@@ -129,7 +129,7 @@ def read_plan(document: Mapping[str, Any], entrypoint: str) -> Plan:
 
 class _Reader:
     def __init__(self, static: Mapping[str, Any]) -> None:
-        self._texts = [one["value"] for one in static.get("strings") or ()]
+        self._strings = [one["value"] for one in static.get("strings") or ()]
         self._files = [one["value"] for one in static.get("files") or ()]
 
     def function(self, raw: Mapping[str, Any]) -> Function:
@@ -162,9 +162,9 @@ class _Reader:
         if kind == "CallDynamic":
             operands["path"] = tuple(self._operand(one) for one in body["path"])
         if kind == "With":
-            operands["path"] = tuple(self._texts[one] for one in body["path"] or ())
+            operands["path"] = tuple(self._strings[one] for one in body["path"] or ())
         if kind == "MakeNumberRef":
-            operands["text"] = self._texts[body["Index"]]
+            operands["text"] = self._strings[body["Index"]]
         inner = body.get("blocks") or ([body["block"]] if "block" in body else [])
         blocks = tuple(self._block(one, (*above, kind)) for one in inner)
         return Statement(kind, place, operands, blocks)
@@ -173,12 +173,12 @@ class _Reader:
         kind, value = raw["type"], raw["value"]
         if kind == "local":
             return Local(int(value))
-        return bool(value) if kind == "bool" else str(self._texts[value])
+        return bool(value) if kind == "bool" else str(self._strings[value])
 
 
 def _assigned(blocks: Sequence[Block]) -> set[int]:
     """Every local that these blocks assign. To reset one is to assign it; to add to a collection is not."""
-    return {local for block in blocks for statement in walk_block(block) for local in assigned_locals(statement)}
+    return {local for block in blocks for statement in each_statement(block) for local in assigned_locals(statement)}
 
 
 def assigned_locals(statement: Statement) -> list[int]:
@@ -239,27 +239,27 @@ def _verify_calls(functions: Mapping[str, Function], builtins: Mapping[str, Any]
                 raise PlanUnknown("plan_unknown", f"`{statement.place}`: the plan calls `{name}`, which it has not")
 
 
-def walk_block(block: Block) -> Iterator[Statement]:
+def each_statement(block: Block) -> Iterator[Statement]:
     """Every statement of a block, inner ones too."""
     for statement in block:
         yield statement
         for inner in statement.blocks:
-            yield from walk_block(inner)
+            yield from each_statement(inner)
 
 
 def place_of(function: Function) -> Place:
     """Where a rule is written."""
-    return next((one.place for block in function.blocks for one in walk_block(block) if one.place.row), NOWHERE)
+    return next((one.place for block in function.blocks for one in each_statement(block) if one.place.row), NOWHERE)
 
 
 def is_read(block: Block, local: int) -> bool:
     """Whether a block uses a local: OPA copies the key of a scan into locals that nobody reads."""
     aliases = {local}
-    for statement in walk_block(block):
+    for statement in each_statement(block):
         source = statement.operands.get("source")
         if statement.kind == "AssignVar" and isinstance(source, Local) and source.index in aliases:
             aliases.add(statement.operands["target"])
-    return any(_uses(statement, aliases) for statement in walk_block(block))
+    return any(_uses(statement, aliases) for statement in each_statement(block))
 
 
 def _uses(statement: Statement, aliases: set[int]) -> bool:

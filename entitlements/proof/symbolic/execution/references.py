@@ -17,11 +17,11 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from entitlements.engine.spelling import number_spelled, spelled
-from entitlements.proof.symbolic.execution.plan import Function, Local, Statement, assigned_locals, walk_block
-from entitlements.proof.symbolic.terms.term import FALSE, INT, Term, both, equal, number
+from entitlements.proof.symbolic.execution.plan import Function, Local, Statement, assigned_locals, each_statement
+from entitlements.proof.symbolic.terms.term import FALSE, INT, Term, conj, equal, number
 from entitlements.proof.symbolic.values.algebra import Unsupported
 from entitlements.proof.symbolic.values.place import Place
-from entitlements.proof.symbolic.values.value import NUMBER, STRING, Array, Const, Leaf, Object, Value, merged, term_of
+from entitlements.proof.symbolic.values.value import NUMBER, STRING, Array, Const, Leaf, Object, Value, joined, term_of
 
 SURELY, PERHAPS = "surely", "perhaps"
 _LIKE_A_NUMBER = re.compile(r"[-+.0-9]")
@@ -34,7 +34,7 @@ Members = Sequence[tuple[Term, Value]]
 
 def reference_locals(function: Function) -> Mapping[int, str]:
     """The locals that hold what a reference into `data` has come to, surely or perhaps."""
-    statements = [one for block in function.blocks for one in walk_block(block)]
+    statements = [one for block in function.blocks for one in each_statement(block)]
     makers: dict[int, list[Statement]] = {}
     for statement in statements:
         for local in assigned_locals(statement):
@@ -81,13 +81,13 @@ def converted_member(place: Place, source: Value, key: Value, live: Term, *, kno
     parts: list[tuple[Term, Value]] = []
     for guard, leaf in source.cases:
         for condition, name in key.cases:
-            if both(live, guard, condition) is FALSE:
+            if conj(live, guard, condition) is FALSE:
                 continue
             hits = _members(leaf, name) if known else None
             if hits is None and _may_hit(leaf, name):
                 raise Unsupported("key_converted", f"`{place}`: OPA may convert this key of a base document")
-            parts += [(both(guard, condition, hit), member) for hit, member in hits or ()]
-    return merged(parts)
+            parts += [(conj(guard, condition, hit), member) for hit, member in hits or ()]
+    return joined(parts)
 
 
 def _members(leaf: Leaf, key: Leaf) -> Members | None:
@@ -104,29 +104,29 @@ def _members(leaf: Leaf, key: Leaf) -> Members | None:
 
 def _by_number(leaf: Object, key: Leaf) -> Members | None:
     if isinstance(key, Const):
-        text = spelled(key.value)
-        if text is None:
+        string = spelled(key.value)
+        if string is None:
             return None
-        place = leaf.index.get(Const(text), len(leaf.members))
+        place = leaf.index.get(Const(string), len(leaf.members))
         return [(there, member) for there, _, member in leaf.members[place : place + 1]]
     term = term_of(key)
     if term.op == "const" or (term.sort != INT and term.op != "var"):
         # Spelled in another way than the service's, or as a calculation spells it.
         return None
     return [
-        (both(there, equal(term, number(found))), member)
+        (conj(there, equal(term, number(found))), member)
         for there, name, member in leaf.members
         if (found := number_spelled(_name(name))) is not None and (term.sort != INT or isinstance(found, int))
     ]
 
 
-def array_index(text: str) -> int | None:
+def array_index(string: str) -> int | None:
     """The index that a string is of an array of base documents (OPA, v1/util `Atoi64`); None where it is none."""
-    found = _INDEX.fullmatch(text)
-    if found is None or len(text.lstrip("+-")) > _MOST_DIGITS:
+    found = _INDEX.fullmatch(string)
+    if found is None or len(string.lstrip("+-")) > _MOST_DIGITS:
         return None
     place = int(found[1] or "0")
-    return None if place and text.startswith("-") else place
+    return None if place and string.startswith("-") else place
 
 
 def _may_hit(leaf: Leaf, key: Leaf) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from entitlements.proof.symbolic.execution.plan import Block, Function, Local, Statement, walk_block
+from entitlements.proof.symbolic.execution.plan import Block, Function, Local, Statement, each_statement
 
 
 def asked_of_collections(function: Function) -> frozenset[int]:
@@ -41,7 +41,7 @@ def _not_negated(block: Block) -> Iterator[Statement]:
 def _give_one_constant(function: Function) -> bool:
     """Whether all definitions of a rule, its default aside, give the same constant."""
     blocks = [block for block in function.blocks if not (block and block[0].kind == "IsUndefined")]
-    given = [one for block in blocks for one in walk_block(block) if one.kind == "AssignVarOnce"]
+    given = [one for block in blocks for one in each_statement(block) if one.kind == "AssignVarOnce"]
     kept = {one.operands["target"] for one in given}
     constants = {one.operands["source"] for one in given if not isinstance(one.operands["source"], Local)}
     others = {one.operands["source"].index for one in given if isinstance(one.operands["source"], Local)}

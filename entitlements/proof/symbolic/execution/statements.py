@@ -10,7 +10,7 @@ from entitlements.proof.symbolic.execution.bound_keys import iterating, refuse_b
 from entitlements.proof.symbolic.execution.plan import Function, Local, Operand, Statement
 from entitlements.proof.symbolic.execution.references import SURELY, converted_member, reference_locals
 from entitlements.proof.symbolic.execution.rule_index import asked_of_collections
-from entitlements.proof.symbolic.terms.term import FALSE, TRUE, Term, both, either, negation
+from entitlements.proof.symbolic.terms.term import FALSE, TRUE, Term, conj, disj, neg
 from entitlements.proof.symbolic.values.algebra import Algebra
 from entitlements.proof.symbolic.values.concrete import of_kind
 from entitlements.proof.symbolic.values.place import NOWHERE, Place
@@ -26,7 +26,7 @@ from entitlements.proof.symbolic.values.value import (
     Set,
     Value,
     constant,
-    merged,
+    joined,
     of_leaf,
     scalar,
 )
@@ -41,7 +41,7 @@ class Loop:
     leaf: Array | Set | Object
     rounds: Sequence[tuple[Term, Value, Value]]
     ordered: bool
-    counted: bool
+    known_multiplicity: bool
 
 
 @dataclass
@@ -80,20 +80,20 @@ class Statements:
         return constant(operand)
 
     def _assign(self, frame: Frame, local: int, value: Value, live: Term) -> None:
-        if local in frame.function.merged and live is not TRUE:
+        if local in frame.function.joined and live is not TRUE:
             old = frame.locals.get(local, UNDEFINED)
-            value = merged([(live, value), (negation(live), old)])
+            value = joined([(live, value), (neg(live), old)])
         frame.locals[local] = value
 
     def _fail(self, frame: Frame, condition: Term, what: str, place: Place | None = None) -> None:
         if condition is not FALSE:
             key = (place or self.limits.place, what)
-            frame.errors[key] = either(frame.errors.get(key, FALSE), condition)
+            frame.errors[key] = disj(frame.errors.get(key, FALSE), condition)
 
     def _fires(self, frame: Frame, live: Term) -> None:
         """Write down that the body of a rule came to its end."""
         if frame.head.row:
-            self.fired[frame.head] = either(self.fired.get(frame.head, FALSE), live)
+            self.fired[frame.head] = disj(self.fired.get(frame.head, FALSE), live)
 
     # Statements: each returns the condition under which the next one runs.
 
@@ -110,11 +110,11 @@ class Statements:
         self._fires(frame, live)
         guards = {leaf: guard for guard, leaf in old.cases}
         for guard, leaf in new.cases:
-            holds = both(live, guard)
-            others = [both(g, holds, negation(self._algebra.same(x, leaf))) for g, x in old.cases if x is not leaf]
-            self._fail(frame, either(*others), "a rule has two different values")
-            fresh = both(holds, *(negation(g) for g, x in old.cases if x is not leaf))
-            guards[leaf] = either(guards.get(leaf, FALSE), fresh)
+            holds = conj(live, guard)
+            others = [conj(g, holds, neg(self._algebra.same(x, leaf))) for g, x in old.cases if x is not leaf]
+            self._fail(frame, disj(*others), "a rule has two different values")
+            fresh = conj(holds, *(neg(g) for g, x in old.cases if x is not leaf))
+            guards[leaf] = disj(guards.get(leaf, FALSE), fresh)
         frame.locals[local] = Value(tuple((guard, leaf) for leaf, guard in guards.items() if guard is not FALSE))
         return live
 
@@ -150,20 +150,20 @@ class Statements:
         local = statement.operands["target"]
         if not frame.loops:
             frame.head = statement.place
-        frame.locals[local] = frame.locals.get(local, UNDEFINED).where(negation(live))
+        frame.locals[local] = frame.locals.get(local, UNDEFINED).where(neg(live))
         return live
 
     def _do_is_defined(self, frame: Frame, statement: Statement, live: Term) -> Term:
-        return both(live, frame.locals.get(statement.operands["source"], UNDEFINED).defined)
+        return conj(live, frame.locals.get(statement.operands["source"], UNDEFINED).defined)
 
     def _do_is_undefined(self, frame: Frame, statement: Statement, live: Term) -> Term:
         if not frame.loops:
             frame.head = statement.place
-        return both(live, negation(frame.locals.get(statement.operands["source"], UNDEFINED).defined))
+        return conj(live, neg(frame.locals.get(statement.operands["source"], UNDEFINED).defined))
 
     def _is_kind(self, frame: Frame, statement: Statement, live: Term, kind: str) -> Term:
         value = self._value(frame, statement.operands["source"])
-        return both(live, either(*(guard for guard, _ in of_kind(value, kind))))
+        return conj(live, disj(*(guard for guard, _ in of_kind(value, kind))))
 
     def _do_is_array(self, frame: Frame, statement: Statement, live: Term) -> Term:
         return self._is_kind(frame, statement, live, ARRAY)
@@ -176,11 +176,11 @@ class Statements:
 
     def _do_equal(self, frame: Frame, statement: Statement, live: Term) -> Term:
         one, other = (self._value(frame, statement.operands[name]) for name in ("a", "b"))
-        return both(live, self._algebra.equal(one, other))
+        return conj(live, self._algebra.equal(one, other))
 
     def _do_not_equal(self, frame: Frame, statement: Statement, live: Term) -> Term:
         one, other = (self._value(frame, statement.operands[name]) for name in ("a", "b"))
-        return both(live, one.defined, other.defined, negation(self._algebra.equal(one, other)))
+        return conj(live, one.defined, other.defined, neg(self._algebra.equal(one, other)))
 
     def _do_dot(self, frame: Frame, statement: Statement, live: Term) -> Term:
         source, key = (self._value(frame, statement.operands[name]) for name in ("source", "key"))
@@ -189,11 +189,11 @@ class Statements:
             known = reference == SURELY and frame.locals.get(frame.function.parameters[1]) is self._data
             known = known and statement.operands["target"] not in self._indexed(frame.function)
             converted = converted_member(self.limits.place, source, key, live, known=known)
-            found = merged([(TRUE, found), (TRUE, converted)])
+            found = joined([(TRUE, found), (TRUE, converted)])
         elif self._is_of_rule(frame, statement.operands["source"]):
             refuse_bound(self.limits.place, source, key, live)
         self._assign(frame, statement.operands["target"], found, live)
-        return both(live, found.defined)
+        return conj(live, found.defined)
 
     def _reference(self, frame: Frame, source: Operand) -> str:
         """Whether a look-up in a local is a step of a reference into `data`."""
@@ -219,9 +219,9 @@ class Statements:
         sizes = [
             (g, scalar(NUMBER, self._algebra.size(c))) for g, c in source.cases if isinstance(c, (Array, Set, Object))
         ]
-        found = merged((guard, of_leaf(size)) for guard, size in sizes)
+        found = joined((guard, of_leaf(size)) for guard, size in sizes)
         self._assign(frame, statement.operands["target"], found, live)
-        return both(live, found.defined)
+        return conj(live, found.defined)
 
 
 def _number(written: str) -> Value:

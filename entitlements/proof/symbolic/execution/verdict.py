@@ -16,17 +16,17 @@ from entitlements.proof.symbolic.terms.term import (
     FALSE,
     TRUE,
     Term,
-    both,
+    conj,
     count,
-    either,
+    disj,
     implies,
     less,
-    negation,
+    neg,
     number,
     truth,
 )
 from entitlements.proof.symbolic.values.algebra import Algebra
-from entitlements.proof.symbolic.values.value import OBJECT, STRING, Array, Const, Leaf, Object, Set, Value, merged
+from entitlements.proof.symbolic.values.value import OBJECT, STRING, Array, Const, Leaf, Object, Set, Value, joined
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,17 @@ def read_decision(algebra: Algebra, value: Value) -> ReadDecision:
     """The decision of a result that holds it under `result`; only the literal `true` allows."""
     result = decided(algebra, value)
     allows, doubts = [], []
-    duties: list[tuple[Term, Value]] = []
+    obligations: list[tuple[Term, Value]] = []
     for guard, leaf in result.cases:
         if isinstance(leaf, Const):
-            allows.append(both(guard, truth(leaf is Const(True))))
+            allows.append(conj(guard, truth(leaf is Const(True))))
         elif isinstance(leaf, Object):
             good, doubtful = _well_formed(algebra, leaf)
             allow = _is_true(_member(algebra, Value(((TRUE, leaf),)), "allow"))
-            allows.append(both(guard, good, allow))
-            doubts.append(both(guard, good, allow, doubtful))
-            duties += [(both(guard, there), duty) for there, duty in _duties(algebra, leaf)]
-    return ReadDecision(either(*allows), either(*doubts), tuple(duties))
+            allows.append(conj(guard, good, allow))
+            doubts.append(conj(guard, good, allow, doubtful))
+            obligations += [(conj(guard, there), obligation) for there, obligation in _obligations(algebra, leaf)]
+    return ReadDecision(disj(*allows), disj(*doubts), tuple(obligations))
 
 
 def decided(algebra: Algebra, value: Value) -> Value:
@@ -62,42 +62,42 @@ def decided(algebra: Algebra, value: Value) -> Value:
     return _member(algebra, value, "result")
 
 
-def _duties(algebra: Algebra, leaf: Object) -> list[tuple[Term, Value]]:
+def _obligations(algebra: Algebra, leaf: Object) -> list[tuple[Term, Value]]:
     """The obligations of a decision object, each under its condition."""
     listed = _member(algebra, Value(((TRUE, leaf),)), "obligations")
     return [
-        (both(guard, there), duty)
+        (conj(guard, there), obligation)
         for guard, collection in listed.cases
         if isinstance(collection, (Array, Set))
-        for there, duty in collection.elements
+        for there, obligation in collection.elements
     ]
 
 
 def lost_obligation(algebra: Algebra, held: Sequence[tuple[Term, Value]], holds: Sequence[tuple[Term, Value]]) -> Term:
     """Where some obligation of `held` is not among those of `holds`, as a JSON object."""
-    return either(*(both(there, negation(_kept(algebra, there, duty, holds))) for there, duty in held))
+    return disj(*(conj(there, neg(_kept(algebra, there, obligation, holds))) for there, obligation in held))
 
 
-def _kept(algebra: Algebra, there: Term, duty: Value, holds: Sequence[tuple[Term, Value]]) -> Term:
+def _kept(algebra: Algebra, there: Term, obligation: Value, holds: Sequence[tuple[Term, Value]]) -> Term:
     found = []
     for condition, other in holds:
-        same = algebra.equal(duty, other)
+        same = algebra.equal(obligation, other)
         if condition is there and same is TRUE:
             return TRUE
-        found.append(both(condition, same))
-    return either(*found)
+        found.append(conj(condition, same))
+    return disj(*found)
 
 
 def _member(algebra: Algebra, value: Value, name: str) -> Value:
     parts = []
     for guard, leaf in value.cases:
         if isinstance(leaf, Object):
-            parts += [(both(guard, at), member) for at, member in algebra.object_lookup(leaf, Const(name))]
-    return merged(parts)
+            parts += [(conj(guard, at), member) for at, member in algebra.object_lookup(leaf, Const(name))]
+    return joined(parts)
 
 
 def _is_true(value: Value) -> Term:
-    return either(*(guard for guard, leaf in value.cases if leaf is Const(True)))
+    return disj(*(guard for guard, leaf in value.cases if leaf is Const(True)))
 
 
 def _well_formed(algebra: Algebra, leaf: Object) -> tuple[Term, Term]:
@@ -108,23 +108,23 @@ def _well_formed(algebra: Algebra, leaf: Object) -> tuple[Term, Term]:
         if not isinstance(key, Const):
             doubtful.append(guard)
         elif key.value not in MEMBERS:
-            good.append(negation(guard))
-    for name, most, item in (("reasons", MAX_REASONS, _code), ("obligations", MAX_OBLIGATIONS, _duty)):
+            good.append(neg(guard))
+    for name, most, item in (("reasons", MAX_REASONS, _code), ("obligations", MAX_OBLIGATIONS, _obligation)):
         listed = _member(algebra, Value(((TRUE, leaf),)), name)
         for guard, collection in listed.cases:
             if not isinstance(collection, (Array, Set)):
-                good.append(negation(guard))
+                good.append(neg(guard))
                 continue
             size = count([there for there, _ in collection.elements])
             # A list that is represented by its members may hold one of them again and again.
-            unsized = collection.truncated or (isinstance(collection, Array) and not collection.counted)
-            doubtful.append(guard if unsized else both(guard, less(number(most), size)))
+            unsized = collection.truncated or (isinstance(collection, Array) and not collection.known_multiplicity)
+            doubtful.append(guard if unsized else conj(guard, less(number(most), size)))
             for there, element in collection.elements:
                 for condition, one in element.cases:
                     holds, doubt = item(algebra, one)
-                    good.append(implies(both(guard, there, condition), holds))
-                    doubtful.append(both(guard, there, condition, doubt))
-    return both(*good), either(*doubtful)
+                    good.append(implies(conj(guard, there, condition), holds))
+                    doubtful.append(conj(guard, there, condition, doubt))
+    return conj(*good), disj(*doubtful)
 
 
 def _code(_algebra: Algebra, leaf: Leaf) -> tuple[Term, Term]:
@@ -133,8 +133,8 @@ def _code(_algebra: Algebra, leaf: Leaf) -> tuple[Term, Term]:
     return (truth(CODE.fullmatch(leaf.value) is not None), FALSE) if isinstance(leaf, Const) else (TRUE, TRUE)
 
 
-def _duty(algebra: Algebra, leaf: Leaf) -> tuple[Term, Term]:
+def _obligation(algebra: Algebra, leaf: Leaf) -> tuple[Term, Term]:
     if leaf.kind != OBJECT:
         return FALSE, FALSE
     identifier = _member(algebra, Value(((TRUE, leaf),)), "id")
-    return either(*(guard for guard, one in identifier.cases if one.kind == STRING)), FALSE
+    return disj(*(guard for guard, one in identifier.cases if one.kind == STRING)), FALSE

@@ -1,6 +1,6 @@
 """What a policy may be given, as symbolic values: every value that a schema permits, at once.
 
-Kept as facts: what the schemas demand of the variables. A list over a closed vocabulary stands as the set of its
+Kept as facts: what the schemas demand of the variables. A list over a finite domain stands as the set of its
 members as long as nothing but membership is asked of it; any other is looked at up to a bound.
 
 Assumes: the schema is of the contract's subset. Guarantees: each value that the schema permits is the value under
@@ -20,22 +20,28 @@ from typing import Any
 
 from entitlements.contract import ObjectSpec, alternatives, conforms, has_map, is_map
 from entitlements.proof.symbolic.inputs.lengths import MOST_REPEATS, repeated
-from entitlements.proof.symbolic.inputs.schema_encoding import distinct, exact, number_rules, text_rules, vocabulary
+from entitlements.proof.symbolic.inputs.schema_encoding import (
+    distinct,
+    exact,
+    finite_domain,
+    number_rules,
+    string_rules,
+)
 from entitlements.proof.symbolic.terms.term import (
     BOOL,
     INT,
     REAL,
-    TEXT,
+    STRING_SORT,
     TRUE,
     Term,
     arithmetic,
-    both,
     choice,
+    conj,
     count,
-    either,
+    disj,
     equal,
     less,
-    negation,
+    neg,
     number,
     variable,
 )
@@ -75,9 +81,9 @@ def claim_name(name: str) -> str:
     return json.dumps(name) if taken else part_name(name)
 
 
-def of_request(origin: str) -> bool:
+def of_request(source_list: str) -> bool:
     """Whether a list is part of the request, which is the same on both sides."""
-    return _OF_REQUEST.match(origin) is not None
+    return _OF_REQUEST.match(source_list) is not None
 
 
 class OpenMembers:
@@ -123,9 +129,10 @@ class Inputs:
     """Makes symbolic inputs and keeps what is known of them.
 
     bounds: how many elements of a list are looked at, by its name; looked_at: how many of any other; full: lists that
-    are taken element by element though their vocabulary is closed; facts: conditions that hold of all inputs; texts:
-    what each text variable has to conform to, as canonical schemas; sizes: how many elements of each list are looked
-    at; wanted: how many would be needed; by_length: lists that stand as the set of their members though one may repeat.
+    are taken element by element though their finite domain is closed; facts: conditions that hold of all inputs;
+    strings: what each string variable has to conform to, as canonical schemas; sizes: how many elements of each list
+    are looked at; wanted: how many would be needed; by_length: lists that stand as the set of their members though one
+    may repeat.
     """
 
     algebra: Algebra
@@ -133,14 +140,14 @@ class Inputs:
     looked_at: int = LOOKED_AT
     full: Set[str] = frozenset()
     facts: list[Term] = field(default_factory=list)
-    texts: dict[str, list[str]] = field(default_factory=dict)
+    strings: dict[str, list[str]] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     wanted: dict[str, int] = field(default_factory=dict)
     by_length: set[str] = field(default_factory=set)
 
     def of_schema(self, schema: Mapping[str, Any], name: str) -> Value:
         """Any value that a schema permits. name: of the variables that it is made of."""
-        listed = vocabulary(schema)
+        listed = finite_domain(schema)
         if listed is not None:
             return self._one_of(listed, name)
         forms = alternatives(schema)
@@ -154,7 +161,7 @@ class Inputs:
         if kind in ("integer", "number"):
             return self._number(schema, name)
         if kind == STRING:
-            return self.text(name, text_rules(schema))
+            return self.string(name, string_rules(schema))
         return self._list(schema, name) if kind == "array" else self._object(schema, name)
 
     def _any_of(self, forms: Sequence[Mapping[str, Any]], name: str) -> Value:
@@ -163,15 +170,15 @@ class Inputs:
         for place, form in enumerate(forms):
             chosen = choice(f"{name} type", place, len(forms))
             value = self.of_schema(form, f"{name} as {form['type']}")
-            cases += [(both(chosen, guard), leaf) for guard, leaf in value.cases]
+            cases += [(conj(chosen, guard), leaf) for guard, leaf in value.cases]
         return Value(tuple(cases))
 
-    def text(self, name: str, rules: str = "") -> Value:
+    def string(self, name: str, rules: str = "") -> Value:
         """Any text that conforms to the rules."""
-        known = self.texts.setdefault(name, [])
+        known = self.strings.setdefault(name, [])
         if rules and rules not in known:
             known.append(rules)
-        return of_leaf(Scalar(STRING, variable(name, TEXT)))
+        return of_leaf(Scalar(STRING, variable(name, STRING_SORT)))
 
     @staticmethod
     def _one_of(values: list[Any], name: str) -> Value:
@@ -205,7 +212,7 @@ class Inputs:
     def _list(self, schema: Mapping[str, Any], name: str) -> Value:
         if has_map(schema["items"]):
             raise Unsupported("map_not_followed", f"`{name}`: maps in a list are not followed")
-        listed = vocabulary(schema["items"])
+        listed = finite_domain(schema["items"])
         if listed is not None and name not in self.full:
             return self._members(schema, listed, name)
         least, most = int(schema.get("minItems", 0)), int(schema["maxItems"])
@@ -219,7 +226,7 @@ class Inputs:
             longer = [
                 choice(f"{name} size", size - least, sizes) for size in range(least, looked_at + 1) if size > place
             ]
-            elements.append((either(*longer), self.of_schema(schema["items"], f"{name}[{place}]")))
+            elements.append((disj(*longer), self.of_schema(schema["items"], f"{name}[{place}]")))
         array = Array(tuple(elements), truncated=of_list(name) if looked_at < most else WHOLE)
         if schema.get("uniqueItems"):
             self.facts.append(distinct(self.algebra, array))
@@ -240,8 +247,10 @@ class Inputs:
         if least and unique:
             self.facts.append(less(number(least), size, strict=False))
         elif least:
-            self.facts.append(either(*there))
-        return of_leaf(Array(elements, prefix=False, ordered=False, counted=unique, repeats=repeats, origin=name))
+            self.facts.append(disj(*there))
+        return of_leaf(
+            Array(elements, prefix=False, ordered=False, known_multiplicity=unique, repeats=repeats, source_list=name)
+        )
 
     def of_members(self, spec: ObjectSpec, name: str) -> Value:
         """Any object of a typed part of a request."""
@@ -260,22 +269,22 @@ class Inputs:
             (at["false"], Const(False)),
             (at["true"], Const(True)),
             (at["number"], Scalar(NUMBER, variable(f"{name} number", REAL))),
-            (at["string"], self.text(f"{name} text").cases[0][1]),
+            (at["string"], self.string(f"{name} text").cases[0][1]),
             (at["array"], self._open_list(f"{name} list")),
             (at["object"], self.open_object(name).cases[0][1]),
         ]
         return Value(tuple(cases))
 
     def _open_list(self, name: str) -> Array:
-        """A list of which nothing is said: a few texts and numbers are looked at, which is never all there is."""
+        """A list of which nothing is said: a few strings and numbers are looked at, which is never all there is."""
         elements = []
         for place in range(_OPEN_ELEMENTS):
             longer = [choice(f"{name} size", size, _OPEN_ELEMENTS + 1) for size in range(place + 1, _OPEN_ELEMENTS + 1)]
             element = f"{name}[{place}]"
-            is_text = choice(f"{element} kind", 0, 2)
+            is_string = choice(f"{element} kind", 0, 2)
             number_leaf = Scalar(NUMBER, variable(f"{element} number", REAL))
-            cases = ((is_text, self.text(element).cases[0][1]), (negation(is_text), number_leaf))
-            elements.append((either(*longer), Value(cases)))
+            cases = ((is_string, self.string(element).cases[0][1]), (neg(is_string), number_leaf))
+            elements.append((disj(*longer), Value(cases)))
         return Array(tuple(elements), truncated=of_list(name))
 
 

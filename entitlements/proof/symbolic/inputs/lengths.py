@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from entitlements.proof.symbolic.terms.term import INT, Term, both, count, either, less, number, variable
+from entitlements.proof.symbolic.terms.term import INT, Term, conj, count, disj, less, number, variable
 
 MOST_REPEATS = 100
 """Of a longer list of this kind, the length is not followed."""
@@ -12,10 +12,10 @@ def repeated(name: str, there: list[Term], least: int, most: int) -> tuple[Term,
     """How many elements there are beyond one of each member, where there is a member at all: any number with which the
     list is neither too short nor too long.
     """
-    more, some, members = variable(f"{name} repeats", INT), either(*there), count(there)
+    more, some, members = variable(f"{name} repeats", INT), disj(*there), count(there)
     found = []
     for times in range(most - 1):
         fits = less(members, number(most - times - 1), strict=False)
         needed = less(members, number(least - times - 1), strict=False)
-        found.append(both(some, fits, either(needed, less(number(times), more))))
+        found.append(conj(some, fits, disj(needed, less(number(times), more))))
     return tuple(found)

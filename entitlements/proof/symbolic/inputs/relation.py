@@ -20,18 +20,18 @@ from entitlements.proof.symbolic.terms.term import (
     TRUE,
     Term,
     arithmetic,
-    both,
+    conj,
     count,
-    either,
+    disj,
     equal,
     implies,
     less,
-    negation,
+    neg,
     number,
     truth,
 )
 from entitlements.proof.symbolic.values.algebra import Algebra
-from entitlements.proof.symbolic.values.value import Array, Const, Leaf, Object, Value, merged, of_leaf
+from entitlements.proof.symbolic.values.value import Array, Const, Leaf, Object, Value, joined, of_leaf
 
 
 def claim_related(algebra: Algebra, step: ClaimStep, before: Value, after: Value, released: tuple[Term, Term]) -> Term:
@@ -44,18 +44,18 @@ def claim_related(algebra: Algebra, step: ClaimStep, before: Value, after: Value
         return TRUE
     if step.unfollowed:
         return TRUE
-    there = both(*released)
+    there = conj(*released)
     if step.same:
         return implies(there, _same_or_both_absent(algebra, before, after))
     old, new = step.before, step.after
-    gone = negation(before.defined)
-    lost = negation(after.defined)
-    appears = either(lost, truth(old.required != new.required), negation(conforming(algebra, old.schema, after)))
-    disappears = either(truth(old.required), negation(conforming(algebra, new.schema, before)))
+    gone = neg(before.defined)
+    lost = neg(after.defined)
+    appears = disj(lost, truth(old.required != new.required), neg(conforming(algebra, old.schema, after)))
+    disappears = disj(truth(old.required), neg(conforming(algebra, new.schema, before)))
     kept = _present_related(algebra, (old.schema, new.schema), before, after, thins=step.ignores_more)
     return implies(
         there,
-        either(both(gone, appears), both(negation(gone), lost, disappears), both(negation(gone), negation(lost), kept)),
+        disj(conj(gone, appears), conj(neg(gone), lost, disappears), conj(neg(gone), neg(lost), kept)),
     )
 
 
@@ -72,9 +72,9 @@ def _present_related(
         return value_related(algebra, *schemas, before, after)
     if may_refill(schemas[1]):
         return TRUE
-    return either(
+    return disj(
         *(
-            both(a, b, _list_related(algebra, *schemas, x, y, thins=True))
+            conj(a, b, _list_related(algebra, *schemas, x, y, thins=True))
             for a, x in before.cases
             for b, y in after.cases
             if isinstance(x, Array) and isinstance(y, Array)
@@ -83,7 +83,7 @@ def _present_related(
 
 
 def _same_or_both_absent(algebra: Algebra, before: Value, after: Value) -> Term:
-    return either(both(negation(before.defined), negation(after.defined)), same_value(algebra, before, after))
+    return disj(conj(neg(before.defined), neg(after.defined)), same_value(algebra, before, after))
 
 
 def same_value(algebra: Algebra, one: Value, other: Value) -> Term:
@@ -94,11 +94,11 @@ def same_value(algebra: Algebra, one: Value, other: Value) -> Term:
             if isinstance(x, Object) and isinstance(y, Object) and _closed(x) and _closed(y):
                 found = _same_members(algebra, x, y)
             elif isinstance(x, Array) and isinstance(y, Array) and not (x.ordered and y.ordered):
-                found = both(_all_among(algebra, x, y), _all_among(algebra, y, x), _as_long(algebra, x, y))
+                found = conj(_all_among(algebra, x, y), _all_among(algebra, y, x), _as_long(algebra, x, y))
             else:
                 found = algebra.same(x, y)
-            parts.append(both(a, b, found))
-    return either(*parts)
+            parts.append(conj(a, b, found))
+    return disj(*parts)
 
 
 def _closed(leaf: Object) -> bool:
@@ -108,22 +108,22 @@ def _closed(leaf: Object) -> bool:
 def _same_members(algebra: Algebra, one: Object, other: Object) -> Term:
     found = []
     for key in dict.fromkeys(key for leaf in (one, other) for _, key, _ in leaf.members):
-        values = [merged(algebra.object_lookup(leaf, key)) for leaf in (one, other)]
+        values = [joined(algebra.object_lookup(leaf, key)) for leaf in (one, other)]
         found.append(_same_or_both_absent(algebra, *values))
-    return both(*found)
+    return conj(*found)
 
 
 def _as_long(algebra: Algebra, one: Array, other: Array) -> Term:
-    known = all(array.counted or array.repeats is not None for array in (one, other))
+    known = all(array.known_multiplicity or array.repeats is not None for array in (one, other))
     return equal(algebra.size(one), algebra.size(other)) if known else TRUE
 
 
 def _all_among(algebra: Algebra, one: Array, other: Array) -> Term:
-    return both(*(implies(guard, _among(algebra, element, other)) for guard, element in one.elements))
+    return conj(*(implies(guard, _among(algebra, element, other)) for guard, element in one.elements))
 
 
 def _among(algebra: Algebra, value: Value, array: Array) -> Term:
-    return either(*(both(guard, algebra.equal(value, element)) for guard, element in array.elements))
+    return disj(*(conj(guard, algebra.equal(value, element)) for guard, element in array.elements))
 
 
 def value_related(
@@ -137,8 +137,8 @@ def value_related(
     parts = []
     for a, x in before.cases:
         for b, y in after.cases:
-            parts.append(both(a, b, _leaf_related(algebra, (old, new), x, y)))
-    return either(*parts)
+            parts.append(conj(a, b, _leaf_related(algebra, (old, new), x, y)))
+    return disj(*parts)
 
 
 def _leaf_related(
@@ -150,10 +150,10 @@ def _leaf_related(
     if isinstance(before, Object) and isinstance(after, Object) and "properties" in old and "properties" in new:
         return _object_related(algebra, old, new, before, after)
     one, other = of_leaf(before), of_leaf(after)
-    return either(
+    return disj(
         same_value(algebra, one, other),
-        negation(conforming(algebra, old, other)),
-        negation(conforming(algebra, new, one)),
+        neg(conforming(algebra, old, other)),
+        neg(conforming(algebra, new, one)),
     )
 
 
@@ -175,27 +175,27 @@ def _list_related(
             for b, y in other.cases:
                 inner = x.kind == y.kind and isinstance(x, (Array, Object))
                 found = _item_related(algebra, (old["items"], new["items"]), x, y) if inner else algebra.same(x, y)
-                parts.append(both(a, b, found))
-        return either(*parts)
+                parts.append(conj(a, b, found))
+        return disj(*parts)
 
     unique = bool(new.get("uniqueItems"))
-    kept = [both(guard, conforming(algebra, new["items"], e)) for guard, e in before.elements]
+    kept = [conj(guard, conforming(algebra, new["items"], e)) for guard, e in before.elements]
     if unique:
         kept = _once(algebra, kept, [e for _, e in before.elements])
-    known = [both(guard, conforming(algebra, old["items"], e)) for guard, e in after.elements]
-    fresh = [both(guard, negation(k)) for k, (guard, _) in zip(known, after.elements, strict=True)]
+    known = [conj(guard, conforming(algebra, old["items"], e)) for guard, e in after.elements]
+    fresh = [conj(guard, neg(k)) for k, (guard, _) in zip(known, after.elements, strict=True)]
     added = [
-        both(k, negation(either(*(both(guard, stays(one, e)) for guard, one in before.elements))))
+        conj(k, neg(disj(*(conj(guard, stays(one, e)) for guard, one in before.elements))))
         for k, (_, e) in zip(known, after.elements, strict=True)
     ]
     lost = [
-        both(k, negation(either(*(both(guard, stays(e, other)) for guard, other in after.elements))))
+        conj(k, neg(disj(*(conj(guard, stays(e, other)) for guard, other in after.elements))))
         for k, (_, e) in zip(kept, before.elements, strict=True)
     ]
     sizes = _Sizes(old, new, before, after, kept)
-    came = either(negation(either(*added)), sizes.grows(added))
+    came = disj(neg(disj(*added)), sizes.grows(added))
     same = same_value(algebra, of_leaf(before), of_leaf(after))
-    return either(same, both(came, either(truth(thins), sizes.shrinks, sizes.may_lose(lost, fresh, unique=unique))))
+    return disj(same, conj(came, disj(truth(thins), sizes.shrinks, sizes.may_lose(lost, fresh, unique=unique))))
 
 
 def _item_related(
@@ -208,8 +208,8 @@ def _once(algebra: Algebra, holds: Sequence[Term], elements: Sequence[Value]) ->
     """Each value counted at its first occurrence only."""
     found: list[Term] = []
     for place, condition in enumerate(holds):
-        earlier = [both(holds[i], algebra.equal(elements[i], elements[place])) for i in range(place)]
-        found.append(both(condition, negation(either(*earlier))))
+        earlier = [conj(holds[i], algebra.equal(elements[i], elements[place])) for i in range(place)]
+        found.append(conj(condition, neg(disj(*earlier))))
     return found
 
 
@@ -228,7 +228,7 @@ class _Sizes:
         self._kept = count(kept)
         self._most = int(old["maxItems"]), int(new["maxItems"])
         self._least = int(old.get("minItems", 0)), int(new.get("minItems", 0))
-        self._repeats = not (before.counted and after.counted)
+        self._repeats = not (before.known_multiplicity and after.known_multiplicity)
 
     def grows(self, added: Sequence[Term]) -> Term:
         """Where values that were permitted before may come."""
@@ -236,8 +236,8 @@ class _Sizes:
         if self._most[1] <= self._most[0]:
             return too_few
         longest = number(self._most[0])
-        longer = either(less(longest, arithmetic("+", self._before, count(added))), less(longest, self._after))
-        return either(too_few, TRUE if self._repeats else longer)
+        longer = disj(less(longest, arithmetic("+", self._before, count(added))), less(longest, self._after))
+        return disj(too_few, TRUE if self._repeats else longer)
 
     @property
     def shrinks(self) -> Term:
@@ -246,19 +246,17 @@ class _Sizes:
 
     def may_lose(self, lost: Sequence[Term], fresh: Sequence[Term], *, unique: bool) -> Term:
         """Where no more items are lost than were replaced by new values or were too many."""
-        any_fresh = either(*fresh)
+        any_fresh = disj(*fresh)
         if self._repeats:
             spare = max(self._most[0] - self._most[1], 0)
-            return either(any_fresh, less(count(lost), number(spare), strict=False))
+            return disj(any_fresh, less(count(lost), number(spare), strict=False))
         replaced = [self._kept if unique else count(fresh), count(fresh)]
         found = []
-        for condition, number_replaced in ((any_fresh, replaced[0]), (negation(any_fresh), replaced[1])):
+        for condition, number_replaced in ((any_fresh, replaced[0]), (neg(any_fresh), replaced[1])):
             spare_term = arithmetic("-", arithmetic("+", self._before, number_replaced), number(self._most[1]))
-            enough = either(
-                less(count(lost), number_replaced, strict=False), less(count(lost), spare_term, strict=False)
-            )
-            found.append(both(condition, enough))
-        return either(*found)
+            enough = disj(less(count(lost), number_replaced, strict=False), less(count(lost), spare_term, strict=False))
+            found.append(conj(condition, enough))
+        return disj(*found)
 
 
 def _object_related(
@@ -267,14 +265,14 @@ def _object_related(
     found = []
     for name in dict.fromkeys([*old["properties"], *new["properties"]]):
         step = ClaimStep(name, name, property_of(old, name), property_of(new, name))
-        values = [merged(algebra.object_lookup(leaf, Const(name))) for leaf in (before, after)]
+        values = [joined(algebra.object_lookup(leaf, Const(name))) for leaf in (before, after)]
         found.append(claim_related(algebra, step, values[0], values[1], (TRUE, TRUE)))
-    return both(*found)
+    return conj(*found)
 
 
 def scopes_related(old: Contract, new: Contract, before: Mapping[str, Term], after: Mapping[str, Term]) -> Term:
     """Where scopes granted before may become those granted after. before, after: each declared scope's condition."""
     fresh = [bit for name, bit in after.items() if name not in old.scopes]
-    lost = [both(bit, negation(after[name])) for name, bit in before.items() if name in new.scopes]
-    came = [both(bit, negation(before[name])) for name, bit in after.items() if name in old.scopes]
-    return both(*map(negation, came), either(negation(either(*lost)), *fresh))
+    lost = [conj(bit, neg(after[name])) for name, bit in before.items() if name in new.scopes]
+    came = [conj(bit, neg(before[name])) for name, bit in after.items() if name in old.scopes]
+    return conj(*map(neg, came), disj(neg(disj(*lost)), *fresh))

@@ -10,18 +10,18 @@ from typing import Any
 from entitlements.contract import alternatives, conforms, is_map
 from entitlements.engine.builtin_calls import SetDocument
 from entitlements.engine.spelling import Canonical
-from entitlements.proof.symbolic.terms.string_terms import CONFORMS, on_text
+from entitlements.proof.symbolic.terms.string_terms import CONFORMS, on_string
 from entitlements.proof.symbolic.terms.term import (
     FALSE,
     TRUE,
     Term,
     arithmetic,
-    both,
-    either,
+    conj,
+    disj,
     implies,
     is_whole,
     less,
-    negation,
+    neg,
     number,
     truth,
 )
@@ -38,11 +38,11 @@ from entitlements.proof.symbolic.values.value import (
     Object,
     Set,
     Value,
-    merged,
+    joined,
     term_of,
 )
 
-_TEXT_RULES = ("pattern", "minLength", "maxLength", "format")
+_STRING_RULES = ("pattern", "minLength", "maxLength", "format")
 _BOUNDS = (
     ("minimum", False, False),
     ("maximum", True, False),
@@ -58,15 +58,15 @@ def exact(value: Any) -> Any:
     return int(value) if value.is_integer() else Canonical(str(value))
 
 
-def vocabulary(schema: Mapping[str, Any]) -> list[Any] | None:
+def finite_domain(schema: Mapping[str, Any]) -> list[Any] | None:
     """The values that a schema lists, as far as its other rules permit them; None where it lists none."""
     listed = schema["enum"] if "enum" in schema else [schema["const"]] if "const" in schema else None
     return None if listed is None else [exact(value) for value in listed if conforms(schema, value)]
 
 
-def text_rules(schema: Mapping[str, Any]) -> str:
-    """What a schema demands of a text, as a canonical document; empty where any text will do."""
-    rules = {name: schema[name] for name in _TEXT_RULES if name in schema}
+def string_rules(schema: Mapping[str, Any]) -> str:
+    """What a schema demands of a string, as a canonical document; empty where any string will do."""
+    rules = {name: schema[name] for name in _STRING_RULES if name in schema}
     return json.dumps({"type": STRING, **rules}, sort_keys=True) if rules else ""
 
 
@@ -79,12 +79,12 @@ def number_rules(schema: Mapping[str, Any], subject: Term) -> Term:
             found.append(less(subject, bound, strict=strict) if upper else less(bound, subject, strict=strict))
     if "multipleOf" in schema:
         found.append(is_whole(arithmetic("*", subject, number(1 / Fraction(exact(schema["multipleOf"]))))))
-    return both(*found)
+    return conj(*found)
 
 
 def conforming(algebra: Algebra, schema: Mapping[str, Any], value: Value) -> Term:
     """Where a value is defined and conforms to a schema."""
-    return either(*(both(guard, _leaf(algebra, schema, leaf)) for guard, leaf in value.cases))
+    return disj(*(conj(guard, _leaf(algebra, schema, leaf)) for guard, leaf in value.cases))
 
 
 def _leaf(algebra: Algebra, schema: Mapping[str, Any], leaf: Leaf) -> Term:
@@ -93,18 +93,18 @@ def _leaf(algebra: Algebra, schema: Mapping[str, Any], leaf: Leaf) -> Term:
     known, document = plain_leaf(leaf)
     if known:
         return truth(conforms(schema, _document(document)))
-    listed = vocabulary(schema)
+    listed = finite_domain(schema)
     if listed is not None:
-        return either(*(algebra.same(leaf, Const(value)) for value in listed))
+        return disj(*(algebra.same(leaf, Const(value)) for value in listed))
     forms = alternatives(schema)
     if len(forms) > 1:
-        return either(*(_leaf(algebra, form, leaf) for form in forms))
+        return disj(*(_leaf(algebra, form, leaf) for form in forms))
     kind = schema.get("type")
     if leaf.kind == NUMBER:
         return number_rules(schema, term_of(leaf)) if kind in ("number", "integer") else FALSE
     if leaf.kind == STRING:
-        rules = text_rules(schema)
-        return FALSE if kind != STRING else on_text(CONFORMS, rules, term_of(leaf)) if rules else TRUE
+        rules = string_rules(schema)
+        return FALSE if kind != STRING else on_string(CONFORMS, rules, term_of(leaf)) if rules else TRUE
     if isinstance(leaf, Array):
         return _array(algebra, schema, leaf) if kind == ARRAY else FALSE
     return _object(algebra, schema, leaf) if kind == OBJECT and isinstance(leaf, Object) else FALSE
@@ -125,7 +125,7 @@ def _array(algebra: Algebra, schema: Mapping[str, Any], leaf: Array) -> Term:
     found.append(less(size, number(schema["maxItems"]), strict=False))
     if schema.get("uniqueItems"):
         found.append(distinct(algebra, leaf))
-    return both(*found)
+    return conj(*found)
 
 
 def distinct(algebra: Algebra, leaf: Array) -> Term:
@@ -133,8 +133,8 @@ def distinct(algebra: Algebra, leaf: Array) -> Term:
     found = []
     for place, (guard, element) in enumerate(leaf.elements):
         for other, again in leaf.elements[:place]:
-            found.append(negation(both(guard, other, algebra.equal(element, again))))
-    return both(*found)
+            found.append(neg(conj(guard, other, algebra.equal(element, again))))
+    return conj(*found)
 
 
 def _object(algebra: Algebra, schema: Mapping[str, Any], leaf: Object) -> Term:
@@ -146,28 +146,28 @@ def _object(algebra: Algebra, schema: Mapping[str, Any], leaf: Object) -> Term:
         return _open_object(algebra, schema, leaf)
     for guard, key, member in leaf.members:
         inner = schema["properties"].get(key.value) if isinstance(key, Const) else None
-        found.append(implies(guard, conforming(algebra, inner, member)) if inner else negation(guard))
+        found.append(implies(guard, conforming(algebra, inner, member)) if inner else neg(guard))
     for name in required:
-        held = either(*(guard for guard, key, _ in leaf.members if key is Const(name)))
+        held = disj(*(guard for guard, key, _ in leaf.members if key is Const(name)))
         found.append(held)
-    return both(*found)
+    return conj(*found)
 
 
 def _open_object(algebra: Algebra, schema: Mapping[str, Any], leaf: Object) -> Term:
     """An object of which nothing is said conforms where its declared members do, and where there is no other one.
 
-    One member that nobody names stands for all others: whatever is true of some request is true with it and without it.
+    One member that nobody names represents all others: whatever is true of some request is true with it and without it.
     """
-    found = [negation(_open_member(algebra, leaf, another_member(schema)).defined)]
+    found = [neg(_open_member(algebra, leaf, another_member(schema)).defined)]
     for name, inner in schema["properties"].items():
         member = _open_member(algebra, leaf, name)
-        missing = FALSE if name in schema.get("required", ()) else negation(member.defined)
-        found.append(either(missing, conforming(algebra, inner, member)))
-    return both(*found)
+        missing = FALSE if name in schema.get("required", ()) else neg(member.defined)
+        found.append(disj(missing, conforming(algebra, inner, member)))
+    return conj(*found)
 
 
 def _open_member(algebra: Algebra, leaf: Object, name: str) -> Value:
-    return merged(algebra.object_lookup(leaf, Const(name)))
+    return joined(algebra.object_lookup(leaf, Const(name)))
 
 
 def another_member(schema: Mapping[str, Any]) -> str:
@@ -179,7 +179,7 @@ def another_member(schema: Mapping[str, Any]) -> str:
 
 
 def longest_needed(schema: Mapping[str, Any], value: Value) -> dict[str, int]:
-    """How many elements of each list that is cut short have to be looked at to tell whether it is too long."""
+    """How many elements of each list that is truncated have to be looked at to tell whether it is too long."""
     found: dict[str, int] = {}
     for _, leaf in value.cases:
         if isinstance(leaf, Array) and "items" in schema:

@@ -20,9 +20,9 @@ from entitlements.proof.symbolic.terms.term import (
     FALSE,
     TRUE,
     Term,
-    both,
-    either,
-    negation,
+    conj,
+    disj,
+    neg,
     same_truth,
     variable,
 )
@@ -35,7 +35,7 @@ from entitlements.proof.symbolic.values.value import (
     Object,
     Value,
     constant,
-    merged,
+    joined,
     of_leaf,
 )
 
@@ -63,7 +63,7 @@ class RequestInput:
 
 
 @dataclass
-class Sides:
+class TokenPair:
     """Everything that a question is about. related: where the second token may follow the first.
 
     unchanged: by claim (and `scope`), where it is the same on both sides; permitted: where each side's contract lets
@@ -122,9 +122,9 @@ def _object(**members: Value) -> Value:
     return of_leaf(Object(tuple((value.defined, _name(name), value) for name, value in members.items())))
 
 
-def make_sides(
+def make_token_pair(
     inputs: Inputs, old: Contract, new: Contract, *, request_of: int, free: frozenset[str] = frozenset()
-) -> Sides:
+) -> TokenPair:
     """The sides of a question.
 
     request_of: the side (0 before, 1 after) whose contract types the request: the one that has to allow it;
@@ -159,7 +159,7 @@ def make_sides(
     scopes = {*before_scopes, *after_scopes}
     unchanged["sub"] = _same(algebra, subject[0], subject[1])
     unchanged["client_id"] = _same(algebra, client[0], client[1])
-    unchanged["scope"] = both(
+    unchanged["scope"] = conj(
         *(same_truth(before_scopes.get(name, FALSE), after_scopes.get(name, FALSE)) for name in sorted(scopes))
     )
     contracts = (old, new)
@@ -168,17 +168,19 @@ def make_sides(
         TRUE if side == request_of else _permitted(inputs, contracts[request_of], contracts[side], request)
         for side in (0, 1)
     )
-    return Sides(contracts, tokens, request, both(*related), unchanged, (permitted[0], permitted[1]), frozenset(shared))
+    return TokenPair(
+        contracts, tokens, request, conj(*related), unchanged, (permitted[0], permitted[1]), frozenset(shared)
+    )
 
 
 def _same(algebra: Algebra, one: Value, other: Value) -> Term:
     if one is other:
         return TRUE
-    return either(both(negation(one.defined), negation(other.defined)), same_value(algebra, one, other))
+    return disj(conj(neg(one.defined), neg(other.defined)), same_value(algebra, one, other))
 
 
 def _scopes(old: Contract, new: Contract) -> tuple[dict[str, Term], dict[str, Term]]:
-    """A condition for each declared scope on each side; one for both where the vocabulary is the same."""
+    """A condition for each declared scope on each side; one for both where the finite domain is the same."""
     before = {name: variable(f"scope {name}", BOOL) for name in sorted(old.scopes)}
     if set(old.scopes) == set(new.scopes):
         return before, before
@@ -187,7 +189,7 @@ def _scopes(old: Contract, new: Contract) -> tuple[dict[str, Term], dict[str, Te
 
 def _released(contract: Contract, claim: str, scopes: Mapping[str, Term]) -> Term:
     by = contract.released_by.get(claim, frozenset())
-    return either(*(scopes[name] for name in sorted(by))) if by else TRUE
+    return disj(*(scopes[name] for name in sorted(by))) if by else TRUE
 
 
 def _claim(inputs: Inputs, step: ClaimStep, *, apart: bool = False) -> tuple[Value, Value]:
@@ -210,7 +212,7 @@ def _optional(inputs: Inputs, schema: Mapping[str, object], required: bool, name
 
 
 def _identity(inputs: Inputs, old: Contract, new: Contract, claim: str) -> tuple[Value, Value, Term]:
-    """The subject or the client: a text that stays, unless the contracts narrow it differently."""
+    """The subject or the client: a string that stays, unless the contracts narrow it differently."""
     step = identity_step(old, new, claim)
     one, other = _claim(inputs, step)
     related = TRUE if one is other else claim_related(inputs.algebra, step, one, other, (TRUE, TRUE))
@@ -219,19 +221,19 @@ def _identity(inputs: Inputs, old: Contract, new: Contract, claim: str) -> tuple
 
 def _request(inputs: Inputs, contract: Contract) -> RequestInput:
     spec = contract.request
-    identifier = inputs.text("resource.id")
+    identifier = inputs.string("resource.id")
     if spec is None:
         return RequestInput(
-            inputs.text("action.name"),
+            inputs.string("action.name"),
             inputs.open_object("action.properties", there=variable("action.properties there", BOOL)),
-            inputs.text("resource.type"),
+            inputs.string("resource.type"),
             identifier,
             inputs.open_object("resource.properties"),
             inputs.open_object("context"),
         )
     kinds = list(spec.resources)
     kind = inputs.of_schema({"enum": kinds}, "resource.type")
-    properties = merged(
+    properties = joined(
         (guard, inputs.of_members(spec.resources[name], f"resource.{part_name(name)}"))
         for (guard, _), name in zip(kind.cases, kinds, strict=True)
     )
@@ -254,12 +256,12 @@ def _permitted(inputs: Inputs, typed: Contract, contract: Contract, request: Req
         return TRUE
     algebra = inputs.algebra
     actions = conforming(algebra, {"enum": list(spec.actions)}, request.action)
-    bare = negation(request.action_properties.defined)
+    bare = neg(request.action_properties.defined)
     kinds = [
-        both(algebra.equal(request.kind, constant(name)), _members(inputs, properties, request.properties))
+        conj(algebra.equal(request.kind, constant(name)), _members(inputs, properties, request.properties))
         for name, properties in spec.resources.items()
     ]
-    return both(actions, bare, either(*kinds), _members(inputs, spec.context, request.context))
+    return conj(actions, bare, disj(*kinds), _members(inputs, spec.context, request.context))
 
 
 def _members(inputs: Inputs, spec: ObjectSpec, value: Value) -> Term:

@@ -1,4 +1,4 @@
-"""One assignment of the variables: what terms then are, and the documents that symbolic values then stand for.
+"""One assignment of the variables: what terms then are, and the documents that symbolic values then represent.
 
 Assumes: a model of the query. Guarantees: documents under that model; `exact` only where they say what the model
 says.
@@ -15,7 +15,7 @@ from entitlements.model import same_json
 from entitlements.proof.migration import ABSENT
 from entitlements.proof.symbolic.smt.encoder import Query, read_value
 from entitlements.proof.symbolic.terms.string_terms import PARTS, PREDICATES
-from entitlements.proof.symbolic.terms.term import BOOL, CALCULATED, INT, TEXT, Term
+from entitlements.proof.symbolic.terms.term import BOOL, CALCULATED, INT, STRING_SORT, Term
 from entitlements.proof.symbolic.values.value import Array, Const, Leaf, Object, Scalar, Value
 
 _CALCULATED: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
@@ -27,11 +27,11 @@ _CALCULATED: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
 
 
 class NotKnown(Exception):
-    """A term hangs on what no assignment says: an uninterpreted function, or a text that could not be found."""
+    """A term depends on what no assignment says: an uninterpreted function, or a string that could not be found."""
 
 
 class Assignment:
-    """Values of variables and choices. decide: predicates of constant texts; default: the value of an unnamed
+    """Values of variables and choices. decide: predicates of constant strings; default: the value of an unnamed
     variable; pick: which of so many values an unnamed choice has."""
 
     def __init__(
@@ -118,7 +118,7 @@ class Assignment:
         return _CALCULATED[op](*values)
 
     def document(self, value: Value) -> Any:
-        """The JSON document that a value stands for; ABSENT where it is undefined. Raises NotKnown."""
+        """The JSON document that a value represents; ABSENT where it is undefined. Raises NotKnown."""
         for guard, leaf in value.cases:
             if self.of(guard):
                 return self._leaf(leaf)
@@ -185,9 +185,9 @@ def of_model(
     decide: Callable[[str, str, str], bool],
     default: Callable[[Term], Any],
 ) -> Assignment:
-    """The assignment of a solver's model. text_of: finds texts for the variables that stand as numbers.
+    """The assignment of a solver's model. text_of: finds strings for the variables that stand as numbers.
 
-    Raises NotKnown where the solver guessed wrongly what a predicate says of a text.
+    Raises NotKnown where the solver guessed wrongly what a predicate says of a string.
     """
     variables: dict[str, Any] = {}
     choices: dict[str, int] = {}
@@ -214,26 +214,27 @@ def of_model(
             choices[name] = next((i for i in range(sizes[name]) if i not in known), 0)
     variables |= text_of(coded)
     assignment = Assignment(variables, choices, decide, default)
-    if not _as_guessed(query, assignment):
+    if not _as_assumed(query, assignment):
         raise NotKnown
     return assignment
 
 
-def _as_guessed(query: Query, assignment: Assignment) -> bool:
-    """Whether what the solver guessed of a text is so."""
+def _as_assumed(query: Query, assignment: Assignment) -> bool:
+    """Whether what the solver guessed of a string is so."""
     try:
-        return all(assignment.of(goal) for goal in query.guessed)
+        return all(assignment.of(goal) for goal in query.assumed)
     except NotKnown:
         assignment.surely = False
         return True
 
 
 class Chance:
-    """Random assignments, for trying a walk against OPA. texts: constants that policies compare with."""
+    """Random assignments, for comparing a symbolic execution with OPA. strings: constants that policies compare
+    with."""
 
-    def __init__(self, seed: int, texts: Sequence[str], numbers: Sequence[Any]) -> None:
+    def __init__(self, seed: int, strings: Sequence[str], numbers: Sequence[Any]) -> None:
         self._chance = random.Random(seed)  # noqa: S311 - reproducible, no secrets
-        self._texts = [*texts, "some text", "t_1"]
+        self._strings = [*strings, "some text", "t_1"]
         self._numbers = sorted({*numbers, 0, 1, -1})
 
     def assignment(self, choices: Mapping[str, int], decide: Callable[[str, str, str], bool]) -> Assignment:
@@ -245,7 +246,7 @@ class Chance:
     def _value(self, term: Term) -> Any:
         if term.sort == BOOL:
             return self._chance.random() < 0.5
-        if term.sort == TEXT:
-            return self._chance.choice(self._texts)
+        if term.sort == STRING_SORT:
+            return self._chance.choice(self._strings)
         number = self._chance.choice(self._numbers) + self._chance.choice((0, 0, 1, -1))
         return int(number) if term.sort == INT else Fraction(number)

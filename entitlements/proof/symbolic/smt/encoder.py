@@ -1,8 +1,8 @@
 """Terms as SMT-LIB text, and a model of the answer read back.
 
-Texts that are only compared for equality stand as numbers, one for each constant and others for texts that no policy
-knows. Texts of which more is asked stand as texts, with regular expressions where they can be translated and else as
-predicates that are known on the constants.
+Strings that are only compared for equality are encoded as integers, one for each constant and others for strings that
+no policy knows. Strings of which more is asked are encoded as strings, with regular expressions where they can be
+translated and else as predicates that are known on the constants.
 
 Assumes: terms made by `terms`. Guarantees: the query is satisfiable if the goals are; it may be satisfiable although
 they are not where a predicate of strings has no exact encoding, and then the model is not `exact`.
@@ -17,60 +17,65 @@ from fractions import Fraction
 from typing import Any
 
 from entitlements.contract import conforms
-from entitlements.proof.symbolic.smt.regex import text_literal
-from entitlements.proof.symbolic.smt.string_encoder import TextWriter, cut_texts
-from entitlements.proof.symbolic.smt.string_sorts import TextGroups
-from entitlements.proof.symbolic.terms.term import BOOL, INT, REAL, TEXT, Term, subterms
+from entitlements.proof.symbolic.smt.regex import string_literal
+from entitlements.proof.symbolic.smt.string_encoder import StringEncoder, substrings
+from entitlements.proof.symbolic.smt.string_sorts import StringSorts
+from entitlements.proof.symbolic.terms.term import BOOL, INT, REAL, STRING_SORT, Term, subterms
 
 Decide = Callable[[str, str, str], bool]
-"""Whether a constant text meets a predicate with a parameter; asked of OPA where only OPA knows."""
+"""Whether a constant string meets a predicate with a parameter; asked of OPA where only OPA knows."""
 _SORTS = {BOOL: "Bool", INT: "Int", REAL: "Real", "any": "Int"}
 
 
 @dataclass
 class Query:
-    """One satisfiability question. text: SMT-LIB; symbols: the variables of the terms by symbol; codes: what numbers
-    stand for which constant texts; coded: the text variables that stand as numbers, with those they may be equal to;
-    guessed: what has to hold, where the solver guesses what a predicate says of a text that the question does not name;
-    patterned: whether texts are asked for more than equality.
+    """One satisfiability question. script: SMT-LIB; symbols: the variables of the terms by symbol; codes: what numbers
+    represent which constant strings; coded: the string variables that stand as numbers, with those they may be equal
+    to; guessed: what has to hold, where the solver guesses what a predicate says of a string that the question does not
+    name; patterned: whether strings are asked for more than equality.
     """
 
-    text: str
+    script: str
     symbols: Mapping[str, Term]
     codes: Mapping[int, str]
     coded: frozenset[str]
     groups: Mapping[str, int] = field(default_factory=dict)
-    guessed: tuple[Term, ...] = ()
+    assumed: tuple[Term, ...] = ()
     patterned: bool = False
 
 
 def write_query(
     goals: Iterable[Term],
-    texts: Mapping[str, Sequence[str]],
+    strings: Mapping[str, Sequence[str]],
     decide: Decide,
     *,
-    all_rich: bool = False,
+    strings_as_strings: bool = False,
     regular: bool = False,
 ) -> Query:
     """The question whether all goals can hold at once.
 
-    texts: what each text variable has to conform to; all_rich: whether no text may stand as a number;
+    strings: what each string variable has to conform to; strings_as_strings: whether no string may stand as a number;
     regular: whether whatever can be is said by regular expressions.
     """
-    return _Writer(list(goals), texts, decide, all_rich, regular).query()
+    return _Writer(list(goals), strings, decide, strings_as_strings, regular).query()
 
 
 class _Writer:
     def __init__(
-        self, goals: Sequence[Term], texts: Mapping[str, Sequence[str]], decide: Decide, all_rich: bool, regular: bool
+        self,
+        goals: Sequence[Term],
+        strings: Mapping[str, Sequence[str]],
+        decide: Decide,
+        strings_as_strings: bool,
+        regular: bool,
     ) -> None:
         self._goals = goals
         self._terms = list(subterms(goals))
-        self._schemas = texts
+        self._schemas = strings
         self._decide = decide
-        self._texts = TextGroups(self._terms, all_rich=all_rich)
+        self._strings = StringSorts(self._terms, strings_as_strings=strings_as_strings)
         self._functions: dict[str, str] = {}
-        self._said = TextWriter(self._written, self._functions, cut_texts(self._terms), regular=regular)
+        self._said = StringEncoder(self._written, self._functions, substrings(self._terms), regular=regular)
         self._names: dict[Term, str] = {}
         self._lines: list[str] = []
         self._codes: dict[str, int] = {}
@@ -93,43 +98,53 @@ class _Writer:
                 self._choices[term.args[0]] = term.args[2]
             else:
                 self._lines.append(f"(define-fun {symbol} () {self._sort(term)} {self._body(term)})")
-        assertions = [*self._exclusions(), *self._text_facts(), *self._predicate_facts()]
+        assertions = [*self._exclusions(), *self._string_facts(), *self._predicate_facts()]
         assertions += [self._written(goal) for goal in self._goals]
         functions = [f"(declare-fun {name} {signature})" for name, signature in self._functions.items()]
-        text = "\n".join([*functions, *self._lines, *(f"(assert {one})" for one in assertions)]) + "\n"
-        variables = [term for term in symbols.values() if term.sort == TEXT and not self._texts.rich(term)]
-        roots = {term: number for number, term in enumerate(dict.fromkeys(map(self._texts.group, variables)))}
+        script = "\n".join([*functions, *self._lines, *(f"(assert {one})" for one in assertions)]) + "\n"
+        variables = [
+            term
+            for term in symbols.values()
+            if term.sort == STRING_SORT and not self._strings.needs_string_theory(term)
+        ]
+        roots = {term: number for number, term in enumerate(dict.fromkeys(map(self._strings.group, variables)))}
         return Query(
-            text,
+            script,
             symbols,
             {code: value for value, code in self._codes.items()},
             frozenset(term.args[0] for term in variables),
-            {term.args[0]: roots[self._texts.group(term)] for term in variables},
+            {term.args[0]: roots[self._strings.group(term)] for term in variables},
             tuple(self._goals) if self._said.predicates or self._said.parts else (),
             any(term.op in ("on_text", "part") for term in self._terms),
         )
 
     def _sort(self, term: Term) -> str:
-        if term.sort == TEXT:
-            return "String" if self._texts.rich(term) else "Int"
+        if term.sort == STRING_SORT:
+            return "String" if self._strings.needs_string_theory(term) else "Int"
         return _SORTS[term.sort]
 
-    def _written(self, term: Term, *, rich: bool = True) -> str:
+    def _written(self, term: Term, *, needs_string_theory: bool = True) -> str:
         if term.op != "const":
             return self._names[term]
         value = term.args[0]
-        if term.sort == TEXT:
-            return text_literal(value) if rich else str(self._code(value))
+        if term.sort == STRING_SORT:
+            return string_literal(value) if needs_string_theory else str(self._code(value))
         return str(value).lower() if isinstance(value, bool) else _numeral(value)
 
     def _code(self, value: str) -> int:
         return self._codes.setdefault(value, len(self._codes))
 
     def _real(self, term: Term) -> str:
-        text = self._written(term)
+        written = self._written(term)
         if term.sort != INT:
-            return text
-        return f"(to_real {text})" if term.op != "const" else f"{text}.0" if text[0] != "(" else f"(to_real {text})"
+            return written
+        return (
+            f"(to_real {written})"
+            if term.op != "const"
+            else f"{written}.0"
+            if written[0] != "("
+            else f"(to_real {written})"
+        )
 
     def _body(self, term: Term) -> str:
         op, args = term.op, term.args
@@ -140,7 +155,7 @@ class _Writer:
         if op == "concat":
             return f"(str.++ {' '.join(map(self._written, args))})"
         if op == "on_text":
-            return self._said.on_text(*args)
+            return self._said.on_string(*args)
         if op == "part":
             return self._said.part(term)
         return self._applied(term) if op == "apply" else self._number(term)
@@ -162,19 +177,22 @@ class _Writer:
         return f"({name} {' '.join(map(write, args))})"
 
     def _compared(self, op: str, one: Term, other: Term) -> str:
-        if one.sort == TEXT:
+        if one.sort == STRING_SORT:
             if op == "=" and (found := self._said.equal(one, other)):
                 return found
             if op == "=":
-                rich = any(self._texts.rich(term) for term in (one, other) if term.op != "const")
-                return f"(= {self._written(one, rich=rich)} {self._written(other, rich=rich)})"
+                needs_string_theory = any(
+                    self._strings.needs_string_theory(term) for term in (one, other) if term.op != "const"
+                )
+                sides = (self._written(term, needs_string_theory=needs_string_theory) for term in (one, other))
+                return f"(= {' '.join(sides)})"
             return f"({'str.<' if op == '<' else 'str.<='} {self._written(one)} {self._written(other)})"
         write = self._written if (one.sort, other.sort) == (INT, INT) or one.sort == "any" else self._real
         return f"({op} {write(one)} {write(other)})"
 
     def _applied(self, term: Term) -> str:
         name, *arguments = term.args
-        sorts = [self._sort(arg) if arg.op != "const" or arg.sort != TEXT else "String" for arg in arguments]
+        sorts = [self._sort(arg) if arg.op != "const" or arg.sort != STRING_SORT else "String" for arg in arguments]
         symbol = "|" + f"{name} {' '.join(sorts)}".replace("|", "/").replace("\\", "/") + "|"
         self._functions.setdefault(symbol, f"({' '.join(sorts)}) {self._sort(term)}")
         return f"({symbol} {' '.join(map(self._written, arguments))})" if arguments else symbol
@@ -194,17 +212,17 @@ class _Writer:
         return found
 
     def _variables(self) -> list[Term]:
-        return [term for term in self._terms if term.op == "var" and term.sort == TEXT]
+        return [term for term in self._terms if term.op == "var" and term.sort == STRING_SORT]
 
     def _constants(self) -> list[str]:
-        return [term.args[0] for term in self._terms if term.op == "const" and term.sort == TEXT]
+        return [term.args[0] for term in self._terms if term.op == "const" and term.sort == STRING_SORT]
 
-    def _text_facts(self) -> list[str]:
-        """What the contract demands of each text: of one that stands as a number, which constants it cannot be."""
+    def _string_facts(self) -> list[str]:
+        """What the contract demands of each string: of one that stands as a number, which constants it cannot be."""
         found = []
         for term in self._variables():
             rules = self._schemas.get(term.args[0], ())
-            if self._texts.rich(term):
+            if self._strings.needs_string_theory(term):
                 found += [self._said.conforming(one, self._names[term]) for one in rules]
                 continue
             found.append(f"(<= 0 {self._names[term]})")
@@ -218,7 +236,7 @@ class _Writer:
         found = []
         for (predicate, parameter), name in self._said.predicates.items():
             for value in dict.fromkeys(self._constants()):
-                holds = f"({name} {text_literal(value)})"
+                holds = f"({name} {string_literal(value)})"
                 found.append(holds if self._decide(predicate, parameter, value) else f"(not {holds})")
         return found
 
@@ -231,9 +249,9 @@ def _numeral(value: int | Fraction) -> str:
 
 
 def read_value(term: Term, raw: Any, query: Query) -> Any:
-    """A variable's value in a model: a boolean, a number, a text, or the number that stands for a text."""
+    """A variable's value in a model: a boolean, a number, a string, or the number that represents a string."""
     if term.sort == BOOL:
         return raw == "true"
-    if term.sort == TEXT:
+    if term.sort == STRING_SORT:
         return raw if term.args[0] not in query.coded else int(raw)
     return Fraction(raw) if term.sort == REAL else int(raw)

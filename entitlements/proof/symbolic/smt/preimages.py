@@ -1,6 +1,6 @@
-"""What is said of texts, as SMT-LIB: languages of texts, and what a text is that is made of another one.
+"""What is said of strings, as SMT-LIB: languages of strings, and what a string is that is made of another one.
 
-That a part of a text is in a language says that the text itself is in another one. So nothing that is asked of a part
+That a substring is in a language says that the string itself is in another one. So nothing that is asked of a substring
 and a constant needs more than regular expressions, which Z3 decides well.
 
 Assumes: the subject is a string variable. Guarantees: a language is exactly the set of strings of which the condition
@@ -12,19 +12,19 @@ from __future__ import annotations
 import json
 import re
 
-from entitlements.proof.symbolic.smt.regex import smt_regex, text_literal
+from entitlements.proof.symbolic.smt.regex import smt_regex, string_literal
 from entitlements.proof.symbolic.smt.regex_syntax import CONTRACT
 from entitlements.proof.symbolic.terms.string_terms import (
     GLOB,
-    HAS_PIECE,
+    HAS_SEGMENT,
     INFIX,
     LOWER,
     MATCHES,
     PATTERN,
-    PIECE,
-    PIECES,
     PREFIX,
     REPLACE,
+    SEGMENT,
+    SEGMENTS,
     SUBSTRING,
     SUFFIX,
     TRIM,
@@ -33,7 +33,7 @@ from entitlements.proof.symbolic.terms.string_terms import (
     TRIM_RIGHT,
     TRIM_SUFFIX,
     caseless,
-    letters_of,
+    characters_of,
     lower,
     upper,
 )
@@ -44,30 +44,30 @@ _PLAIN_GLOB = re.compile(r"[A-Za-z0-9_/:@. -]|\*\*(?!\*)|\*|\?")
 
 
 def only(value: str, case: str = "") -> str:
-    """The language of one text, or of all that are written so in one case."""
+    """The language of one string, or of all that are written so in one case."""
     if not case:
         return _one(value)
-    letters = [_written_as(letter, case) for letter in value]
-    return _sequence(letters) if letters else _one("")
+    characters = [_written_as(character, case) for character in value]
+    return _sequence(characters) if characters else _one("")
 
 
-def _written_as(letter: str, case: str) -> str:
-    """The letters that become this one."""
-    kept = (lower if case == LOWER else upper)(letter) == letter
-    found = [_one(one) for one in ([letter] if kept else []) + [*letters_of(case).get(letter, "")]]
+def _written_as(character: str, case: str) -> str:
+    """The characters that become this one."""
+    kept = (lower if case == LOWER else upper)(character) == character
+    found = [_one(one) for one in ([character] if kept else []) + [*characters_of(case).get(character, "")]]
     return "re.none" if not found else found[0] if len(found) == 1 else f"(re.union {' '.join(found)})"
 
 
 def language_of(predicate: str, parameter: str, case: str = "") -> str | None:
-    """The texts that meet a predicate, or do in one case (`lower` or `upper`); None where they are not known."""
+    """The strings that meet a predicate, or do in one case (`lower` or `upper`); None where they are not known."""
     if predicate == MATCHES:
         return None if case else smt_regex(parameter)
     if predicate == PATTERN:
         return None if case else smt_regex(parameter, CONTRACT)
     if predicate == GLOB:
         return None if case else _glob(*json.loads(parameter))
-    if predicate in (PIECES, HAS_PIECE):
-        return _with_pieces(case, *json.loads(parameter))
+    if predicate in (SEGMENTS, HAS_SEGMENT):
+        return _with_segments(case, *json.loads(parameter))
     word = only(parameter, case)
     around = {
         PREFIX: f"(re.++ {word} {_ALL})",
@@ -77,8 +77,8 @@ def language_of(predicate: str, parameter: str, case: str = "") -> str | None:
     return around.get(predicate)
 
 
-def _with_pieces(case: str, delimiter: str, other: int | str) -> str | None:
-    """At least so many pieces, or one of them."""
+def _with_segments(case: str, delimiter: str, other: int | str) -> str | None:
+    """At least so many segments, or one of them."""
     if case and not caseless(delimiter):
         return None
     if isinstance(other, int):
@@ -88,9 +88,9 @@ def _with_pieces(case: str, delimiter: str, other: int | str) -> str | None:
 
 
 def language_before(part: Term, language: str) -> str | None:
-    """The texts whose part is in a language, wherever there is such a part; None where they are not known."""
+    """The strings whose part is in a language, wherever there is such a part; None where they are not known."""
     how, parameter, _ = part.args
-    if how == PIECE:
+    if how == SEGMENT:
         delimiter, place = json.loads(parameter)
         return _sequence([*[_ended(delimiter)] * place, _last(delimiter, language)])
     if how in (TRIM_PREFIX, TRIM_SUFFIX):
@@ -104,11 +104,11 @@ def language_before(part: Term, language: str) -> str | None:
 
 
 def _one(value: str) -> str:
-    return f"(str.to_re {text_literal(value)})"
+    return f"(str.to_re {string_literal(value)})"
 
 
-def _trimmed(how: str, letters: str, language: str) -> str:
-    cut = f"(re.union re.none {' '.join(map(_one, dict.fromkeys(letters)))})"
+def _trimmed(how: str, characters: str, language: str) -> str:
+    cut = f"(re.union re.none {' '.join(map(_one, dict.fromkeys(characters)))})"
     left, right = how != TRIM_RIGHT, how != TRIM_LEFT
     ends = [f"(re.comp (re.++ {cut} {_ALL}))"] * left + [f"(re.comp (re.++ {_ALL} {cut}))"] * right
     core = f"(re.inter {language} {' '.join(ends)})"
@@ -116,7 +116,7 @@ def _trimmed(how: str, letters: str, language: str) -> str:
 
 
 def _spanned(language: str, start: int, size: int) -> str:
-    """Skipped letters, then what is in the language; a text that is too short gives an empty one."""
+    """Skipped characters, then what is in the language; a string that is too short gives an empty one."""
     before = f"((_ re.^ {start}) re.allchar)"
     found = [f"(re.++ ((_ re.loop 0 {start - 1}) re.allchar) (re.inter {language} {_one('')}))"] if start else []
     if size < 0:
@@ -129,7 +129,7 @@ def _spanned(language: str, start: int, size: int) -> str:
 
 
 def _ended(delimiter: str) -> str:
-    """A piece with the delimiter that ends it."""
+    """A segment with the delimiter that ends it."""
     if len(delimiter) == 1:
         return f"(re.++ {_without(delimiter)} {_one(delimiter)})"
     again = f"(re.++ {_ALL} {_one(delimiter)} (re.+ re.allchar))"
@@ -143,7 +143,7 @@ def _without(delimiter: str) -> str:
 
 
 def _last(delimiter: str, language: str) -> str:
-    """A piece of a language, and whatever follows it."""
+    """A segment of a language, and whatever follows it."""
     end = f"(re.inter {language} {_without(delimiter)})"
     followed = f"(re.++ (re.inter (re.++ {language} {_one(delimiter)}) {_ended(delimiter)}) {_ALL})"
     return f"(re.union {end} {followed})"
@@ -154,7 +154,7 @@ def _sequence(parts: list[str]) -> str:
 
 
 def _glob(pattern: str, delimiters: list[str] | None) -> str | None:
-    """The texts that a plain pattern matches: letters, `?`, `*` and `**` (github.com/gobwas/glob)."""
+    """The strings that a plain pattern matches: characters, `?`, `*` and `**` (github.com/gobwas/glob)."""
     found = _PLAIN_GLOB.findall(pattern)
     # No delimiters at all is the point; null is none.
     stops = [] if delimiters is None else delimiters or ["."]
@@ -164,15 +164,15 @@ def _glob(pattern: str, delimiters: list[str] | None) -> str | None:
     if stops:
         one = f"(re.inter re.allchar (re.comp (re.union re.none {' '.join(map(_one, stops))})))"
     wild = {"?": one, "*": f"(re.* {one})", "**": _ALL}
-    return _sequence([wild.get(piece) or _one(piece) for piece in found] or [_one("")])
+    return _sequence([wild.get(segment) or _one(segment) for segment in found] or [_one("")])
 
 
-def written_part(part: Term, subject: str) -> str | None:
-    """The part of a text, as a text; None where SMT-LIB has no word for it. subject: the text, in SMT-LIB."""
+def encode_substring(part: Term, subject: str) -> str | None:
+    """The part of a string, as a string; None where SMT-LIB has no word for it. subject: the string, in SMT-LIB."""
     how, parameter, _ = part.args
-    if how == PIECE:
+    if how == SEGMENT:
         delimiter, place = json.loads(parameter)
-        mark = text_literal(delimiter)
+        mark = string_literal(delimiter)
         rest = f"(str.substr r (+ (str.indexof r {mark} 0) {len(delimiter)}) (str.len r))"
         first = f"(ite (str.contains r {mark}) (str.substr r 0 (str.indexof r {mark} 0)) r)"
         return f"(let ((r {subject})) {f'(let ((r {rest})) ' * place}{first}{')' * (place + 1)}"
@@ -180,11 +180,11 @@ def written_part(part: Term, subject: str) -> str | None:
         start, size = json.loads(parameter)
         return f"(str.substr {subject} {start} {size if size >= 0 else f'(str.len {subject})'})"
     if how == REPLACE:
-        old, new = map(text_literal, json.loads(parameter))
+        old, new = map(string_literal, json.loads(parameter))
         return f"(str.replace_all {subject} {old} {new})"
     if how not in (TRIM_PREFIX, TRIM_SUFFIX):
         return None
-    mark, size = text_literal(parameter), len(parameter)
+    mark, size = string_literal(parameter), len(parameter)
     if how == TRIM_PREFIX:
         return f"(ite (str.prefixof {mark} {subject}) (str.substr {subject} {size} (str.len {subject})) {subject})"
     kept = f"(str.substr {subject} 0 (- (str.len {subject}) {size}))"

@@ -8,21 +8,21 @@ from entitlements.proof.symbolic.smt.regex_syntax import RE2, NotDecided, parse
 
 _ANYTHING = "(re.* re.allchar)"
 _EMPTY = '(str.to_re "")'
-# Letters go up to here in SMT-LIB, in Unicode they go on: nothing is said of a text that is compared with one of those.
-_LAST_LETTER = 0x2FFFF
+# Characters of SMT-LIB end here, those of Unicode do not: nothing is said of a string compared with one beyond.
+_LAST_CHARACTER = 0x2FFFF
 
 
-def text_literal(value: str) -> str:
-    """A text as an SMT-LIB literal. Raises NotFollowed where it holds a letter that the solver does not know."""
-    if any(ord(letter) >= _LAST_LETTER for letter in value):
-        raise NotFollowed("text_not_followed", "a text holds a letter that the solver does not know")
-    return '"' + "".join(_escaped(letter) for letter in value) + '"'
+def string_literal(value: str) -> str:
+    """A string as an SMT-LIB literal. Raises NotFollowed where it holds a character that the solver does not know."""
+    if any(ord(character) >= _LAST_CHARACTER for character in value):
+        raise NotFollowed("text_not_followed", "a string holds a character that the solver does not know")
+    return '"' + "".join(_escaped(character) for character in value) + '"'
 
 
-def _escaped(letter: str) -> str:
-    if letter == '"':
+def _escaped(character: str) -> str:
+    if character == '"':
         return '""'
-    return letter if " " <= letter <= "~" and letter != "\\" else f"\\u{{{ord(letter):x}}}"
+    return character if " " <= character <= "~" and character != "\\" else f"\\u{{{ord(character):x}}}"
 
 
 def smt_regex(pattern: str, dialect: str = RE2) -> str | None:
@@ -90,5 +90,5 @@ def _characters(ranges: tuple[Range, ...], *, negated: bool) -> str:
 
 def _range(low: int, high: int) -> str:
     if low == high:
-        return f"(str.to_re {text_literal(chr(low))})"
-    return f"(re.range {text_literal(chr(low))} {text_literal(chr(high))})"
+        return f"(str.to_re {string_literal(chr(low))})"
+    return f"(re.range {string_literal(chr(low))} {string_literal(chr(high))})"

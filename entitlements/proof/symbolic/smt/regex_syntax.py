@@ -40,7 +40,7 @@ _CLASSES_OF = {CONTRACT: frozenset("dw"), RE2: frozenset("dwsDWS")}
 """Both count ASCII alone as digits and word characters; what counts as whitespace differs."""
 _CONTROLS = {"a": 7, "f": 12, "t": 9, "n": 10, "r": 13, "v": 11}
 _ESCAPED = frozenset(".-/+*?()[]{}|^$@:_ \\")
-"""What may be escaped to stand for itself in both."""
+"""What may be escaped to represent itself in both."""
 _POSIX: dict[str, tuple[Range, ...]] = {
     "alnum": ((0x30, 0x39), (0x41, 0x5A), (0x61, 0x7A)),
     "alpha": ((0x41, 0x5A), (0x61, 0x7A)),
@@ -58,7 +58,7 @@ _POSIX: dict[str, tuple[Range, ...]] = {
     "xdigit": ((0x30, 0x39), (0x41, 0x46), (0x61, 0x66)),
 }
 _FOLDED = {0x6B: 0x212A, 0x4B: 0x212A, 0x73: 0x017F, 0x53: 0x017F}
-"""The characters beyond ASCII that simple case folding makes equal to letters of ASCII: the Kelvin sign, the long s."""
+"""The characters beyond ASCII that simple case folding makes equal to ones of ASCII: the Kelvin sign, the long s."""
 
 
 def parse(pattern: str, dialect: str) -> Node:
@@ -150,7 +150,7 @@ class _Parser:
         return self._characters([(code, code)])
 
     def _escaped(self, one: str) -> int:
-        """The character that an escape stands for."""
+        """The character that an escape represents."""
         if one in _ESCAPED:
             return ord(one)
         if self._dialect != RE2:
@@ -284,7 +284,7 @@ class _Parser:
 
 
 def _folded(ranges: tuple[Range, ...]) -> tuple[Range, ...]:
-    """With the other case of each letter of ASCII; beyond ASCII the folding is not known here."""
+    """With the other case of each character of ASCII; beyond ASCII the folding is not known here."""
     if any(high > 0x7F for _, high in ranges):
         raise NotDecided
     more: list[int] = []

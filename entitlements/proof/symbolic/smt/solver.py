@@ -60,7 +60,7 @@ class Solver:
     ) -> None:
         self._stop()
 
-    def solve(self, text: str, *, share: float = 1.0) -> Solved:
+    def solve(self, script: str, *, share: float = 1.0) -> Solved:
         """Whether the assertions of an SMT-LIB text can hold at once. share: of the time that a question may take."""
         seconds = self.seconds * share
         if self._process is None:
@@ -69,7 +69,7 @@ class Solver:
         if process is None or process.stdin is None:
             raise SolverFailed("solver_failed", "the solver process has no input")
         try:
-            process.stdin.write(json.dumps({"text": text, "seconds": seconds}) + "\n")
+            process.stdin.write(json.dumps({"script": script, "seconds": seconds}) + "\n")
             process.stdin.flush()
             line = self._answers.get(timeout=seconds + _GRACE)
         except (OSError, ValueError):

@@ -24,17 +24,17 @@ def main(memory_mb: int) -> None:
     for line in sys.stdin:
         question = json.loads(line)
         try:
-            answer = _solve(z3, question["text"], question["seconds"])
+            answer = _solve(z3, question["script"], question["seconds"])
         except z3.Z3Exception as error:
-            text = error.args[0] if error.args else ""
-            answer = {"fault": text.decode(errors="replace") if isinstance(text, bytes) else str(text)}
+            said = error.args[0] if error.args else ""
+            answer = {"fault": said.decode(errors="replace") if isinstance(said, bytes) else str(said)}
         print(json.dumps({**answer, "version": version}), flush=True)
 
 
-def _solve(z3: Any, text: str, seconds: float) -> dict[str, Any]:
+def _solve(z3: Any, script: str, seconds: float) -> dict[str, Any]:
     solver = z3.Solver()
     solver.set("timeout", int(seconds * 1000))
-    solver.from_string(text)
+    solver.from_string(script)
     answer = solver.check()
     if answer == z3.unsat:
         return {"answer": "unsat"}
@@ -57,9 +57,9 @@ def _shown(z3: Any, value: Any) -> str:
     return str(value).lower()
 
 
-def _decoded(text: str) -> str:
-    """A text in the solver's spelling, `\\u{1f600}` for what is not plain ASCII."""
-    return re.sub(r"\\u\{([0-9a-f]+)\}", lambda found: chr(int(found[1], 16)), text)
+def _decoded(string: str) -> str:
+    """A string in the solver's spelling, `\\u{1f600}` for what is not plain ASCII."""
+    return re.sub(r"\\u\{([0-9a-f]+)\}", lambda found: chr(int(found[1], 16)), string)
 
 
 if __name__ == "__main__":

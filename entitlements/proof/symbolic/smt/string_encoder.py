@@ -1,7 +1,7 @@
-"""What is said of texts, in SMT-LIB, in one of two spellings: no spelling suits all questions.
+"""What is said of strings, in SMT-LIB, in one of two spellings: no spelling suits all questions.
 
-In the one a prefix, a suffix, an infix and a length have words of their own, but for texts that are cut into pieces; in
-the other all of that is said by regular expressions.
+In the one a prefix, a suffix, an infix and a length have functions of their own, but for strings that are split into
+segments; in the other all of that is said by regular expressions.
 """
 
 from __future__ import annotations
@@ -10,28 +10,28 @@ import json
 from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
-from entitlements.proof.symbolic.smt.preimages import language_before, language_of, only, written_part
-from entitlements.proof.symbolic.smt.regex import text_literal
+from entitlements.proof.symbolic.smt.preimages import encode_substring, language_before, language_of, only
+from entitlements.proof.symbolic.smt.regex import string_literal
 from entitlements.proof.symbolic.terms.string_terms import (
     CONFORMS,
-    HAS_PIECE,
+    HAS_SEGMENT,
     INFIX,
     LOWER,
     PATTERN,
-    PIECES,
     PREFIX,
+    SEGMENTS,
     SUFFIX,
     UPPER,
 )
 from entitlements.proof.symbolic.terms.term import Term
 
 _WORDS: Final = {PREFIX: "(str.prefixof {} {})", SUFFIX: "(str.suffixof {} {})", INFIX: "(str.contains {1} {0})"}
-_MOST_LETTERS = 400
+_MOST_CHARACTERS = 400
 
 
-def cut_texts(terms: Iterable[Term]) -> frozenset[Term]:
-    """The texts of which parts are looked at."""
-    cut = [one for one in terms if one.op == "part" or (one.op == "on_text" and one.args[0] in (PIECES, HAS_PIECE))]
+def substrings(terms: Iterable[Term]) -> frozenset[Term]:
+    """The strings of which parts are looked at."""
+    cut = [one for one in terms if one.op == "part" or (one.op == "on_text" and one.args[0] in (SEGMENTS, HAS_SEGMENT))]
     return frozenset(map(_whole, cut))
 
 
@@ -41,11 +41,11 @@ def _whole(term: Term) -> Term:
     return term
 
 
-class TextWriter:
-    """Writes what is said of texts. written: how a text is written; functions: those that the question declares;
-    cut: texts of which parts are looked at.
+class StringEncoder:
+    """Writes what is said of strings. written: how a string is written; functions: those that the question declares;
+    cut: strings of which parts are looked at.
 
-    predicates, parts: what SMT-LIB has no word for, with the functions that stand for it.
+    predicates, parts: what SMT-LIB has no word for, with the functions that represent it.
     """
 
     def __init__(
@@ -73,12 +73,12 @@ class TextWriter:
         language = only(constant.args[0], case)
         return self._within(part.args[-1] if case else part, language)
 
-    def on_text(self, predicate: str, parameter: str, subject: Term) -> str:
-        """A predicate of a text."""
+    def on_string(self, predicate: str, parameter: str, subject: Term) -> str:
+        """A predicate of a string."""
         if predicate == CONFORMS:
             return self.conforming(parameter, self._written(subject))
         if predicate in _WORDS and not self._regular and _whole(subject) not in self._cut:
-            return _WORDS[predicate].format(text_literal(parameter), self._written(subject))
+            return _WORDS[predicate].format(string_literal(parameter), self._written(subject))
         case = _case_of(subject)
         language = self._language(predicate, parameter, case)
         if language is not None:
@@ -89,7 +89,7 @@ class TextWriter:
         return self._predicate(predicate, parameter, self._written(subject))
 
     def _within(self, subject: Term, language: str) -> str:
-        """Whether a text is in a language; of a part it is said of the whole text, where that can be."""
+        """Whether a string is in a language; of a part it is said of the whole string, where that can be."""
         while subject.op == "part":
             whole = language_before(subject, language)
             if whole is None:
@@ -98,30 +98,30 @@ class TextWriter:
         return f"(str.in_re {self._written(subject)} {language})"
 
     def part(self, term: Term) -> str:
-        """A text that is made of another one."""
+        """A string that is made of another one."""
         subject = self._written(term.args[-1])
-        found = written_part(term, subject)
+        found = encode_substring(term, subject)
         if found is None:
             name = self.parts.setdefault(term.args[:2], f"|{term.args[0]} {len(self.parts)}|")
             self._functions[name] = "(String) String"
             found = f"({name} {subject})"
         return found
 
-    def conforming(self, rules: str, text: str) -> str:
-        """What a schema demands of a text."""
+    def conforming(self, rules: str, string: str) -> str:
+        """What a schema demands of a string."""
         schema = json.loads(rules)
         parts = []
         least, most = schema.get("minLength", 0), schema.get("maxLength")
-        if self._regular and most is not None and most <= _MOST_LETTERS:
-            parts.append(f"(str.in_re {text} ((_ re.loop {least} {most}) re.allchar))")
+        if self._regular and most is not None and most <= _MOST_CHARACTERS:
+            parts.append(f"(str.in_re {string} ((_ re.loop {least} {most}) re.allchar))")
         else:
-            parts += [f"(<= {least} (str.len {text}))"] if least else []
-            parts += [f"(<= (str.len {text}) {most})"] if most is not None else []
+            parts += [f"(<= {least} (str.len {string}))"] if least else []
+            parts += [f"(<= (str.len {string}) {most})"] if most is not None else []
         regex = self._language(PATTERN, schema["pattern"]) if "pattern" in schema else ""
         if regex:
-            parts.append(f"(str.in_re {text} {regex})")
+            parts.append(f"(str.in_re {string} {regex})")
         if regex is None or "format" in schema:
-            parts.append(self._predicate(CONFORMS, rules, text))
+            parts.append(self._predicate(CONFORMS, rules, string))
         return parts[0] if len(parts) == 1 else f"(and true {' '.join(parts)})"
 
     def _language(self, predicate: str, parameter: str, case: str = "") -> str | None:
@@ -130,12 +130,12 @@ class TextWriter:
             self._languages[key] = language_of(*key)
         return self._languages[key]
 
-    def _predicate(self, predicate: str, parameter: str, text: str) -> str:
+    def _predicate(self, predicate: str, parameter: str, string: str) -> str:
         name = self.predicates.setdefault((predicate, parameter), f"|{predicate} {len(self.predicates)}|")
         self._functions[name] = "(String) Bool"
-        return f"({name} {text})"
+        return f"({name} {string})"
 
 
 def _case_of(subject: Term) -> str:
-    """`lower` or `upper` where a text is another one in that case."""
+    """`lower` or `upper` where a string is another one in that case."""
     return subject.args[0] if subject.op == "part" and subject.args[0] in (LOWER, UPPER) else ""

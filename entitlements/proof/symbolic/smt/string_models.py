@@ -1,4 +1,4 @@
-"""Texts for a model: constants where the solver names one, else fresh ones that conform and that no policy knows."""
+"""Strings for a model: constants where the solver names one, else fresh ones that conform and that no policy knows."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from collections.abc import Iterator, Mapping, Sequence
 import rstr
 
 from entitlements.contract import conforms
-from entitlements.proof.enumeration.values import sample_texts
+from entitlements.proof.enumeration.values import sample_strings
 from entitlements.proof.symbolic.smt.encoder import Query
 
 _TRIES = 60
 
 
-class NoText(Exception):
+class NoString(Exception):
     """No text was found that conforms to everything that is demanded of it."""
 
 
-def find_texts(query: Query, coded: Mapping[str, int], rules: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """A text for each variable that stands as a number; equal numbers of variables that may be equal get equal texts.
+def find_strings(query: Query, coded: Mapping[str, int], rules: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """A string for each variable encoded as an integer; equal integers of variables that may be equal get equal
+    strings.
 
     rules: what each variable has to conform to. Raises NoText.
     """
@@ -36,24 +37,24 @@ def find_texts(query: Query, coded: Mapping[str, int], rules: Mapping[str, Seque
     taken = set(query.codes.values())
     for names in together.values():
         demanded = list(dict.fromkeys(rule for name in names for rule in rules.get(name, ())))
-        text = fresh_text(demanded, taken)
-        taken.add(text)
-        found |= dict.fromkeys(names, text)
+        string = fresh_string(demanded, taken)
+        taken.add(string)
+        found |= dict.fromkeys(names, string)
     return found
 
 
-def fresh_text(rules: Sequence[str], taken: set[str]) -> str:
-    """A text that conforms to all rules and is none of those that are taken. Raises NoText."""
+def fresh_string(rules: Sequence[str], taken: set[str]) -> str:
+    """A string that conforms to all rules and is none of those that are taken. Raises NoText."""
     schemas = [json.loads(rule) for rule in rules]
-    for text in _candidates(schemas):
-        if text not in taken and all(conforms(schema, text) for schema in schemas):
-            return text
-    raise NoText
+    for string in _candidates(schemas):
+        if string not in taken and all(conforms(schema, string) for schema in schemas):
+            return string
+    raise NoString
 
 
 def _candidates(schemas: Sequence[Mapping[str, object]]) -> Iterator[str]:
     for schema in schemas:
-        yield from sample_texts(schema)
+        yield from sample_strings(schema)
     for schema in schemas:
         if "pattern" in schema:
             yield from _matching(str(schema["pattern"]))

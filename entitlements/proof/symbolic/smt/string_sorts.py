@@ -1,28 +1,28 @@
-"""Which texts of a question may be equal to one another, and of which more than that is asked."""
+"""Which strings of a question may be equal to one another, and of which more than that is asked."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from entitlements.proof.symbolic.terms.term import TEXT, Term
+from entitlements.proof.symbolic.terms.term import STRING_SORT, Term
 
 
-class TextGroups:
+class StringSorts:
     """Which text terms meet, and whether more than equality is asked of them."""
 
-    def __init__(self, terms: Sequence[Term], *, all_rich: bool) -> None:
+    def __init__(self, terms: Sequence[Term], *, strings_as_strings: bool) -> None:
         self._parent: dict[Term, Term] = {}
-        rich: list[Term] = [term for term in terms if all_rich and term.sort == TEXT]
+        needs_string_theory: list[Term] = [term for term in terms if strings_as_strings and term.sort == STRING_SORT]
         for term in terms:
-            arguments = [arg for arg in term.args if isinstance(arg, Term) and arg.sort == TEXT]
+            arguments = [arg for arg in term.args if isinstance(arg, Term) and arg.sort == STRING_SORT]
             if term.op == "=" and arguments:
                 self._union(*arguments)
             elif arguments:
-                rich += arguments
-            if term.sort == TEXT and term.op not in ("var", "const"):
-                rich.append(term)
+                needs_string_theory += arguments
+            if term.sort == STRING_SORT and term.op not in ("var", "const"):
+                needs_string_theory.append(term)
         # Constants are shared among groups and join none of them.
-        self._rich = {self._find(term) for term in rich if term.op != "const"}
+        self._needs_string_theory = {self._find(term) for term in needs_string_theory if term.op != "const"}
 
     def _find(self, term: Term) -> Term:
         while (parent := self._parent.get(term, term)) is not term:
@@ -35,10 +35,10 @@ class TextGroups:
             if left is not right:
                 self._parent[left] = right
 
-    def rich(self, term: Term) -> bool:
-        """Whether a text stands as a text."""
-        return self._find(term) in self._rich
+    def needs_string_theory(self, term: Term) -> bool:
+        """Whether a string stands as a string."""
+        return self._find(term) in self._needs_string_theory
 
     def group(self, term: Term) -> Term:
-        """What a text may be equal to."""
+        """What a string may be equal to."""
         return self._find(term)

@@ -1,4 +1,4 @@
-"""Terms: hash-consed formulas over booleans, numbers and texts, simplified as they are made. No solver is known here.
+"""Terms: hash-consed formulas over booleans, numbers and strings, simplified as they are made. No solver is known here.
 
 Equal terms are one object, so that what both sides of a question have in common is the same node and falls away before
 anybody solves anything. Sorts: `bool`, `int`, `real`, `text`, and `any` for what only equality is known of.
@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 
 Number: TypeAlias = "int | Fraction"
 
-BOOL, INT, REAL, TEXT, ANY = "bool", "int", "real", "text", "any"
+BOOL, INT, REAL, STRING_SORT, ANY = "bool", "int", "real", "text", "any"
 _FLATTEN = 24
 _NUMBERING = itertools.count(1)
 
@@ -72,9 +72,9 @@ def number(value: Number) -> Term:
     return make("const", (value,), INT if isinstance(value, int) else REAL)
 
 
-def text(value: str) -> Term:
-    """A text constant."""
-    return make("const", (value,), TEXT)
+def string(value: str) -> Term:
+    """A string constant."""
+    return make("const", (value,), STRING_SORT)
 
 
 def choice(name: str, index: int, size: int) -> Term:
@@ -82,14 +82,14 @@ def choice(name: str, index: int, size: int) -> Term:
     return TRUE if size == 1 else make("choice", (name, index, size), BOOL)
 
 
-def negation(term: Term) -> Term:
+def neg(term: Term) -> Term:
     """Not."""
     if term is TRUE or term is FALSE:
         return FALSE if term is TRUE else TRUE
     return term.args[0] if term.op == "not" else make("not", (term,), BOOL)
 
 
-def both(*terms: Term) -> Term:
+def conj(*terms: Term) -> Term:
     """Conjunction."""
     if len(terms) == 2:
         one, other = terms
@@ -102,7 +102,7 @@ def both(*terms: Term) -> Term:
     return _junction("and", terms, neutral=TRUE, absorbing=FALSE)
 
 
-def either(*terms: Term) -> Term:
+def disj(*terms: Term) -> Term:
     """Disjunction."""
     if len(terms) == 1:
         return terms[0]
@@ -169,40 +169,40 @@ def _choices_decide(op: str, parts: Iterable[Term]) -> bool:
 
 def implies(one: Term, other: Term) -> Term:
     """Implication."""
-    return either(negation(one), other)
+    return disj(neg(one), other)
 
 
 def same_truth(one: Term, other: Term) -> Term:
     """Equivalence of booleans."""
     if one is other:
         return TRUE
-    return both(implies(one, other), implies(other, one))
+    return conj(implies(one, other), implies(other, one))
 
 
 def equal(one: Term, other: Term) -> Term:
-    """Equality of two numbers, two texts or two values that nothing else is known of."""
+    """Equality of two numbers, two strings or two values that nothing else is known of."""
     if one is other:
         return TRUE
     if one.op == "const" and other.op == "const":
         return truth(one.args == other.args)
     if "count" in (one.op, other.op) and number(0) in (one, other):
-        return both(*map(negation, one.args if one.op == "count" else other.args))
+        return conj(*map(neg, one.args if one.op == "count" else other.args))
     if one.op == "const" or (other.op != "const" and other.number < one.number):
         one, other = other, one
     return make("=", (one, other), BOOL)
 
 
 def less(one: Term, other: Term, *, strict: bool = True) -> Term:
-    """`<` (or `<=`) of two numbers or of two texts; texts by code point (RFC 8259 strings as OPA orders them)."""
+    """`<` (or `<=`) of two numbers or of two strings; strings by code point (RFC 8259 strings as OPA orders them)."""
     if one is other:
         return truth(not strict)
     if one.op == "const" and other.op == "const":
         left, right = one.args[0], other.args[0]
         return truth(left < right or (not strict and left == right))
     if one.op == "count" and other is number(1 if strict else 0):
-        return both(*map(negation, one.args))
+        return conj(*map(neg, one.args))
     if other.op == "count" and one is number(0 if strict else 1):
-        return either(*other.args)
+        return disj(*other.args)
     if other.op == "count" and one.op == "const":
         found = len(other.args) - one.args[0]
         if found < 0 or (strict and found == 0):
@@ -251,8 +251,8 @@ def count(terms: Sequence[Term]) -> Term:
     """How many of these booleans hold, as a number."""
     fixed = sum(term is TRUE for term in terms)
     open_terms = tuple(term for term in terms if term is not TRUE and term is not FALSE)
-    counted = make("count", open_terms, INT) if open_terms else number(0)
-    return arithmetic("+", counted, number(fixed)) if fixed else counted
+    known_multiplicity = make("count", open_terms, INT) if open_terms else number(0)
+    return arithmetic("+", known_multiplicity, number(fixed)) if fixed else known_multiplicity
 
 
 def application(name: str, args: Sequence[Term], sort: str) -> Term:

@@ -10,15 +10,15 @@ from entitlements.proof.symbolic.terms.term import (
     FALSE,
     TRUE,
     Term,
-    both,
+    conj,
     count,
-    either,
+    disj,
     equal,
     implies,
-    negation,
+    neg,
     number,
 )
-from entitlements.proof.symbolic.values import split_strings as pieces
+from entitlements.proof.symbolic.values import split_strings as segments
 from entitlements.proof.symbolic.values.place import Place
 from entitlements.proof.symbolic.values.value import (
     NUMBER,
@@ -31,7 +31,7 @@ from entitlements.proof.symbolic.values.value import (
     Scalar,
     Set,
     Value,
-    merged,
+    joined,
     term_of,
 )
 
@@ -41,9 +41,9 @@ _MOST_SLOTS = 10
 class OrderNeeded(Exception):
     """A list that stands as a set of members is read in a way that its order or its length decides: take it in full."""
 
-    def __init__(self, origin: str) -> None:
-        super().__init__(origin)
-        self.origin = origin
+    def __init__(self, source_list: str) -> None:
+        super().__init__(source_list)
+        self.source_list = source_list
 
 
 class Unsupported(NotFollowed):
@@ -51,18 +51,18 @@ class Unsupported(NotFollowed):
 
 
 class Notices(Protocol):
-    """What the walk through a policy writes down of its own limits."""
+    """What the symbolic execution through a policy writes down of its own limits."""
 
     place: Place
 
-    def truncated(self, origin: str) -> None:
+    def truncated(self, source_list: str) -> None:
         """A truncated list was read in a way that its order or length decides."""
 
-    def scanned(self, origin: str, site: Hashable, elements: int | None) -> None:
-        """The elements of a truncated list were looked at, of which one reading can hang on so many."""
+    def scanned(self, source_list: str, site: Hashable, elements: int | None) -> None:
+        """The elements of a truncated list were looked at, of which one reading can depend on so many."""
 
-    def open_end(self, origin: str, known: int, others: int) -> None:
-        """A list was computed of which some elements are known, and others stand for any number of further ones."""
+    def open_end(self, source_list: str, known: int, others: int) -> None:
+        """A list was computed of which some elements are known, and others represent any number of further ones."""
 
     def open_object(self) -> None:
         """Members were looked for that nothing names."""
@@ -82,8 +82,8 @@ class Algebra:
         """Where both are defined and the same JSON value."""
         key = (one, other)
         if key not in self._equal:
-            self._equal[key] = either(
-                *(both(a, b, self.same(x, y)) for a, x in one.cases for b, y in other.cases if x.kind == y.kind)
+            self._equal[key] = disj(
+                *(conj(a, b, self.same(x, y)) for a, x in one.cases for b, y in other.cases if x.kind == y.kind)
             )
         return self._equal[key]
 
@@ -101,23 +101,23 @@ class Algebra:
             return self._same_arrays(one, other)
         if isinstance(one, Set) and isinstance(other, Set):
             self.noticed(one, other)
-            return both(self._all_in(one, other), self._all_in(other, one))
+            return conj(self._all_in(one, other), self._all_in(other, one))
         if isinstance(one, Object) and isinstance(other, Object):
             self.noticed(one, other)
             if one.rest or other.rest:
                 self.notices.open_object()
-            return both(self._all_members(one, other), self._all_members(other, one))
+            return conj(self._all_members(one, other), self._all_members(other, one))
         return FALSE
 
     def noticed(self, *leaves: Array | Set | Object) -> None:
-        """Write down what is cut short and read in a way that order or length may decide."""
+        """Write down what is truncated and read in a way that order or length may decide."""
         for leaf in leaves:
-            for origin in sorted(leaf.truncated):
-                self.notices.truncated(origin)
+            for source_list in sorted(leaf.truncated):
+                self.notices.truncated(source_list)
 
     def _scanned(self, leaf: Array | Set | Object) -> None:
-        for origin in sorted(leaf.truncated):
-            self.notices.scanned(origin, self.notices.place, leaf.truncated[origin])
+        for source_list in sorted(leaf.truncated):
+            self.notices.scanned(source_list, self.notices.place, leaf.truncated[source_list])
 
     def _same_arrays(self, one: Array, other: Array) -> Term:
         left, right = self._slots_beside(one, other), self._slots_beside(other, one)
@@ -125,11 +125,11 @@ class Algebra:
         for place in range(max(len(left), len(right))):
             a, x = left[place] if place < len(left) else (FALSE, UNDEFINED)
             b, y = right[place] if place < len(right) else (FALSE, UNDEFINED)
-            found = both(found, implies(a, b), implies(b, a), implies(both(a, b), self.equal(x, y)))
+            found = conj(found, implies(a, b), implies(b, a), implies(conj(a, b), self.equal(x, y)))
         return found
 
     def _slots_beside(self, array: Array, other: Array) -> tuple[tuple[Term, Value], ...]:
-        found = pieces.beside(array, other)
+        found = segments.beside(array, other)
         if found is None:
             self.noticed(array)
             found = self.slots(array)
@@ -145,10 +145,10 @@ class Algebra:
         found = []
         for place in range(len(guards)):
             at = [
-                (both(guards[i], equal(count(guards[:i]), number(place))), array.elements[i][1])
+                (conj(guards[i], equal(count(guards[:i]), number(place))), array.elements[i][1])
                 for i in range(place, len(guards))
             ]
-            value = merged(at)
+            value = joined(at)
             found.append((value.defined, value))
         return tuple(found)
 
@@ -159,25 +159,25 @@ class Algebra:
 
     def need_order(self, array: Array) -> None:
         """Raise where the order or the number of elements is not known."""
-        if not (array.ordered and array.counted):
-            if array.origin:
-                raise OrderNeeded(array.origin)
+        if not (array.ordered and array.known_multiplicity):
+            if array.source_list:
+                raise OrderNeeded(array.source_list)
             raise Unsupported("order_unknown", f"`{self.notices.place}`: the order of a computed list decides")
 
     def _all_in(self, one: Set, other: Set) -> Term:
         found = [
-            implies(guard, either(*(both(g, self.equal(element, e)) for g, e in other.elements)))
+            implies(guard, disj(*(conj(g, self.equal(element, e)) for g, e in other.elements)))
             for guard, element in one.elements
         ]
-        return both(*found)
+        return conj(*found)
 
     def _all_members(self, one: Object, other: Object) -> Term:
         found = TRUE
         for guard, key, member in one.members:
-            there = either(
-                *(both(g, self.same(key, k), self.equal(member, m)) for g, k, m in self._candidates(other, key))
+            there = disj(
+                *(conj(g, self.same(key, k), self.equal(member, m)) for g, k, m in self._candidates(other, key))
             )
-            found = both(found, implies(guard, there))
+            found = conj(found, implies(guard, there))
         return found
 
     @staticmethod
@@ -190,18 +190,18 @@ class Algebra:
     def among(self, value: Value, collection: Array | Set | Object) -> Term:
         """Where a value is an element of a list or a set, or a member's value of an object."""
         found = []
-        if isinstance(collection, Array) and collection.pieces:
+        if isinstance(collection, Array) and collection.segments:
             constants = [(guard, leaf) for guard, leaf in value.cases if isinstance(leaf, Const)]
-            found = [both(guard, pieces.has_piece(collection.pieces, leaf)) for guard, leaf in constants]
+            found = [conj(guard, segments.has_segment(collection.segments, leaf)) for guard, leaf in constants]
             value = Value(tuple(case for case in value.cases if not isinstance(case[1], Const)))
             if not value.cases:
-                return either(*found)
+                return disj(*found)
         self._scanned(collection)
         if isinstance(collection, Object):
             if collection.rest:
                 self.notices.open_object()
-            return either(*(both(guard, self.equal(value, member)) for guard, _, member in collection.members))
-        return either(*found, *(both(guard, self.equal(value, element)) for guard, element in collection.elements))
+            return disj(*(conj(guard, self.equal(value, member)) for guard, _, member in collection.members))
+        return disj(*found, *(conj(guard, self.equal(value, element)) for guard, element in collection.elements))
 
     def member(self, source: Value, key: Value) -> Value:
         """`source[key]`, undefined where there is none."""
@@ -211,10 +211,10 @@ class Algebra:
         parts: list[tuple[Term, Value]] = []
         for guard, leaf in source.cases:
             for condition, name in key.cases:
-                holds = both(guard, condition)
+                holds = conj(guard, condition)
                 if holds is not FALSE:
-                    parts += [(both(holds, at), value) for at, value in self._lookup(leaf, name)]
-        return merged(parts)
+                    parts += [(conj(holds, at), value) for at, value in self._lookup(leaf, name)]
+        return joined(parts)
 
     @staticmethod
     def _known_member(source: Value, key: Value) -> Value | None:
@@ -246,11 +246,11 @@ class Algebra:
         found = [
             (hit, member)
             for guard, name, member in self._candidates(leaf, key)
-            if (hit := both(guard, self.same(key, name))) is not FALSE
+            if (hit := conj(guard, self.same(key, name))) is not FALSE
         ]
         if leaf.rest is not None and key.kind == STRING:
             if isinstance(key, Const):
-                missing = negation(either(*(hit for hit, _ in found)))
+                missing = neg(disj(*(hit for hit, _ in found)))
                 found.append((missing, leaf.rest(key.value)))
             else:
                 self.notices.open_object()
@@ -262,25 +262,25 @@ class Algebra:
         if isinstance(key, Scalar) and key.term.op == "const":
             # To OPA `[1.0]` is the element at 1 and `[1e0]` is none: the spelling is not known here.
             raise Unsupported("number_form", f"`{self.notices.place}`: a number with point or exponent is an index")
-        if pieces.is_known(leaf, key) and isinstance(key, Const):
+        if segments.is_known(leaf, key) and isinstance(key, Const):
             return [leaf.elements[key.value]]
         self.noticed(leaf)
         return [
-            (both(guard, equal(term_of(key), number(place))), element)
+            (conj(guard, equal(term_of(key), number(place))), element)
             for place, (guard, element) in enumerate(self.slots(leaf))
         ]
 
     def size(self, leaf: Array | Set | Object) -> Term:
         """How many elements or members there are, as a number."""
-        if isinstance(leaf, Array) and leaf.pieces:
-            return pieces.how_many(leaf, leaf.pieces)
+        if isinstance(leaf, Array) and leaf.segments:
+            return segments.how_many(leaf, leaf.segments)
         self.noticed(leaf)
         if isinstance(leaf, Object):
             if leaf.rest:
                 self.notices.open_object()
             return count([guard for guard, _, _ in leaf.members])
         if isinstance(leaf, Array):
-            if not leaf.counted and leaf.repeats is None:
+            if not leaf.known_multiplicity and leaf.repeats is None:
                 self.need_order(leaf)
             return count([*(guard for guard, _ in leaf.elements), *(leaf.repeats or ())])
         return count([guard for guard, _ in self.distinct(leaf)])
@@ -289,6 +289,6 @@ class Algebra:
         """The elements of a set, each value once."""
         found: list[tuple[Term, Value]] = []
         for guard, element in leaf.elements:
-            again = either(*(both(g, self.equal(element, e)) for g, e in found))
-            found.append((both(guard, negation(again)), element))
+            again = disj(*(conj(g, self.equal(element, e)) for g, e in found))
+            found.append((conj(guard, neg(again)), element))
         return found

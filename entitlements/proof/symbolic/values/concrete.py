@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from entitlements.engine.builtin_calls import SetDocument
-from entitlements.proof.symbolic.terms.term import FALSE, TRUE, Term, both, either, negation
+from entitlements.proof.symbolic.terms.term import FALSE, TRUE, Term, conj, disj, neg
 from entitlements.proof.symbolic.values.value import (
     ARRAY,
     KINDS,
@@ -19,9 +19,9 @@ from entitlements.proof.symbolic.values.value import (
     Array,
     Const,
     Leaf,
+    NonCanonicalNumber,
     Object,
     Scalar,
-    Spelt,
     Value,
     kind_of,
 )
@@ -40,10 +40,14 @@ def plain_leaf(leaf: Leaf) -> tuple[bool, Any]:
     if isinstance(leaf, Const):
         return True, leaf.value
     if isinstance(leaf, Scalar):
-        return (True, Spelt(leaf.term.args[0])) if leaf.kind == NUMBER and leaf.term.op == "const" else (False, None)
+        return (
+            (True, NonCanonicalNumber(leaf.term.args[0]))
+            if leaf.kind == NUMBER and leaf.term.op == "const"
+            else (False, None)
+        )
     if isinstance(leaf, Object):
         return _plain_object(leaf)
-    if leaf.truncated or (isinstance(leaf, Array) and not (leaf.ordered and leaf.counted)):
+    if leaf.truncated or (isinstance(leaf, Array) and not (leaf.ordered and leaf.known_multiplicity)):
         return False, None
     items: list[Any] = [] if isinstance(leaf, Array) else SetDocument()
     for guard, element in leaf.elements:
@@ -77,14 +81,18 @@ def alternatives(value: Value, most: int) -> list[tuple[Term, Any]] | None:
         inner = _leaf_alternatives(leaf, most)
         if inner is None or len(found) + len(inner) > most:
             return None
-        found += [(condition, document) for one, document in inner if (condition := both(guard, one)) is not FALSE]
+        found += [(condition, document) for one, document in inner if (condition := conj(guard, one)) is not FALSE]
     return found
 
 
 def _leaf_alternatives(leaf: Leaf, most: int) -> list[tuple[Term, Any]] | None:
     if isinstance(leaf, (Const, Scalar)):
         if isinstance(leaf, Scalar):
-            return [(TRUE, Spelt(leaf.term.args[0]))] if leaf.kind == NUMBER and leaf.term.op == "const" else None
+            return (
+                [(TRUE, NonCanonicalNumber(leaf.term.args[0]))]
+                if leaf.kind == NUMBER and leaf.term.op == "const"
+                else None
+            )
         return [(TRUE, leaf.value)]
     if isinstance(leaf, Object):
         if (
@@ -100,7 +108,7 @@ def _leaf_alternatives(leaf: Leaf, most: int) -> list[tuple[Term, Any]] | None:
             if rows is None
             else [(c, {n: d for n, d in zip(names, r, strict=True) if d is not _NO}) for c, r in rows]
         )
-    if leaf.truncated or (isinstance(leaf, Array) and not (leaf.ordered and leaf.counted)):
+    if leaf.truncated or (isinstance(leaf, Array) and not (leaf.ordered and leaf.known_multiplicity)):
         return None
     rows = _rows(leaf.elements, most)
     make = list if isinstance(leaf, Array) else SetDocument
@@ -116,13 +124,13 @@ def _rows(elements: Sequence[tuple[Term, Value]], most: int) -> list[tuple[Term,
         inner = alternatives(element, most)
         if inner is None:
             return None
-        options = [(both(guard, condition), document) for condition, document in inner]
-        options.append((negation(guard), _NO))
+        options = [(conj(guard, condition), document) for condition, document in inner]
+        options.append((neg(guard), _NO))
         rows = [
             (condition, [*row, document])
             for one, row in rows
             for other, document in options
-            if other is not FALSE and (condition := both(one, other)) is not FALSE
+            if other is not FALSE and (condition := conj(one, other)) is not FALSE
         ]
         if len(rows) > most:
             return None
@@ -188,18 +196,20 @@ def sorted_elements(elements: Sequence[tuple[Term, Leaf, Value]]) -> tuple[tuple
     last: Any = None
     for document, row in rows:
         if found and compare(last, document) == 0:
-            found[-1] = (either(found[-1][0], row[0]), *found[-1][1:])
+            found[-1] = (disj(found[-1][0], row[0]), *found[-1][1:])
         else:
             found.append(row)
             last = document
     return tuple(found)
 
 
-def is_spelt(document: Any) -> bool:
+def is_non_canonical(document: Any) -> bool:
     """Whether a document holds a number whose spelling is not known."""
     if isinstance(document, dict):
-        return any(map(is_spelt, document.values()))
-    return any(map(is_spelt, document)) if isinstance(document, list) else isinstance(document, Spelt)
+        return any(map(is_non_canonical, document.values()))
+    return (
+        any(map(is_non_canonical, document)) if isinstance(document, list) else isinstance(document, NonCanonicalNumber)
+    )
 
 
 def respelt(document: Any) -> Any:

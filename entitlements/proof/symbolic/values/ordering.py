@@ -12,13 +12,13 @@ from entitlements.proof.symbolic.terms.term import (
     FALSE,
     TRUE,
     Term,
-    both,
+    conj,
     count,
-    either,
+    disj,
     equal,
     implies,
     less,
-    negation,
+    neg,
     number,
     truth,
 )
@@ -34,7 +34,7 @@ from entitlements.proof.symbolic.values.value import (
     Object,
     Set,
     Value,
-    merged,
+    joined,
     of_leaf,
     term_of,
 )
@@ -44,8 +44,8 @@ Elements = Sequence[tuple[Term, Value]]
 
 def sorts_before(algebra: Algebra, one: Value, other: Value, *, strict: bool) -> Term:
     """Where both are defined and one sorts before the other, across types as OPA does, or is the same if not strict."""
-    rows = [(both(a, b), x, y) for a, x in one.cases for b, y in other.cases]
-    return either(*(both(guard, _leaf_before(algebra, x, y, strict=strict)) for guard, x, y in rows))
+    rows = [(conj(a, b), x, y) for a, x in one.cases for b, y in other.cases]
+    return disj(*(conj(guard, _leaf_before(algebra, x, y, strict=strict)) for guard, x, y in rows))
 
 
 def _leaf_before(algebra: Algebra, one: Leaf, other: Leaf, *, strict: bool) -> Term:
@@ -68,14 +68,14 @@ def _before(algebra: Algebra, one: Array, other: Array, *, strict: bool) -> Term
     pairs = list(zip([*left, *missing][:most], [*right, *missing][:most], strict=True))
     found = truth(not strict)
     for (a, x), (b, y) in reversed(pairs):
-        within = either(sorts_before(algebra, x, y, strict=True), both(algebra.equal(x, y), found))
-        found = either(both(negation(a), b if strict else TRUE), both(a, b, within))
+        within = disj(sorts_before(algebra, x, y, strict=True), conj(algebra.equal(x, y), found))
+        found = disj(conj(neg(a), b if strict else TRUE), conj(a, b, within))
     return found
 
 
 def _as_list(algebra: Algebra, leaf: Leaf) -> Array:
     """The list that a list, a set or an object is ordered as."""
-    assert isinstance(leaf, (Array, Set, Object))  # noqa: S101 - all others are constants or numbers or texts
+    assert isinstance(leaf, (Array, Set, Object))  # noqa: S101 - all others are constants or numbers or strings
     if isinstance(leaf, Array):
         algebra.noticed(leaf)
         return leaf
@@ -100,13 +100,13 @@ def in_order(algebra: Algebra, leaf: Array | Set) -> Array:
         return Array(rows, prefix=all(guard is TRUE for guard, _ in rows), truncated=leaf.truncated)
     algebra.bounded(elements)
     ranks = [
-        count([both(guard, _precedes(algebra, elements, j, i)) for j, (guard, _) in enumerate(elements) if j != i])
+        count([conj(guard, _precedes(algebra, elements, j, i)) for j, (guard, _) in enumerate(elements) if j != i])
         for i in range(len(elements))
     ]
     found = []
     for place in range(len(elements)):
-        at = [(both(g, equal(ranks[i], number(place))), value) for i, (g, value) in enumerate(elements)]
-        value = merged(at)
+        at = [(conj(g, equal(ranks[i], number(place))), value) for i, (g, value) in enumerate(elements)]
+        value = joined(at)
         found.append((value.defined, value))
     return Array(tuple(found), truncated=leaf.truncated)
 
@@ -114,7 +114,7 @@ def in_order(algebra: Algebra, leaf: Array | Set) -> Array:
 def extreme(algebra: Algebra, leaf: Array | Set, *, greatest: bool) -> Value:
     """The greatest or the least element, undefined where there is none."""
     algebra.noticed(leaf)
-    elements = [(both(guard, value.defined), value) for guard, value in leaf.elements]
+    elements = [(conj(guard, value.defined), value) for guard, value in leaf.elements]
     parts = []
     for i, (guard, value) in enumerate(elements):
         beaten = [
@@ -122,8 +122,8 @@ def extreme(algebra: Algebra, leaf: Array | Set, *, greatest: bool) -> Value:
             for j, (other, _) in enumerate(elements)
             if j != i
         ]
-        parts.append((both(guard, *beaten), value))
-    return merged(parts)
+        parts.append((conj(guard, *beaten), value))
+    return joined(parts)
 
 
 def _is_one(value: Value) -> bool:
@@ -133,14 +133,14 @@ def _is_one(value: Value) -> bool:
 def _precedes(algebra: Algebra, elements: Elements, one: int, other: int) -> Term:
     """Whether one element is sorted before another, where both are there; of equal ones the first."""
     if one > other:
-        return negation(_precedes(algebra, elements, other, one))
+        return neg(_precedes(algebra, elements, other, one))
     return sorts_before(algebra, elements[one][1], elements[other][1], strict=False)
 
 
 def each(algebra: Algebra, leaf: Array | Set) -> list[tuple[Term, Value]]:
     """Every element, with where it is there, as often as it occurs. Raises OrderNeeded where that is not known."""
     algebra.noticed(leaf)
-    if isinstance(leaf, Array) and not leaf.counted:
+    if isinstance(leaf, Array) and not leaf.known_multiplicity:
         algebra.need_order(leaf)
     elements = algebra.distinct(leaf) if isinstance(leaf, Set) else leaf.elements
-    return [(both(guard, value.defined), value) for guard, value in elements]
+    return [(conj(guard, value.defined), value) for guard, value in elements]

@@ -1,8 +1,8 @@
-"""Lists of the pieces of a text, where they are read exactly: whatever else is asked of them is cut short."""
+"""Lists of the segments of a string, where they are read exactly: whatever else is asked of them is truncated."""
 
 from __future__ import annotations
 
-from entitlements.proof.symbolic.terms.string_terms import HAS_PIECE, on_text, pieces_parameter
+from entitlements.proof.symbolic.terms.string_terms import HAS_SEGMENT, on_string, segments_parameter
 from entitlements.proof.symbolic.terms.term import (
     FALSE,
     INT,
@@ -12,36 +12,38 @@ from entitlements.proof.symbolic.terms.term import (
     count,
     less,
     number,
-    text,
+    string,
 )
-from entitlements.proof.symbolic.values.value import STRING, UNDEFINED, Array, Const, Leaf, Pieces, Value
+from entitlements.proof.symbolic.values.value import STRING, UNDEFINED, Array, Const, Leaf, Segments, Value
 
 
-def has_piece(pieces: Pieces, one: Const) -> Term:
-    """Where a constant is one of the pieces, however many there are."""
+def has_segment(segments: Segments, one: Const) -> Term:
+    """Where a constant is one of the segments, however many there are."""
     return (
-        on_text(HAS_PIECE, pieces_parameter(pieces.delimiter, one.value), pieces.text) if one.kind == STRING else FALSE
+        on_string(HAS_SEGMENT, segments_parameter(segments.delimiter, one.value), segments.string)
+        if one.kind == STRING
+        else FALSE
     )
 
 
-def how_many(array: Array, pieces: Pieces) -> Term:
-    """How many pieces there are: beyond those that are known that is not known, but that it is the same each time."""
-    known = count([guard for guard, _ in array.elements[: pieces.known]])
-    others = application("split: how many", (pieces.text, text(pieces.delimiter)), INT)
-    least = number(pieces.known + 1)
+def how_many(array: Array, segments: Segments) -> Term:
+    """How many segments there are: beyond those that are known that is not known, but that it is the same each time."""
+    known = count([guard for guard, _ in array.elements[: segments.known]])
+    others = application("split: how many", (segments.string, string(segments.delimiter)), INT)
+    least = number(segments.known + 1)
     beyond = conditional(less(others, least), least, others)
-    return conditional(pieces.more, beyond, known)
+    return conditional(segments.more, beyond, known)
 
 
 def is_known(array: Array, key: Leaf) -> bool:
-    """Whether an element is a piece that is known."""
+    """Whether an element is a segment that is known."""
     index = key.value if isinstance(key, Const) and isinstance(key.value, int) else -1
-    return array.pieces is not None and 0 <= index < array.pieces.known
+    return array.segments is not None and 0 <= index < array.segments.known
 
 
 def beside(array: Array, other: Array) -> tuple[tuple[Term, Value], ...] | None:
     """The elements by index, as far as another list can hold them; None where that may be longer."""
-    pieces = array.pieces
-    if pieces is None or len(other.elements) > pieces.known:
+    segments = array.segments
+    if segments is None or len(other.elements) > segments.known:
         return None
-    return (*array.elements[: pieces.known], (pieces.more, UNDEFINED))
+    return (*array.elements[: segments.known], (segments.more, UNDEFINED))

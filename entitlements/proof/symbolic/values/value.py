@@ -15,8 +15,8 @@ from fractions import Fraction
 from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 from entitlements.engine.spelling import Canonical
-from entitlements.proof.symbolic.terms.term import FALSE, TRUE, Term, both, either, negation, number, text
-from entitlements.proof.symbolic.values.truncation import WHOLE, Cut
+from entitlements.proof.symbolic.terms.term import FALSE, TRUE, Term, conj, disj, neg, number, string
+from entitlements.proof.symbolic.values.truncation import WHOLE, Truncation
 
 NULL, BOOLEAN, NUMBER, STRING, ARRAY, OBJECT, SET = "null", "boolean", "number", "string", "array", "object", "set"
 KINDS: Final = (NULL, BOOLEAN, NUMBER, STRING, ARRAY, OBJECT, SET)
@@ -30,7 +30,7 @@ class Const:
     _known: ClassVar[dict[tuple[str, Any], Const]] = {}
 
     def __new__(cls, value: Any) -> Const:
-        """The constant of a JSON scalar or a Fraction. Of a number it stands for the spelling that the service uses."""
+        """The constant of a JSON scalar or a Fraction. Of a number it represents the spelling that the service uses."""
         kind = kind_of(value)
         if kind == NUMBER:
             value = Fraction(repr(value) if isinstance(value, float) else value)
@@ -60,18 +60,18 @@ def kind_of(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scalar:
-    """A number or a text that is not known: its term."""
+    """A number or a string that is not known: its term."""
 
     kind: str
     term: Term
 
 
 @dataclass(frozen=True, slots=True)
-class Pieces:
-    """What a list of the pieces of a text is exactly. known: its first elements are the first pieces, one each; more:
-    where there are more pieces than those."""
+class Segments:
+    """What a list of the segments of a string is exactly. known: its first elements are the first segments, one each;
+    more: where there are more segments than those."""
 
-    text: Term
+    string: Term
     delimiter: str
     known: int
     more: Term
@@ -85,17 +85,17 @@ class Array:
     whether the order is known; counted: whether it is known how often an element occurs; repeats: where it is not,
     conditions each of which adds one more occurrence of some element, so that the length is known; None where that is
     not either; origin: the input list that this is; truncated: what depends on input lists of which longer ones are
-    permitted than are looked at; pieces: where these are of a string.
+    permitted than are looked at; segments: where these are of a string.
     """
 
     elements: tuple[tuple[Term, Value], ...]
     prefix: bool = True
     ordered: bool = True
-    counted: bool = True
+    known_multiplicity: bool = True
     repeats: tuple[Term, ...] | None = None
-    origin: str = ""
-    truncated: Cut = field(default_factory=lambda: WHOLE)
-    pieces: Pieces | None = None
+    source_list: str = ""
+    truncated: Truncation = field(default_factory=lambda: WHOLE)
+    segments: Segments | None = None
     kind = ARRAY
 
 
@@ -104,7 +104,7 @@ class Set:
     """The elements whose condition holds; symbolic ones may turn out to be equal."""
 
     elements: tuple[tuple[Term, Value], ...]
-    truncated: Cut = field(default_factory=lambda: WHOLE)
+    truncated: Truncation = field(default_factory=lambda: WHOLE)
     kind = SET
 
 
@@ -126,7 +126,7 @@ class Object:
 
     members: tuple[tuple[Term, Leaf, Value], ...]
     rest: OpenRest | None = None
-    truncated: Cut = field(default_factory=lambda: WHOLE)
+    truncated: Truncation = field(default_factory=lambda: WHOLE)
     index: Mapping[Const, int] = field(init=False)
     kind = OBJECT
 
@@ -159,14 +159,14 @@ class Value:
     @property
     def defined(self) -> Term:
         """Where the value is anything at all."""
-        return either(*(condition for condition, _ in self.cases))
+        return disj(*(condition for condition, _ in self.cases))
 
     def where(self, condition: Term) -> Value:
         """The value where the condition holds, undefined elsewhere."""
         if condition is TRUE or (len(self.cases) > 0 and self.defined is condition):
             return self
         return Value(
-            tuple((both(condition, guard), leaf) for guard, leaf in self.cases if both(condition, guard) is not FALSE)
+            tuple((conj(condition, guard), leaf) for guard, leaf in self.cases if conj(condition, guard) is not FALSE)
         )
 
     def __repr__(self) -> str:
@@ -182,10 +182,10 @@ def of_leaf(leaf: Leaf) -> Value:
 
 
 _CONSTANTS: dict[Const, Value] = {}
-_SPELT: dict[Fraction, Value] = {}
+_NON_CANONICAL: dict[Fraction, Value] = {}
 
 
-class Spelt(Fraction):
+class NonCanonicalNumber(Fraction):
     """A number that was written with a point or an exponent: equal to any other spelling, but not printed like it."""
 
 
@@ -193,7 +193,7 @@ def constant(value: Any) -> Value:
     """The value of a JSON document: scalars, lists and objects. A Fraction that is not `Canonical` is a number spelt in
     a way that is not known."""
     if isinstance(value, Fraction) and not isinstance(value, Canonical):
-        return _SPELT.setdefault(Fraction(value), of_leaf(Scalar(NUMBER, number(Fraction(value)))))
+        return _NON_CANONICAL.setdefault(Fraction(value), of_leaf(Scalar(NUMBER, number(Fraction(value)))))
     if isinstance(value, list):
         return of_leaf(Array(tuple((TRUE, constant(item)) for item in value)))
     if isinstance(value, Mapping):
@@ -206,24 +206,24 @@ def from_truth(condition: Term) -> Value:
     """A boolean value that is true where the condition holds and false elsewhere."""
     if condition is TRUE or condition is FALSE:
         return constant(condition is TRUE)
-    return Value(((condition, Const(True)), (negation(condition), Const(False))))
+    return Value(((condition, Const(True)), (neg(condition), Const(False))))
 
 
-def merged(parts: Iterable[tuple[Term, Value]]) -> Value:
+def joined(parts: Iterable[tuple[Term, Value]]) -> Value:
     """One value of several under conditions that exclude each other."""
     guards: dict[Leaf, list[Term]] = {}
     for condition, value in parts:
         for guard, leaf in value.cases:
-            both_hold = both(condition, guard)
+            both_hold = conj(condition, guard)
             if both_hold is not FALSE:
                 guards.setdefault(leaf, []).append(both_hold)
-    return Value(tuple((either(*conditions), leaf) for leaf, conditions in guards.items()))
+    return Value(tuple((disj(*conditions), leaf) for leaf, conditions in guards.items()))
 
 
 def term_of(leaf: Leaf) -> Term:
-    """The term of a number or a text."""
+    """The term of a number or a string."""
     if isinstance(leaf, Const):
-        return text(leaf.value) if leaf.kind == STRING else number(leaf.value)
+        return string(leaf.value) if leaf.kind == STRING else number(leaf.value)
     assert isinstance(leaf, Scalar)  # noqa: S101 - callers look at the kind
     return leaf.term
 

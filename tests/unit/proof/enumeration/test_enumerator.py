@@ -13,7 +13,7 @@ from entitlements.contract import parse_contract
 from entitlements.engine import BatchEngine
 from entitlements.proof.checkable import checkable
 from entitlements.proof.decisions import Decisions
-from entitlements.proof.enumeration.enumerator import walk
+from entitlements.proof.enumeration.enumerator import enumerate_scenarios
 from entitlements.proof.enumeration.space import Space
 from tests.shop import SHOP
 
@@ -53,25 +53,25 @@ def decision(roles: list[str], duties: str = "[]") -> str:
 @pytest.mark.parametrize(("widening", "turned"), [(True, {"c"}), (False, {"a"})])
 def test_every_point_that_turns_is_found(widening: bool, turned: set[str], opa: Path, tmp_path: Path) -> None:
     with sides(opa, tmp_path, decision(["a", "b"]), decision(["b", "c"])) as (space, decisions):
-        found = walk(space, decisions, widening=widening, budget=space.size, seed=1)
+        found = enumerate_scenarios(space, decisions, widening=widening, budget=space.size, seed=1)
     assert found.exhaustive
-    assert found.points == space.size
-    assert {point.after.claims["role"] for point in found.flips} == turned
-    assert {point.action for point in found.flips} == {"read", "write"}
-    assert found.losses == []
+    assert found.scenarios == space.size
+    assert {point.after.claims["role"] for point in found.changed_decisions} == turned
+    assert {point.action for point in found.changed_decisions} == {"read", "write"}
+    assert found.lost_obligations == []
 
 
 def test_allow_that_lost_an_obligation_is_no_turn_but_a_loss(opa: Path, tmp_path: Path) -> None:
     policies = decision(["a"], '[{"id": "log"}]'), decision(["a", "b"])
     with sides(opa, tmp_path, *policies) as (space, decisions):
-        found = walk(space, decisions, widening=True, budget=space.size, seed=1)
-    assert {point.after.claims["role"] for point in found.losses} == {"a"}
-    assert {point.after.claims["role"] for point in found.flips} == {"b"}
+        found = enumerate_scenarios(space, decisions, widening=True, budget=space.size, seed=1)
+    assert {point.after.claims["role"] for point in found.lost_obligations} == {"a"}
+    assert {point.after.claims["role"] for point in found.changed_decisions} == {"b"}
 
 
 def test_sample_keeps_its_budget_and_is_not_exhaustive(opa: Path, tmp_path: Path) -> None:
     with sides(opa, tmp_path, decision([]), decision(ROLES)) as (space, decisions):
-        found = walk(space, decisions, widening=True, budget=space.size - 1, seed=1)
+        found = enumerate_scenarios(space, decisions, widening=True, budget=space.size - 1, seed=1)
     assert not found.exhaustive
-    assert 0 < found.points < space.size
-    assert len(found.flips) == found.points
+    assert 0 < found.scenarios < space.size
+    assert len(found.changed_decisions) == found.scenarios

@@ -10,11 +10,11 @@ import pytest
 from entitlements.contract import parse_contract
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
-from entitlements.proof.symbolic.encode import Policy, ask_question
+from entitlements.proof.symbolic.encode import Policy, encode
 from entitlements.proof.symbolic.inputs.inputs import LOOKED_AT
 from entitlements.proof.symbolic.session import Session
 from entitlements.proof.symbolic.smt.solver import SAT, UNSAT, Solver
-from entitlements.proof.symbolic.terms.term import negation
+from entitlements.proof.symbolic.terms.term import neg
 from tests.shop import SHOP
 
 LIST = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 99}, "maxItems": 8}
@@ -59,10 +59,10 @@ FOUR = (
 def lost(opa: Path, rule: str) -> tuple[dict[str, int | None], str]:
     """How many elements are counted of each list, and whether access can be lost that `ALWAYS` gave."""
     policies = [Policy(build_plan(opa, {"a.rego": text.encode()}, "shop/authz/allow")) for text in (ALWAYS, rule)]
-    question = ask_question((CONTRACT, CONTRACT), (policies[0], policies[1]), BuiltinCalls(opa), request_of=1)
+    question = encode((CONTRACT, CONTRACT), (policies[0], policies[1]), BuiltinCalls(opa), request_of=1)
     assert question.inputs.sizes["one"] >= max(LOOKED_AT, question.needs["one"] or 0)
     with Solver(seconds=60) as solver:
-        answer = Session(question, solver).solve([question.allowed(0), negation(question.allowed(1))])[1].answer
+        answer = Session(question, solver).solve([question.allowed(0), neg(question.allowed(1))])[1].answer
     return question.needs, answer
 
 

@@ -15,7 +15,7 @@ from entitlements.contract import conforms
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.errors import NotFollowed
 from entitlements.proof.symbolic.smt.preimages import language_of, only
-from entitlements.proof.symbolic.smt.regex import smt_regex, text_literal
+from entitlements.proof.symbolic.smt.regex import smt_regex, string_literal
 from entitlements.proof.symbolic.smt.regex_syntax import CONTRACT
 from entitlements.proof.symbolic.smt.solver import SAT, Solver
 
@@ -153,7 +153,7 @@ def found(solver: Solver, regexes: list[tuple[str, str]]) -> list[bool]:
     lines = []
     for place, (one, regex) in enumerate(regexes):
         lines.append(f"(declare-const v{place} Bool)")
-        lines.append(f"(assert (= v{place} (str.in_re {text_literal(one)} {regex})))")
+        lines.append(f"(assert (= v{place} (str.in_re {string_literal(one)} {regex})))")
     solved = solver.solve("\n".join(lines) + "\n")
     assert solved.answer == SAT, solved.reason
     return [solved.model.get(f"v{place}") == "true" for place in range(len(regexes))]
@@ -244,7 +244,7 @@ def test_a_glob_matches_as_opa_matches_it(
 @slow
 @given(texts=st.lists(text, min_size=1, max_size=30))
 def test_texts_come_back_as_they_were(texts: list[str], solver: Solver) -> None:
-    lines = [f"(declare-const v{i} String)\n(assert (= v{i} {text_literal(one)}))" for i, one in enumerate(texts)]
+    lines = [f"(declare-const v{i} String)\n(assert (= v{i} {string_literal(one)}))" for i, one in enumerate(texts)]
     lines += [f"(assert (= (str.len v{i}) {len(one)}))" for i, one in enumerate(texts)]
     solved = solver.solve("\n".join(lines) + "\n")
     assert solved.answer == SAT
@@ -254,7 +254,7 @@ def test_texts_come_back_as_they_were(texts: list[str], solver: Solver) -> None:
 @pytest.mark.parametrize("text", [r"\u{41}", r"\u0041", r"\x41", '""', "\\", "\\\\", "\x00", "\U0002fffd", "\ufffd"])
 def test_texts_that_look_like_escapes_come_back_as_they_were(text: str, solver: Solver) -> None:
     solved = solver.solve(
-        f"(declare-const v0 String)\n(assert (= v0 {text_literal(text)}))\n(assert (= (str.len v0) {len(text)}))\n"
+        f"(declare-const v0 String)\n(assert (= v0 {string_literal(text)}))\n(assert (= (str.len v0) {len(text)}))\n"
     )
     assert solved.answer == SAT
     assert solved.model["v0"] == text
@@ -263,7 +263,7 @@ def test_texts_that_look_like_escapes_come_back_as_they_were(text: str, solver: 
 @pytest.mark.parametrize("text", ["\U0002ffff", "\U00030000", "a\U0010ffff"])
 def test_a_text_that_the_solver_cannot_hold_is_not_followed(text: str) -> None:
     with pytest.raises(NotFollowed):
-        text_literal(text)
+        string_literal(text)
 
 
 @pytest.mark.parametrize(

@@ -253,7 +253,7 @@ def as_members(schema: dict[str, Any], listed: list[Any]) -> Value:
         (truth(any(same_json(word, one) for one in listed)), constant(exact(word))) for word in schema["items"]["enum"]
     )
     unique = bool(schema.get("uniqueItems"))
-    return of_leaf(Array(elements, prefix=False, ordered=False, counted=unique, origin="list"))
+    return of_leaf(Array(elements, prefix=False, ordered=False, known_multiplicity=unique, source_list="list"))
 
 
 def arrangements(schema: dict[str, Any], listed: list[Any]) -> list[list[Any]]:
@@ -361,12 +361,12 @@ def test_every_value_that_the_facts_permit_conforms(data: st.DataObject) -> None
     document = assignment.document(value)
     good_texts = all(
         conforms(json.loads(rule), drawn[name])
-        for name, rules in inputs.texts.items()
+        for name, rules in inputs.strings.items()
         if name in drawn
         for rule in rules
     )
     if document is not ABSENT and good_texts and everything(inputs, assignment):
-        members_only = any(isinstance(leaf, Array) and not leaf.counted for _, leaf in value.cases)
+        members_only = any(isinstance(leaf, Array) and not leaf.known_multiplicity for _, leaf in value.cases)
         if not members_only:
             assert conforms(schema, document), document
 

@@ -11,11 +11,11 @@ import pytest
 from entitlements.contract import parse_contract
 from entitlements.proof.symbolic.encode import Question
 from entitlements.proof.symbolic.inputs.inputs import Inputs
-from entitlements.proof.symbolic.inputs.token_pair import make_sides
+from entitlements.proof.symbolic.inputs.token_pair import make_token_pair
 from entitlements.proof.symbolic.session import Session
 from entitlements.proof.symbolic.smt.solver import SAT, UNDECIDED, UNSAT, Solved, Solver
-from entitlements.proof.symbolic.terms.string_terms import PREFIX, on_text
-from entitlements.proof.symbolic.terms.term import TEXT, Term, equal, text, variable
+from entitlements.proof.symbolic.terms.string_terms import PREFIX, on_string
+from entitlements.proof.symbolic.terms.term import STRING_SORT, Term, equal, string, variable
 from entitlements.proof.symbolic.values.algebra import Algebra
 from entitlements.proof.symbolic.values.precision import Limits
 from entitlements.proof.symbolic.values.value import constant
@@ -26,9 +26,9 @@ CONTRACT = parse_contract(
     Path("shop.yaml"),
     named=False,
 )
-NAME = variable("name", TEXT)
-PATTERNED = on_text(PREFIX, "a", NAME)
-PLAIN = equal(NAME, text("a"))
+NAME = variable("name", STRING_SORT)
+PATTERNED = on_string(PREFIX, "a", NAME)
+PLAIN = equal(NAME, string("a"))
 
 
 class FakeSolver:
@@ -47,7 +47,7 @@ class FakeSolver:
 
 def session(solver: Any) -> Session:
     inputs = Inputs(Algebra(Limits()))
-    sides = make_sides(inputs, CONTRACT, CONTRACT, request_of=1)
+    sides = make_token_pair(inputs, CONTRACT, CONTRACT, request_of=1)
     # What a policy decides is not asked for here.
     nothing: Any = None
     return Session(Question(sides, inputs, nothing, one_policy=True, decide=nothing), solver)
@@ -64,7 +64,7 @@ def test_question_that_timed_out_is_asked_in_the_other_encoding(answer: str) -> 
     (first, share), (second, rest) = solver.asked
     assert solved.answer == answer
     assert first != second
-    assert query.text == second
+    assert query.script == second
     assert found.queries == [first, second]
     assert 0 < share < rest
     assert share + rest == 1
@@ -99,7 +99,7 @@ def test_tokens_that_the_relation_excludes_are_no_model(before: str, after: str,
         return parse_contract(json.dumps({**SHOP, "claims": claims}), Path("shop.yaml"), named=False)
 
     inputs, nothing = Inputs(Algebra(Limits())), cast(Any, None)
-    sides = make_sides(inputs, declared("a", "b"), declared("a", "b", "c"), request_of=1)
+    sides = make_token_pair(inputs, declared("a", "b"), declared("a", "b", "c"), request_of=1)
     with Solver(seconds=60) as solver:
         asked = Session(Question(sides, inputs, nothing, one_policy=True, decide=nothing), solver)
         goals = [

@@ -18,10 +18,10 @@ from entitlements.contract import conforms
 from entitlements.proof.symbolic.smt.assignment import Assignment, NotKnown, of_model
 from entitlements.proof.symbolic.smt.encoder import write_query
 from entitlements.proof.symbolic.smt.solver import SAT, UNSAT, Solver
-from entitlements.proof.symbolic.smt.string_models import NoText, find_texts
+from entitlements.proof.symbolic.smt.string_models import NoString, find_strings
 from entitlements.proof.symbolic.terms import string_terms as text_terms
 from entitlements.proof.symbolic.terms import term as terms
-from entitlements.proof.symbolic.terms.term import BOOL, INT, REAL, TEXT, Term
+from entitlements.proof.symbolic.terms.term import BOOL, INT, REAL, STRING_SORT, Term
 
 BOOLS, INTS, REALS, TEXTS = ["p", "q", "r"], ["i", "j"], ["x", "y"], ["s", "t"]
 WORDS = ["", "a", "b", "ab", 'q"', "\\u{41}", "é", "a/b", "/", "/a", "aab/b/", "aaaa", "Ab"]
@@ -98,8 +98,8 @@ def trimmed(front: bool, cut: str, subject: Pair) -> Pair:
 
 texts: st.SearchStrategy[Pair] = st.recursive(
     st.one_of(
-        st.sampled_from(TEXTS).map(lambda n: leaf(n, TEXT)),
-        st.sampled_from(WORDS).map(lambda w: Pair(terms.text(w), lambda _world: w)),
+        st.sampled_from(TEXTS).map(lambda n: leaf(n, STRING_SORT)),
+        st.sampled_from(WORDS).map(lambda w: Pair(terms.string(w), lambda _world: w)),
     ),
     lambda inner: st.one_of(
         st.lists(inner, min_size=1, max_size=3).map(
@@ -120,7 +120,7 @@ def on(predicate: str, parameter: str, subject: Pair) -> Pair:
         "infix": lambda s: parameter in s,
         "conforms": lambda s: conforms(json.loads(parameter), s),
     }[predicate]
-    return lifted(lambda s: text_terms.on_text(predicate, parameter, s), means, subject)
+    return lifted(lambda s: text_terms.on_string(predicate, parameter, s), means, subject)
 
 
 def of_piece(delimiter: str, place: int, subject: Pair, said: tuple[str, str]) -> Pair:
@@ -129,15 +129,15 @@ def of_piece(delimiter: str, place: int, subject: Pair, said: tuple[str, str]) -
 
     def term(whole: Term) -> Term:
         piece = text_terms.part("piece", json.dumps([delimiter, place]), whole)
-        there = text_terms.on_text("pieces", json.dumps([delimiter, place + 1]), whole)
+        there = text_terms.on_string("pieces", json.dumps([delimiter, place + 1]), whole)
         said_of = {
-            "equal": lambda: terms.equal(piece, terms.text(word)),
+            "equal": lambda: terms.equal(piece, terms.string(word)),
             "same": lambda: terms.equal(piece, whole),
-            "trimmed": lambda: terms.equal(text_terms.part("trim_prefix", "a", piece), terms.text(word)),
-            "less": lambda: terms.less(piece, terms.text(word)),
+            "trimmed": lambda: terms.equal(text_terms.part("trim_prefix", "a", piece), terms.string(word)),
+            "less": lambda: terms.less(piece, terms.string(word)),
         }
-        made = said_of.get(predicate, lambda: text_terms.on_text(predicate, word, piece))()
-        return terms.both(there, made)
+        made = said_of.get(predicate, lambda: text_terms.on_string(predicate, word, piece))()
+        return terms.conj(there, made)
 
     def means(whole: str) -> bool:
         found = whole.split(delimiter)
@@ -160,7 +160,7 @@ def of_piece(delimiter: str, place: int, subject: Pair, said: tuple[str, str]) -
 def has_piece(delimiter: str, word: str, subject: Pair) -> Pair:
     parameter = json.dumps([delimiter, word])
     return lifted(
-        lambda s: text_terms.on_text("has_piece", parameter, s), lambda s: word in s.split(delimiter), subject
+        lambda s: text_terms.on_string("has_piece", parameter, s), lambda s: word in s.split(delimiter), subject
     )
 
 
@@ -190,8 +190,8 @@ def of_cut(how: str, number: int, place: int, subject: Pair, said: tuple[str, st
         inner = whole if place else text_terms.part("piece", '["/", 0]', whole)
         found = text_terms.part(how, parameter, inner)
         if predicate == "equal":
-            return terms.equal(found, terms.text(word))
-        return text_terms.on_text(predicate, word, found)
+            return terms.equal(found, terms.string(word))
+        return text_terms.on_string(predicate, word, found)
 
     def means(whole: str) -> bool:
         found = cut(whole if place else whole.split("/", maxsplit=1)[0], parameter)
@@ -258,9 +258,9 @@ def counted(parts: list[Pair], bound: int, kind: int) -> Pair:
 def combined(inner: st.SearchStrategy[Pair]) -> st.SearchStrategy[Pair]:
     some = st.lists(inner, min_size=1, max_size=4)
     return st.one_of(
-        some.map(lambda found: lifted(terms.both, lambda *a: all(a), *found)),
-        some.map(lambda found: lifted(terms.either, lambda *a: any(a), *found)),
-        inner.map(lambda p: lifted(terms.negation, lambda a: not a, p)),
+        some.map(lambda found: lifted(terms.conj, lambda *a: all(a), *found)),
+        some.map(lambda found: lifted(terms.disj, lambda *a: any(a), *found)),
+        inner.map(lambda p: lifted(terms.neg, lambda a: not a, p)),
         st.tuples(inner, inner).map(lambda p: lifted(terms.implies, lambda a, b: not a or b, *p)),
         st.tuples(inner, inner).map(lambda p: lifted(terms.same_truth, lambda a, b: a == b, *p)),
         st.builds(counted, some, st.integers(-1, 5), st.integers(0, 4)),
@@ -328,18 +328,18 @@ def test_the_solver_reads_terms_as_they_mean(
     """A model makes every goal true, and where some assignment does the answer is never `unsat`."""
     roots = [goal.term for goal in goals]
     rules = {"s": [SHORT]}
-    query = write_query(roots, rules, decide, all_rich=rich, regular=regular)
-    solved = solver.solve(query.text)
+    query = write_query(roots, rules, decide, strings_as_strings=rich, regular=regular)
+    solved = solver.solve(query.script)
     if all(goal.means(world) for goal in goals) and conforms(json.loads(SHORT), world["s"]):
         assert solved.answer != UNSAT
     if solved.answer == SAT:
-        with suppress(NoText, NotKnown):
-            model = of_model(query, solved.model, lambda coded: find_texts(query, coded, rules), decide, default)
+        with suppress(NoString, NotKnown):
+            model = of_model(query, solved.model, lambda coded: find_strings(query, coded, rules), decide, default)
             assert all(model.of(root) for root in roots)
 
 
 def default(term: Term) -> Any:
-    return {BOOL: False, INT: 0, REAL: Fraction(0), TEXT: ""}[term.sort]
+    return {BOOL: False, INT: 0, REAL: Fraction(0), STRING_SORT: ""}[term.sort]
 
 
 @settings(slow, max_examples=250)
@@ -348,12 +348,18 @@ def test_the_solver_reads_pieces_of_texts_as_they_mean(
     parts: list[Pair], whole: str, regular: bool, solver: Solver
 ) -> None:
     world = dict.fromkeys(TEXTS, whole)
-    known = [terms.equal(terms.variable(name, TEXT), terms.text(whole)) for name in TEXTS]
-    goals = [one.term if one.means(world) else terms.negation(one.term) for one in parts]
-    assert solver.solve(write_query([*known, *goals], {}, decide, all_rich=True, regular=regular).text).answer == SAT
-    opposite = terms.either(*map(terms.negation, goals))
+    known = [terms.equal(terms.variable(name, STRING_SORT), terms.string(whole)) for name in TEXTS]
+    goals = [one.term if one.means(world) else terms.neg(one.term) for one in parts]
     assert (
-        solver.solve(write_query([*known, opposite], {}, decide, all_rich=True, regular=regular).text).answer == UNSAT
+        solver.solve(write_query([*known, *goals], {}, decide, strings_as_strings=True, regular=regular).script).answer
+        == SAT
+    )
+    opposite = terms.disj(*map(terms.neg, goals))
+    assert (
+        solver.solve(
+            write_query([*known, opposite], {}, decide, strings_as_strings=True, regular=regular).script
+        ).answer
+        == UNSAT
     )
 
 
@@ -361,4 +367,4 @@ def test_equal_terms_are_one_object_and_types_are_told_apart() -> None:
     assert terms.number(1) is terms.number(Fraction(2, 2))
     assert terms.number(1) is not terms.TRUE
     assert terms.variable("x", INT) is not terms.variable("x", REAL)
-    assert terms.text("1") is not terms.number(1)
+    assert terms.string("1") is not terms.number(1)

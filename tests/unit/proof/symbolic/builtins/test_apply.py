@@ -8,10 +8,10 @@ from typing import Any
 from entitlements.engine.builtin_calls import CallResult
 from entitlements.proof.symbolic.builtins.apply import Builtins
 from entitlements.proof.symbolic.smt.assignment import Assignment
-from entitlements.proof.symbolic.terms.term import BOOL, FALSE, INT, TEXT, TRUE, variable
+from entitlements.proof.symbolic.terms.term import BOOL, FALSE, INT, STRING_SORT, TRUE, variable
 from entitlements.proof.symbolic.values.algebra import Algebra
 from entitlements.proof.symbolic.values.precision import Limits
-from entitlements.proof.symbolic.values.value import NUMBER, STRING, Scalar, Value, constant, merged, of_leaf
+from entitlements.proof.symbolic.values.value import NUMBER, STRING, Scalar, Value, constant, joined, of_leaf
 
 DECLARED = {
     "plus": {"args": [{"type": "number"}, {"type": "number"}], "result": {"type": "number"}},
@@ -43,7 +43,7 @@ def either_of(one: Any, other: Any) -> Value:
     """One value where something is there, the other elsewhere."""
     absent = FALSE if other is None else TRUE
     parts = [(THERE, constant(one))]
-    return merged([*parts, *([] if absent is FALSE else [(variable("other", BOOL), constant(other))])])
+    return joined([*parts, *([] if absent is FALSE else [(variable("other", BOOL), constant(other))])])
 
 
 def assigned(**variables: Any) -> Assignment:
@@ -74,7 +74,7 @@ def test_open_argument_without_a_rule_is_an_approximation_of_equal_results() -> 
     limits = Limits()
     algebra = Algebra(limits)
     builtins = Builtins(DECLARED, algebra, limits, Oracle())
-    one, other = (of_leaf(Scalar(STRING, variable(name, TEXT))) for name in "ab")
+    one, other = (of_leaf(Scalar(STRING, variable(name, STRING_SORT))) for name in "ab")
     first, again, different = (builtins("crypto.sha256", [value], TRUE)[0] for value in (one, one, other))
     assert algebra.equal(first, again) is first.defined
     assert algebra.equal(first, different) is not first.defined

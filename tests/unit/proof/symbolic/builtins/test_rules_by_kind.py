@@ -13,7 +13,7 @@ import pytest
 from entitlements.proof.symbolic.builtins.apply import Builtins
 from entitlements.proof.symbolic.builtins.number_spellings import is_unknown
 from entitlements.proof.symbolic.smt.assignment import Assignment
-from entitlements.proof.symbolic.terms.term import BOOL, INT, REAL, TEXT, TRUE, arithmetic, variable
+from entitlements.proof.symbolic.terms.term import BOOL, INT, REAL, STRING_SORT, TRUE, arithmetic, variable
 from entitlements.proof.symbolic.values.algebra import Algebra
 from entitlements.proof.symbolic.values.precision import Limits
 from entitlements.proof.symbolic.values.value import NUMBER, STRING, Array, Scalar, Set, Value, constant, of_leaf
@@ -38,7 +38,7 @@ def number(name: str) -> Value:
 
 
 def string(name: str) -> Value:
-    return of_leaf(Scalar(STRING, variable(name, TEXT)))
+    return of_leaf(Scalar(STRING, variable(name, STRING_SORT)))
 
 
 def some(kind: type, name: str) -> Value:

@@ -9,7 +9,7 @@ import pytest
 from entitlements.proof.symbolic.execution.bound_keys import refuse_bound
 from entitlements.proof.symbolic.execution.references import converted_member
 from entitlements.proof.symbolic.smt.assignment import Assignment
-from entitlements.proof.symbolic.terms.term import FALSE, INT, REAL, TEXT, TRUE, variable
+from entitlements.proof.symbolic.terms.term import FALSE, INT, REAL, STRING_SORT, TRUE, variable
 from entitlements.proof.symbolic.values.algebra import Unsupported
 from entitlements.proof.symbolic.values.place import Place
 from entitlements.proof.symbolic.values.value import NUMBER, STRING, Scalar, Set, Value, constant, of_leaf
@@ -17,7 +17,7 @@ from entitlements.proof.symbolic.values.value import NUMBER, STRING, Scalar, Set
 PLACE = Place("a.rego", 3, 1)
 NAMED = constant({"1": "one", "1.5": "half", "x": "ex"})
 LISTED = constant(["zero", "one"])
-WHOLE, STRING_KEY = (of_leaf(Scalar(k, variable("k", s))) for k, s in ((NUMBER, INT), (STRING, TEXT)))
+WHOLE, STRING_KEY = (of_leaf(Scalar(k, variable("k", s))) for k, s in ((NUMBER, INT), (STRING, STRING_SORT)))
 DECIMAL = of_leaf(Scalar(NUMBER, variable("k", REAL)))
 
 

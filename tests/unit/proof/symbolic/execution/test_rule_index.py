@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from entitlements.engine.plan_build import build_plan
-from entitlements.proof.symbolic.execution.plan import Function, read_plan, walk_block
+from entitlements.proof.symbolic.execution.plan import Function, each_statement, read_plan
 from entitlements.proof.symbolic.execution.rule_index import asked_of_collections
 
 ASKED = {
@@ -33,7 +33,9 @@ def rule(opa: Path, text: str) -> Function:
 @pytest.mark.parametrize("name", ASKED)
 def test_look_up_that_the_index_makes_is_known_from_its_first_step(name: str, opa: Path) -> None:
     function = rule(opa, ASKED[name])
-    looked_up = {one.operands["target"] for block in function.blocks for one in walk_block(block) if one.kind == "Dot"}
+    looked_up = {
+        one.operands["target"] for block in function.blocks for one in each_statement(block) if one.kind == "Dot"
+    }
     found = asked_of_collections(function)
     assert found & looked_up
 

@@ -12,7 +12,7 @@ from entitlements.proof.symbolic.builtins.apply import Builtins
 from entitlements.proof.symbolic.execution.executor import Executor
 from entitlements.proof.symbolic.execution.plan import read_plan
 from entitlements.proof.symbolic.smt.assignment import Assignment
-from entitlements.proof.symbolic.terms.term import BOOL, TRUE, both, variable
+from entitlements.proof.symbolic.terms.term import BOOL, TRUE, conj, variable
 from entitlements.proof.symbolic.values.algebra import Algebra
 from entitlements.proof.symbolic.values.precision import Limits
 from entitlements.proof.symbolic.values.value import Const, Object, constant, from_truth, of_leaf
@@ -74,4 +74,4 @@ def test_rules_give_what_their_conditions_say(name: str, opa: Path) -> None:
 def test_two_values_of_one_rule_fail_where_both_conditions_hold(opa: Path) -> None:
     _, errors = executed(opa, "m := 1 if input.a\n\nm := 2 if input.b")
     ((_, condition),) = errors.items()
-    assert condition is both(variable("a", BOOL), variable("b", BOOL))
+    assert condition is conj(variable("a", BOOL), variable("b", BOOL))

@@ -10,7 +10,7 @@ from typing import Any
 from entitlements.contract import Contract, parse_contract
 from entitlements.proof.migration import related_scopes
 from entitlements.proof.symbolic.inputs.inputs import Inputs
-from entitlements.proof.symbolic.inputs.token_pair import Sides, make_sides
+from entitlements.proof.symbolic.inputs.token_pair import TokenPair, make_token_pair
 from entitlements.proof.symbolic.smt.assignment import Assignment
 from entitlements.proof.symbolic.values.algebra import Algebra
 from entitlements.proof.symbolic.values.precision import Limits
@@ -24,8 +24,8 @@ def contract(*scopes: str, **parts: Any) -> Contract:
     return parse_contract(json.dumps(document), Path("shop.yaml"), named=False)
 
 
-def sides(old: Contract, new: Contract) -> Sides:
-    return make_sides(Inputs(Algebra(Limits())), old, new, request_of=1)
+def sides(old: Contract, new: Contract) -> TokenPair:
+    return make_token_pair(Inputs(Algebra(Limits())), old, new, request_of=1)
 
 
 def test_scope_that_is_gone_is_held_before_only() -> None:

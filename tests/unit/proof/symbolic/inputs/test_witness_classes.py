@@ -9,9 +9,9 @@ import pytest
 
 from entitlements.contract import parse_contract
 from entitlements.model import Resource
-from entitlements.proof.point import Point, Token
+from entitlements.proof.scenario import Scenario, Token
 from entitlements.proof.symbolic.inputs.inputs import Inputs
-from entitlements.proof.symbolic.inputs.token_pair import make_sides
+from entitlements.proof.symbolic.inputs.token_pair import make_token_pair
 from entitlements.proof.symbolic.inputs.witness_classes import of_kind, single_differences
 from entitlements.proof.symbolic.smt.assignment import Assignment
 from entitlements.proof.symbolic.terms.term import count
@@ -33,12 +33,12 @@ def contract(version: str, roles: list[str]) -> object:
 
 
 ALGEBRA = Algebra(Limits())
-SIDES = make_sides(Inputs(ALGEBRA), contract("1.0.0", OLD), contract("1.1.0", NEW), request_of=1)  # type: ignore[arg-type]
+SIDES = make_token_pair(Inputs(ALGEBRA), contract("1.0.0", OLD), contract("1.1.0", NEW), request_of=1)  # type: ignore[arg-type]
 
 
-def point(before: str, after: str, action: str, kind: str) -> Point:
+def point(before: str, after: str, action: str, kind: str) -> Scenario:
     tokens = (Token("u_1", frozenset(), {"role": role}) for role in (before, after))
-    return Point(*tokens, action, Resource(kind, "1", {}), {})
+    return Scenario(*tokens, action, Resource(kind, "1", {}), {})
 
 
 def assigned(before: str, after: str, action: str, kind: str) -> Assignment:

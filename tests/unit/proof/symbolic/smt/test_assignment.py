@@ -9,13 +9,23 @@ import pytest
 
 from entitlements.proof.symbolic.smt.assignment import Assignment, NotKnown, of_model
 from entitlements.proof.symbolic.smt.encoder import Query
-from entitlements.proof.symbolic.terms.string_terms import MATCHES, on_text
-from entitlements.proof.symbolic.terms.term import BOOL, REAL, TEXT, application, both, either, equal, text, variable
+from entitlements.proof.symbolic.terms.string_terms import MATCHES, on_string
+from entitlements.proof.symbolic.terms.term import (
+    BOOL,
+    REAL,
+    STRING_SORT,
+    application,
+    conj,
+    disj,
+    equal,
+    string,
+    variable,
+)
 from entitlements.proof.symbolic.values.value import NUMBER, Scalar, of_leaf
 
-NAME, THERE = variable("name", TEXT), variable("there", BOOL)
-GUESSED = on_text(MATCHES, "^a", NAME)
-QUERY = Query("", {"v1": NAME}, {}, frozenset(), guessed=(GUESSED,))
+NAME, THERE = variable("name", STRING_SORT), variable("there", BOOL)
+GUESSED = on_string(MATCHES, "^a", NAME)
+QUERY = Query("", {"v1": NAME}, {}, frozenset(), assumed=(GUESSED,))
 
 
 def of(query: Query, name: str) -> Assignment:
@@ -33,16 +43,16 @@ def test_model_whose_guess_is_wrong_is_not_known() -> None:
 
 
 def test_guess_that_cannot_be_told_leaves_the_model_unsure() -> None:
-    unsure = replace(QUERY, guessed=(equal(application("f", (NAME,), TEXT), text("x")),))
+    unsure = replace(QUERY, assumed=(equal(application("f", (NAME,), STRING_SORT), string("x")),))
     assert not of(unsure, "ab").surely
 
 
 def test_what_nothing_is_known_of_decides_only_where_the_rest_does_not() -> None:
-    open_term = equal(application("f", (NAME,), TEXT), text("x"))
+    open_term = equal(application("f", (NAME,), STRING_SORT), string("x"))
     assignment = Assignment({"there": True, "name": "a"}, {}, lambda *_: False, lambda _: "")
-    assert assignment.of(either(THERE, open_term)) is True
+    assert assignment.of(disj(THERE, open_term)) is True
     with pytest.raises(NotKnown):
-        assignment.of(both(THERE, open_term))
+        assignment.of(conj(THERE, open_term))
 
 
 def test_number_without_a_decimal_form_makes_the_document_inexact() -> None:

@@ -16,7 +16,7 @@ from entitlements.proof.symbolic.terms.term import (
     choice,
     equal,
     less,
-    negation,
+    neg,
     number,
     variable,
 )
@@ -34,10 +34,10 @@ def solver() -> Iterator[Solver]:
 @pytest.mark.parametrize(
     ("goals", "answer"),
     [
-        ([negation(A), negation(B)], SAT),
-        ([negation(A)], SAT),
-        ([negation(A), negation(B), negation(C)], UNSAT),
-        ([negation(A), negation(B), C], SAT),
+        ([neg(A), neg(B)], SAT),
+        ([neg(A)], SAT),
+        ([neg(A), neg(B), neg(C)], UNSAT),
+        ([neg(A), neg(B), C], SAT),
         ([less(N, number(3)), less(number(1), N)], SAT),
         ([less(N, number(2)), less(number(1), N)], UNSAT),
         ([less(X, number(2)), less(number(1), X)], SAT),
@@ -48,4 +48,4 @@ def solver() -> Iterator[Solver]:
     ids=range(10),
 )
 def test_question_can_hold_where_some_value_meets_it(goals: Sequence[Term], answer: str, solver: Solver) -> None:
-    assert solver.solve(write_query(goals, {}, lambda *_: False).text).answer == answer
+    assert solver.solve(write_query(goals, {}, lambda *_: False).script).answer == answer

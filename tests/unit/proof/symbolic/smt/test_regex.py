@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from entitlements.contract import conforms
-from entitlements.proof.symbolic.smt.regex import smt_regex, text_literal
+from entitlements.proof.symbolic.smt.regex import smt_regex, string_literal
 from entitlements.proof.symbolic.smt.solver import SAT, UNSAT, Solver
 
 STRINGS = ["", "a", "ab", "a\nb", "axb", "a.b", "aab", "b", "a-", "A", "_", "\t", "é"]
@@ -25,7 +25,7 @@ def test_pattern_matches_what_the_contract_matches(pattern: str, solver: Solver)
     language = smt_regex(pattern)
     assert language is not None
     for string in STRINGS:
-        asked = f"(assert (str.in_re {text_literal(string)} {language}))\n"
+        asked = f"(assert (str.in_re {string_literal(string)} {language}))\n"
         wanted = SAT if conforms({"type": "string", "pattern": pattern}, string) else UNSAT
         assert solver.solve(asked).answer == wanted, string
 

@@ -9,10 +9,10 @@ import pytest
 from entitlements.contract import conforms
 from entitlements.proof.symbolic.smt.encoder import write_query
 from entitlements.proof.symbolic.smt.solver import SAT, UNSAT, Solver
-from entitlements.proof.symbolic.terms.string_terms import PREFIX, on_text
-from entitlements.proof.symbolic.terms.term import TEXT, equal, text, variable
+from entitlements.proof.symbolic.terms.string_terms import PREFIX, on_string
+from entitlements.proof.symbolic.terms.term import STRING_SORT, equal, string, variable
 
-NAME = variable("name", TEXT)
+NAME = variable("name", STRING_SORT)
 SCHEMAS = [
     {"minLength": 2},
     {"maxLength": 2},
@@ -35,6 +35,6 @@ def test_string_is_permitted_where_the_validator_permits_it(
 ) -> None:
     rules = {"type": "string", **schema}
     for value in ("b", "bb", "bbb", "ab", "a", "abcd"):
-        goals = [equal(NAME, text(value)), on_text(PREFIX, value[0], NAME)]
+        goals = [equal(NAME, string(value)), on_string(PREFIX, value[0], NAME)]
         query = write_query(goals, {"name": [json.dumps(rules)]}, lambda *_: False, regular=regular)
-        assert solver.solve(query.text).answer == (SAT if conforms(rules, value) else UNSAT), value
+        assert solver.solve(query.script).answer == (SAT if conforms(rules, value) else UNSAT), value

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from entitlements.proof.symbolic.terms.string_terms import (
-    HAS_PIECE,
+    HAS_SEGMENT,
     PARTS,
-    PIECE,
-    PIECES,
     PREDICATES,
     REPLACE,
+    SEGMENT,
+    SEGMENTS,
     SUBSTRING,
-    pieces_parameter,
+    segments_parameter,
 )
 
 STRINGS = ["", "a", "a/b", "a/b/c", "/", "a/", "//", "ab"]
@@ -22,12 +22,12 @@ STRINGS = ["", "a", "a/b", "a/b/c", "/", "a/", "//", "ab"]
 def test_segments_are_those_of_the_split_string(string: str) -> None:
     segments = string.split("/")
     for place in range(5):
-        enough = PREDICATES[PIECES](string, pieces_parameter("/", place + 1))
+        enough = PREDICATES[SEGMENTS](string, segments_parameter("/", place + 1))
         assert enough is (place < len(segments))
         if enough:
-            assert PARTS[PIECE](string, pieces_parameter("/", place)) == segments[place]
+            assert PARTS[SEGMENT](string, segments_parameter("/", place)) == segments[place]
     for word in ("", "a", "b", "ab"):
-        assert PREDICATES[HAS_PIECE](string, pieces_parameter("/", word)) is (word in segments)
+        assert PREDICATES[HAS_SEGMENT](string, segments_parameter("/", word)) is (word in segments)
 
 
 @pytest.mark.parametrize(("how", "parameter", "wanted"), [(SUBSTRING, "[1, 2]", "bc"), (SUBSTRING, "[1, -1]", "bcd")])

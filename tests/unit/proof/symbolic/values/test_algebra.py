@@ -91,6 +91,6 @@ def test_reading_of_a_truncated_collection_is_written_down(kind: type) -> None:
 def test_order_of_a_list_that_stands_as_its_members_is_asked_for() -> None:
     elements = tuple((there, constant(item)) for there, item in parts("x"))
     with pytest.raises(OrderNeeded):
-        Algebra(Limits()).slots(Array(elements, prefix=False, ordered=False, origin="xs"))
+        Algebra(Limits()).slots(Array(elements, prefix=False, ordered=False, source_list="xs"))
     with pytest.raises(Unsupported):
         Algebra(Limits()).slots(Array(elements, prefix=False, ordered=False))

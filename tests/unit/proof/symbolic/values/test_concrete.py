@@ -8,7 +8,7 @@ import pytest
 
 from entitlements.engine.builtin_calls import SetDocument
 from entitlements.proof.symbolic.smt.assignment import Assignment
-from entitlements.proof.symbolic.terms.term import BOOL, FALSE, TEXT, TRUE, variable
+from entitlements.proof.symbolic.terms.term import BOOL, FALSE, STRING_SORT, TRUE, variable
 from entitlements.proof.symbolic.values.concrete import alternatives, compare, in_order, plain
 from entitlements.proof.symbolic.values.truncation import of_list
 from entitlements.proof.symbolic.values.value import STRING, Array, Const, Leaf, Object, Scalar, Set, constant, of_leaf
@@ -37,10 +37,10 @@ def test_value_of_constants_is_a_document(leaf: Leaf, document: object) -> None:
     [
         Array(((TRUE, ONE), (THERE, TWO))),
         Array(((TRUE, ONE.where(THERE)),)),
-        Array(((TRUE, of_leaf(Scalar(STRING, variable("s", TEXT)))),)),
+        Array(((TRUE, of_leaf(Scalar(STRING, variable("s", STRING_SORT)))),)),
         replace(LIST, truncated=of_list("xs")),
         replace(LIST, ordered=False),
-        replace(LIST, counted=False),
+        replace(LIST, known_multiplicity=False),
         Set(((TRUE, ONE), (THERE, TWO))),
         Object(((TRUE, Const("a"), ONE), (THERE, Const("b"), TWO))),
         Object(((TRUE, Const(1), ONE),)),

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from entitlements.proof.symbolic.smt.assignment import Assignment
-from entitlements.proof.symbolic.terms.term import INT, TRUE, choice, either, variable
+from entitlements.proof.symbolic.terms.term import INT, TRUE, choice, disj, variable
 from entitlements.proof.symbolic.values.algebra import Algebra
 from entitlements.proof.symbolic.values.ordering import extreme, in_order, sorts_before
 from entitlements.proof.symbolic.values.precision import Limits
@@ -20,7 +20,7 @@ def open_list(name: str) -> Array:
     """Any list of up to two numbers."""
     elements = []
     for place in range(2):
-        longer = either(*(choice(f"{name} size", size, 3) for size in range(place + 1, 3)))
+        longer = disj(*(choice(f"{name} size", size, 3) for size in range(place + 1, 3)))
         elements.append((longer, of_leaf(Scalar(NUMBER, variable(f"{name}{place}", INT)))))
     return Array(tuple(elements))
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from entitlements.proof.symbolic.smt.assignment import Assignment
-from entitlements.proof.symbolic.terms.string_terms import PIECE, PIECES, on_text, part, pieces_parameter
-from entitlements.proof.symbolic.terms.term import TEXT, TRUE, variable
+from entitlements.proof.symbolic.terms.string_terms import SEGMENT, SEGMENTS, on_string, part, segments_parameter
+from entitlements.proof.symbolic.terms.term import STRING_SORT, TRUE, variable
 from entitlements.proof.symbolic.values.algebra import Algebra
 from entitlements.proof.symbolic.values.precision import Limits
-from entitlements.proof.symbolic.values.split_strings import beside, has_piece, is_known
-from entitlements.proof.symbolic.values.value import STRING, Array, Const, Pieces, Scalar, constant, of_leaf
+from entitlements.proof.symbolic.values.split_strings import beside, has_segment, is_known
+from entitlements.proof.symbolic.values.value import STRING, Array, Const, Scalar, Segments, constant, of_leaf
 
-SUBJECT = variable("s", TEXT)
+SUBJECT = variable("s", STRING_SORT)
 KNOWN = 2
 
 
@@ -20,13 +20,13 @@ def segments() -> Array:
     """The first two segments of a string that is split at `/`."""
     elements = tuple(
         (
-            on_text(PIECES, pieces_parameter("/", place + 1), SUBJECT) if place else TRUE,
-            of_leaf(Scalar(STRING, part(PIECE, pieces_parameter("/", place), SUBJECT))),
+            on_string(SEGMENTS, segments_parameter("/", place + 1), SUBJECT) if place else TRUE,
+            of_leaf(Scalar(STRING, part(SEGMENT, segments_parameter("/", place), SUBJECT))),
         )
         for place in range(KNOWN)
     )
-    more = on_text(PIECES, pieces_parameter("/", KNOWN + 1), SUBJECT)
-    return Array(elements, counted=False, pieces=Pieces(SUBJECT, "/", KNOWN, more))
+    more = on_string(SEGMENTS, segments_parameter("/", KNOWN + 1), SUBJECT)
+    return Array(elements, known_multiplicity=False, segments=Segments(SUBJECT, "/", KNOWN, more))
 
 
 def assigned(text: str) -> Assignment:
@@ -48,10 +48,10 @@ def test_longer_list_than_is_known_is_left_open() -> None:
 
 @pytest.mark.parametrize("text", ["", "a", "x/y/z/a", "ab", "b"])
 def test_constant_is_among_the_segments_however_many_there_are(text: str) -> None:
-    pieces = segments().pieces
+    pieces = segments().segments
     assert pieces is not None
-    assert assigned(text).of(has_piece(pieces, Const("a"))) is ("a" in text.split("/"))
-    assert assigned(text).of(has_piece(pieces, Const(1))) is False
+    assert assigned(text).of(has_segment(pieces, Const("a"))) is ("a" in text.split("/"))
+    assert assigned(text).of(has_segment(pieces, Const(1))) is False
 
 
 @pytest.mark.parametrize(("key", "known"), [(0, True), (1, True), (2, False), (-1, False), ("0", False)])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 
 from entitlements.proof.symbolic.smt.assignment import Assignment
-from entitlements.proof.symbolic.terms.term import BOOL, Term, both, negation, variable
-from entitlements.proof.symbolic.values.value import Const, Value, constant, from_truth, merged
+from entitlements.proof.symbolic.terms.term import BOOL, Term, conj, neg, variable
+from entitlements.proof.symbolic.values.value import Const, Value, constant, from_truth, joined
 
 A, B = variable("a", BOOL), variable("b", BOOL)
 
@@ -19,11 +19,11 @@ def document(value: Value, a: bool, b: bool) -> object:
 
 def test_value_that_comes_in_several_ways_is_there_in_each() -> None:
     parts: list[tuple[Term, Value]] = [
-        (both(A, B), constant(1)),
-        (both(A, negation(B)), constant(2)),
-        (both(negation(A), B), constant(1)),
+        (conj(A, B), constant(1)),
+        (conj(A, neg(B)), constant(2)),
+        (conj(neg(A), B), constant(1)),
     ]
-    value = merged(parts)
+    value = joined(parts)
     wanted = {(True, True): 1, (True, False): 2, (False, True): 1, (False, False): "undefined"}
     for a, b in itertools.product((True, False), repeat=2):
         assert document(value, a, b) == wanted[a, b]

@@ -12,17 +12,17 @@ from entitlements.engine import BatchEngine
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
 from entitlements.model import JSON
-from entitlements.proof.point import Point, policy_input_of
-from entitlements.proof.symbolic.encode import Policy, Question, ask_question
+from entitlements.proof.scenario import Scenario, policy_input_of
+from entitlements.proof.symbolic.encode import Policy, Question, encode
 from entitlements.proof.symbolic.session import Candidate, Session
 from entitlements.proof.symbolic.smt.solver import Solver
 from entitlements.proof.symbolic.terms.term import Term
 
 
-class World:
+class SinglePolicy:
     """A context manager around OPA and the solver.
 
-    rule_path: the rule that is walked (`package/path/rule`); extra: policy files beside those of the folder, by name;
+    rule_path: the rule that is executed (`package/path/rule`); extra: policy files beside those of the folder, by name;
     free: claims that two tokens may hold differently. Raises StartupFault where the policies do not compile,
     EngineUnavailable where OPA fails, and Unsupported or PlanUnknown where the rule cannot be followed.
     """
@@ -48,7 +48,7 @@ class World:
             self.session = Session(self._ask(free), self._solver)
             self._stack = stack.pop_all()
 
-    def __enter__(self) -> World:
+    def __enter__(self) -> SinglePolicy:
         return self
 
     def __exit__(
@@ -57,9 +57,9 @@ class World:
         self._stack.close()
 
     def _ask(self, free: frozenset[str]) -> Question:
-        both = (self.contract, self.contract)
-        return ask_question(
-            both, (self._policy, self._policy), self._calls, request_of=1, free=free, seconds=self._solver.seconds
+        conj = (self.contract, self.contract)
+        return encode(
+            conj, (self._policy, self._policy), self._calls, request_of=1, free=free, seconds=self._solver.seconds
         )
 
     def apart(self, free: frozenset[str]) -> Session:
@@ -68,23 +68,23 @@ class World:
 
     @property
     def unclosed(self) -> str:
-        """Why not everything was looked at that the rule can hang on; empty where it was."""
+        """Why not everything was looked at that the rule can depend on; empty where it was."""
         return unclosed(self.session.question)
 
     def candidate(self, goals: Sequence[Term]) -> Candidate:
         """A token and a request at which all goals hold, if there are."""
-        return self.session.candidate([self.session.question.sides.permitted[1], *goals])
+        return self.session.candidate([self.session.question.pair.permitted[1], *goals])
 
-    def input_of(self, point: Point) -> dict[str, JSON]:
+    def input_of(self, scenario: Scenario) -> dict[str, JSON]:
         """What policy sees at a point."""
-        return policy_input_of(self.contract, point.after, point)
+        return policy_input_of(self.contract, scenario.after, scenario)
 
 
 def unclosed(question: Question) -> str:
-    """Why not everything was looked at that a question can hang on; empty where it was."""
+    """Why not everything was looked at that a question can depend on; empty where it was."""
     for name, place in question.short_lists.items():
         return f"`{place}` reads the list `{name}`, of which only some elements were looked at"
-    for walked in question.walked:
-        for place in walked.limits.opened:
+    for executed in question.executed:
+        for place in executed.limits.opened:
             return f"`{place}` looks through members that the contract does not type, see `request`"
     return ""

@@ -21,7 +21,7 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class Scenario:
     """A token before, the same principal's token after, and a request that both are asked about."""
 
     before: Token
@@ -41,8 +41,10 @@ class Point:
         return (*differ, "scope") if self.before.scopes != self.after.scopes else tuple(differ)
 
 
-def policy_input_of(contract: Contract, token: Token, point: Point) -> dict[str, JSON]:
+def policy_input_of(contract: Contract, token: Token, scenario: Scenario) -> dict[str, JSON]:
     """What policy sees of one of a point's tokens, made as for a served request."""
     principal = Principal(token.subject, token.client, dict(token.claims), tuple(sorted(token.scopes)))
-    request = AccessRequest("", Action(point.action, point.action_properties), point.resource, point.context)
+    request = AccessRequest(
+        "", Action(scenario.action, scenario.action_properties), scenario.resource, scenario.context
+    )
     return policy_input(contract, principal, request)
