@@ -13,6 +13,7 @@ from typing import TypeAlias
 MAX_TOKEN_BYTES = 16 * 1024
 """What a token may measure: 200 group ids, the most that Entra puts into one, make 11.6 kB."""
 
+CONTEXT_TIME = "time"  # the member of a request's `context` that is the service's own: no caller may send it
 PROOF_ALGORITHMS = ("ES256", "ES384", "ES512", "EdDSA", "Ed25519", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512")
 """JWS algorithms that a DPoP proof may be signed by: asymmetric ones only (RFC 9449 section 4.3, item 5)."""
 
@@ -282,8 +283,7 @@ class Fetched:
     """What operators are told of one document that is fetched from an issuer.
 
     what: `keys` or `metadata`; source: its address or file; age: seconds since it was last confirmed, None where none
-    is usable; failures: fetches that failed since the start; last_failure: the code of the last one, empty for none;
-    last_failure_age: seconds since then.
+    is usable; failures: fetches that failed since the start; last_failure, last_failure_age: its code, and seconds ago.
     """
 
     what: str

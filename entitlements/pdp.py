@@ -216,7 +216,7 @@ class PolicyDecisionPoint:
         faults = request_faults(contract, request.action, request.resource, request.context)
         if faults:
             raise RequestInvalid("request_breaks_contract", "the request does not fit the contract", faults)
-        document = policy_input(contract, principal, request)
+        document = policy_input(contract, principal, request, asked.now)
         verdict = self._engine.ask(contract.decision_path, document, deadline=asked.deadline)
         self._answered = verdict.revision
         if pair.revision not in ("", verdict.revision):

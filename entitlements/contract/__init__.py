@@ -31,6 +31,7 @@ from entitlements.contract.document import (
     ObjectSpec,
     RequestSpec,
     ScopeSpec,
+    TimeSpec,
     read_differently,
 )
 from entitlements.contract.draft import DraftHead, draft
@@ -63,6 +64,7 @@ from entitlements.contract.resource_metadata import metadata_url, resource_metad
 from entitlements.contract.schema_changes import retyped
 from entitlements.contract.schema_forms import alternatives, has_map, is_map, parts, types_of
 from entitlements.contract.steps import ContractFile, at_commit, base_unreadable, load_file, pairs, versions
+from entitlements.contract.trusted_time import offsets, time_context, tzdata_version, zone_data
 
 __all__ = [
     "ACT",
@@ -93,6 +95,7 @@ __all__ = [
     "RequestSpec",
     "Rollback",
     "ScopeSpec",
+    "TimeSpec",
     "acting",
     "admit",
     "alternatives",
@@ -124,6 +127,7 @@ __all__ = [
     "misplaced",
     "named_as_registered",
     "of_step",
+    "offsets",
     "pairs",
     "parse_contract",
     "parse_lock",
@@ -142,9 +146,12 @@ __all__ = [
     "second_audience_warning",
     "stale",
     "successors",
+    "time_context",
     "types_of",
+    "tzdata_version",
     "version_key",
     "versions",
     "write_approval",
     "write_lock",
+    "zone_data",
 ]

@@ -135,6 +135,10 @@ _PAIRS: tuple[tuple[tuple[str, str, str, str], tuple[str, str, str, str]], ...] 
         ("request_tightened", "callers that send such requests get 400", BREAKING, ASKED),
     ),
     (
+        ("time_added", "rules that waited for `context.time` wake up", COMPATIBLE, ASKED),
+        ("time_removed", "rules that read the time no longer find it", BREAKING, ASKED),
+    ),
+    (
         ("consumer_added", "somebody else relies on the contract", COMPATIBLE, NONE),
         ("consumer_removed", "nobody says any more whom a change touches", WARNING, NONE),
     ),
@@ -149,6 +153,7 @@ _ALONE: tuple[tuple[str, str, str, str], ...] = (
     ("format_changed", "texts of another format arrive", BREAKING, ASKED),
     ("step_changed", "numbers of another step arrive", BREAKING, ASKED),
     ("source_changed", "the claim is read at another place of the token, or otherwise", BREAKING, ASKED),
+    ("time_zone_changed", "rules find date, weekday and minutes of another zone", BREAKING, ASKED),
     ("issuer_changed", "tokens of another issuer are accepted", BREAKING, REVIEW),
     ("audience_changed", "tokens for another audience are accepted", BREAKING, REVIEW),
     ("token_profile_changed", "another kind of token is accepted", BREAKING, REVIEW),

@@ -11,6 +11,7 @@ from entitlements.contract.links import successors
 from entitlements.contract.lock import version_key
 from entitlements.contract.opaque_tokens import opaque_changes
 from entitlements.contract.schema_changes import schema_changes
+from entitlements.contract.trusted_time import time_changes
 from entitlements.model import JSON
 
 _SENSITIVITY = ("public", "internal", "pii", "secret")
@@ -32,6 +33,7 @@ def _all(old: Contract, new: Contract) -> Iterator[Change]:
     yield from _scopes(old, new)
     yield from _tombstones(old, new)
     yield from _request(old, new)
+    yield from time_changes(old, new)
     before = {consumer.name for consumer in old.consumers}
     after = {consumer.name for consumer in new.consumers}
     yield from _members("consumer_removed", "consumers", before - after, "", gone=True)

@@ -10,10 +10,10 @@ from typing import Any
 
 import jsonschema_rs
 
-from entitlements.contract.document import ALWAYS_DECLARED, REGISTERED, Contract, ObjectSpec
+from entitlements.contract.document import ALWAYS_DECLARED, Contract, ObjectSpec
 from entitlements.contract.extraction import extract
 from entitlements.contract.schema_subset import compile_validator
-from entitlements.model import JSON, Action, Principal, Resource, TokenRules, VerifiedClaims, Violation
+from entitlements.model import CONTEXT_TIME, JSON, Action, Principal, Resource, TokenRules, VerifiedClaims, Violation
 from entitlements.profiles import client_of, for_audience, introspected, misfit, named_audiences, scopes_of, subject_of
 
 _SCOPE_FORMS = {
@@ -107,7 +107,7 @@ def admit(contract: Contract, claims: VerifiedClaims) -> Admitted | Refused:
     principal = Principal(
         id=subject_of(rules, claims.values),
         client_id=client_of(rules, claims.values),
-        claims={name: value for name, value in found.present.items() if name not in REGISTERED},
+        claims={name: value for name, value in found.present.items() if name not in contract.unseen},
         scopes=granted,
     )
     return Admitted(principal, tuple(_shown(name) for name in [*found.undeclared, *foreign][:32]))
@@ -152,9 +152,11 @@ def request_faults(
 ) -> dict[str, list[str]]:
     """What in a request the contract does not declare, by field path; empty where all is well or nothing is typed."""
     specification = contract.request
-    if specification is None:
-        return {}
     found: dict[str, list[str]] = {}
+    if CONTEXT_TIME in context:
+        found[f"context.{CONTEXT_TIME}"] = ["is the service's own, leave it out"]
+    if specification is None:
+        return found
     if action.name not in specification.actions:
         found["action.name"] = ["is not declared by the contract"]
     if action.properties:
@@ -164,7 +166,7 @@ def request_faults(
         found["resource.type"] = ["is not declared by the contract"]
     for path, spec, members in (
         ("resource.properties", typed or _NO_OBJECT, resource.properties if typed else {}),
-        ("context", specification.context, context),
+        ("context", specification.context, {name: one for name, one in context.items() if name != CONTEXT_TIME}),
     ):
         for violation in _object_violations(spec, members, path):
             found.setdefault(violation.claim, []).append(violation.message)

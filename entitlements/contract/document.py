@@ -14,6 +14,8 @@ from entitlements.model import JSON, ContractRef, TokenProfile
 
 REGISTERED = ("iss", "aud", "exp", "iat", "jti", "sub", "client_id")
 """Claims that RFC 9068 section 2.2 demands of every access token; a contract may only narrow them."""
+TOKEN_TIMES = frozenset({"iat", "exp"})
+"""Registered claims that policies see where a contract declares them, and `time`."""
 ALWAYS_DECLARED = frozenset({*REGISTERED, "nbf", "scope"})
 
 
@@ -104,6 +106,13 @@ class RequestSpec:
     context: ObjectSpec
 
 
+@dataclass(frozen=True, slots=True)
+class TimeSpec:
+    """That policies see `input.context.time`, which the service itself adds. zone: an IANA name, for its parts."""
+
+    zone: str
+
+
 @dataclass(frozen=True)
 class Contract:
     """One version of one contract, checked. `canonical` is the normalised document that its digest is taken of."""
@@ -120,12 +129,18 @@ class Contract:
     consumers: tuple[Consumer, ...]
     request: RequestSpec | None
     canonical: Mapping[str, JSON]
+    time: TimeSpec | None = None
 
     @cached_property
     def ref(self) -> ContractRef:
         """Name, version and `sha256:<hex>` of the canonical document (RFC 8785)."""
         text = rfc8785.dumps(self.canonical)
         return ContractRef(self.name, self.version, "sha256:" + hashlib.sha256(text).hexdigest())
+
+    @cached_property
+    def unseen(self) -> frozenset[str]:
+        """Registered claims that policies do not see among the claims: with `time` they see times that are declared."""
+        return frozenset(REGISTERED) - (TOKEN_TIMES if self.time is not None else frozenset())
 
     @cached_property
     def actor(self) -> ClaimSpec | None:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from entitlements.contract.actor import current_actor
-from entitlements.contract.document import REGISTERED, Contract
+from entitlements.contract.document import Contract
 from entitlements.contract.schema_forms import is_map, types_of
-from entitlements.model import JSON
+from entitlements.contract.trusted_time import PARTS
+from entitlements.model import CONTEXT_TIME, JSON
 
 # OPA's type checker knows structure, not values.
 _STRUCTURE = frozenset({"type", "properties", "items", "required", "additionalProperties"})
@@ -20,7 +21,7 @@ def input_schema(contract: Contract) -> dict[str, Any]:
     claims = {
         name: _structure(claim.schema)
         for name, claim in contract.claims.items()
-        if "access_token" in claim.tokens and name not in REGISTERED and not claim.actor
+        if "access_token" in claim.tokens and name not in contract.unseen and not claim.actor
     }
     text: dict[str, Any] = {"type": "string"}
     request = contract.request
@@ -33,6 +34,8 @@ def input_schema(contract: Contract) -> dict[str, Any]:
                 merged.setdefault(name, _structure(schema))
         resource_properties = _closed(merged)
         context = _closed({name: _structure(schema) for name, schema in request.context.properties.items()})
+    if contract.time is not None:
+        context = {**context, "properties": {**context.get("properties", {}), CONTEXT_TIME: _TIME}}
     action = {"name": text} if request is not None else {"name": text, "properties": {"type": "object"}}
     return _closed(
         {
@@ -64,6 +67,9 @@ def _actor(contract: Contract) -> dict[str, Any]:
 
 def _closed(properties: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": dict(properties), "additionalProperties": False}
+
+
+_TIME = _closed({name: {"type": "number" if kind == "integer" else kind} for name, kind in PARTS.items()})
 
 
 def _structure(schema: Mapping[str, JSON]) -> dict[str, Any]:

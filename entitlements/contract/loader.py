@@ -25,6 +25,7 @@ from entitlements.contract.document import (
 from entitlements.contract.opaque_tokens import canonical_opaque, opaque_tokens
 from entitlements.contract.sources import extraction, source_faults
 from entitlements.contract.token_rules import canonical_binding, canonical_rules, rule_faults, token_rules
+from entitlements.contract.trusted_time import canonical_time, time_faults, time_spec
 from entitlements.errors import ContractsInvalid, Fault, FolderUnreadable
 from entitlements.folder import CEILING, displayed, read_file, read_folder
 from entitlements.model import JSON, TokenProfile
@@ -129,6 +130,7 @@ def _across(document: Mapping[str, Any], path: Path | None) -> Iterator[tuple[Pl
     yield from source_faults(claims, ALWAYS_DECLARED)
     yield from _consumers(document)
     yield from _request(document["request"])
+    yield from time_faults(document)
 
 
 def _names(document: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
@@ -235,6 +237,7 @@ def _freeze(document: Mapping[str, Any]) -> Contract:
         ),
         request=_freeze_request(document["request"]),
         canonical=_canonical(document, claims, scopes),
+        time=time_spec(document),
     )
 
 
@@ -290,4 +293,5 @@ def _canonical(
             "resources": {name: spec.schema() for name, spec in request.resources.items()},
             "context": request.context.schema(),
         },
+        **canonical_time(document),
     }

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from entitlements.contract.actor import current_actor
 from entitlements.contract.document import Contract
-from entitlements.model import JSON, AccessRequest, Principal
+from entitlements.contract.trusted_time import time_context
+from entitlements.model import CONTEXT_TIME, JSON, AccessRequest, Principal
 
 
-def policy_input(contract: Contract, principal: Principal, request: AccessRequest) -> dict[str, JSON]:
-    """What policy sees: declared, conforming claims and the request, under AuthZEN's names. Never the token."""
+def policy_input(
+    contract: Contract, principal: Principal, request: AccessRequest, now: float = math.nan
+) -> dict[str, JSON]:
+    """What policy sees: declared, conforming claims and the request, under AuthZEN's names. Never the token.
+
+    now: in seconds since the epoch, which a contract that declares `time` needs. Raises DecisionUnavailable
+    `clock_out_of_range`.
+    """
+    context = {name: value for name, value in request.context.items() if name != CONTEXT_TIME}
+    if contract.time is not None:
+        context[CONTEXT_TIME] = time_context(contract.time, now)
     return {
         "subject": _subject(contract, principal),
         "action": _entity({"name": request.action.name}, request.action.properties),
@@ -20,7 +31,7 @@ def policy_input(contract: Contract, principal: Principal, request: AccessReques
             "id": request.resource.id,
             "properties": _plain(request.resource.properties),
         },
-        "context": _plain(request.context),
+        "context": _plain(context),
         "contract": {"name": contract.ref.name, "version": contract.ref.version},
     }
 

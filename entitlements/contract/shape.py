@@ -192,6 +192,17 @@ class RequestShape(_Strict):
     context = fields.Nested(ObjectShape, load_default=lambda: {"properties": {}, "required": []})
 
 
+class TimeShape(_Strict):
+    """The time that the service tells policies."""
+
+    zone = fields.String(
+        required=True,
+        validate=validate.Regexp(
+            r"\A[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}\Z", error="must be an IANA time zone such as `Europe/Berlin`"
+        ),
+    )
+
+
 class ContractShape(_Strict):
     """The whole document."""
 
@@ -210,6 +221,7 @@ class ContractShape(_Strict):
     removed = _names(_CLAIM, load_default=list)
     consumers = fields.List(fields.Nested(ConsumerShape), load_default=list)
     request = fields.Nested(RequestShape, load_default=None)
+    time = fields.Nested(TimeShape, load_default=None)
 
 
 def faults(messages: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:

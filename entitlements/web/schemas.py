@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from entitlements.errors import RequestInvalid
-from entitlements.model import JSON, Action, CertificateProof, DPoPProof, Proof, Resource
+from entitlements.model import CONTEXT_TIME, JSON, Action, CertificateProof, DPoPProof, Proof, Resource
 
 _NAME = [
     validate.Length(min=1, max=255),
@@ -102,6 +102,12 @@ class AuthorizeSchema(_StrictSchema):
     context = _Properties()
     audience = fields.String(load_default=None, validate=_ID)
     proof = fields.Nested(ProofSchema, load_default=None)
+
+    @validates_schema
+    def _tells_no_time(self, data: Mapping[str, Any], **_: Any) -> None:
+        """The time of a decision is the service's own, whether a contract declares it or not."""
+        if CONTEXT_TIME in data["context"]:
+            raise ValidationError({"context": {CONTEXT_TIME: ["is the service's own, leave it out"]}})
 
 
 _ACTION = ActionSchema()

@@ -302,6 +302,7 @@ OWN_MIRROR = {
     "format_changed": "formats do not contain one another",
     "step_changed": "steps need not divide one another",
     "source_changed": "a place for a place",
+    "time_zone_changed": "a zone for a zone",
     "issuer_changed": "one for one",
     "audience_changed": "one for one",
     "token_profile_changed": "one for one",

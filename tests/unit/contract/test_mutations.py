@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from entitlements.contract import RULES, Change, Contract, changes
+from entitlements.contract import RULES, Change, Contract, TimeSpec, changes
 
 from .test_changes import ALWAYS, BASE, FIXTURES, contract, edited, put
 
@@ -40,12 +40,17 @@ def fixtures(tmp_path_factory: pytest.TempPathFactory) -> list[Fixture]:
     told = contract(edited(put("tokens.access_token.audience_is", "client")), folder)
     opaque = contract(edited(put("tokens.access_token.opaque", {})), folder)
     always = frozenset(ALWAYS)
+    timed = replace(base, time=TimeSpec("Europe/Berlin"))
+    elsewhere = replace(base, time=TimeSpec("Asia/Tokyo"))
     return [
         *found,
         (base, fewer, always, always),
         (base, more, always, always),
         (base, patch, always, frozenset()),
         (ignoring, base, others, frozenset({"undeclared_tightened"})),
+        (base, timed, others, frozenset({"time_added"})),
+        (timed, base, others, frozenset({"time_removed"})),
+        (timed, elsewhere, others, frozenset({"time_zone_changed"})),
         (opaque, base, others, frozenset({"opaque_tokens_removed"})),
         (base, retyped, others, frozenset({"token_profile_changed"})),
         (base, told, others, frozenset({"token_profile_changed"})),
