@@ -6,7 +6,7 @@ environment: it may only import the standard library.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -121,9 +121,9 @@ class TokenProfile:
         """Whether a token that is bound to a key, or one that is not, may be used."""
         return self.sender_constrained != ("refused" if bound else "required")
 
-    def takes(self, *, introspected: bool) -> bool:
-        """Whether a token may be used that was introspected, or one that was verified here."""
-        return self.opaque is not None if introspected else self.opaque is None or not self.opaque.jwts
+    def takes(self, asked_by: Collection[OpaqueTokens] | None) -> bool:
+        """Whether a token may be used: what had it introspected, or None for one that was verified here."""
+        return (self.opaque is None or not self.opaque.jwts) if asked_by is None else self.opaque in asked_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class VerifiedClaims:
     on where there is no `iat`; header_type: `typ` of the header as in `TokenRules`; introspected: they are those of an
     introspection answer, which has neither header nor signature: `algorithm` and `header_type` are empty then; bound:
     whether it is bound to a key, which its sender proved to hold; exchanged: they are those of a JWT that the issuer
-    gave for the token that was presented.
+    gave for the token that was presented; asked_by: what had it introspected, of the versions of its audience.
     """
 
     values: Mapping[str, JSON]
@@ -148,6 +148,7 @@ class VerifiedClaims:
     introspected: bool = False
     bound: bool = False
     exchanged: bool = False
+    asked_by: tuple[OpaqueTokens, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ def admit(contract: Contract, claims: VerifiedClaims) -> Admitted | Refused:
     if not profile.permits(bound=claims.bound):
         words = "is a binding, which this version refuses" if claims.bound else "is missing: it is required"
         violations.append(Violation("binding_not_permitted", "cnf", words))
-    if not profile.takes(introspected=claims.introspected or claims.exchanged):
+    if not profile.takes(claims.asked_by if claims.introspected or claims.exchanged else None):
         violations.append(Violation("form_not_permitted", "", "is not a form of token that this version permits"))
     if misfit(rules, claims.header_type, claims.values) is not None:
         violations.append(Violation("profile_mismatch", "typ", "is not an access token by the profile of this version"))

@@ -10,6 +10,7 @@ import itertools
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from entitlements.errors import Fault, StartupFault, TokenRejected
 from entitlements.model import JSON, MAX_TOKEN_BYTES, Proof, TokenProfile, VerifiedClaims
@@ -63,7 +64,9 @@ class IntrospectingVerifier:
             return self._jwts.verify(token, now=now, audience=audience, proof=proof, decision_id=decision_id)
         found = self._introspected(token, profiles, now)
         self._jwts.check_possession(found.binding, proof, token, now, decision_id)
-        return found.claims
+        # A version that would not have asked judges nothing of the answer.
+        asked_by = tuple(profile.opaque for profile in profiles if profile.opaque is not None)
+        return replace(found.claims, asked_by=asked_by)
 
     def audiences(
         self, token: str, *, now: float, proof: Proof | None = None, decision_id: str = ""
@@ -83,7 +86,9 @@ class IntrospectingVerifier:
             of_issuer = [profile for profile in versions if profile.issuer == claims.get("iss")]
             first = of_issuer[0].opaque if of_issuer else None
             introspecting = first is not None and first.jwts
-            return _of_one_issuer(of_issuer) if introspecting else ()
+            return (
+                tuple(one for one in of_issuer if one.opaque is not None and one.opaque.jwts) if introspecting else ()
+            )
         if not _OPAQUE.fullmatch(token):
             return ()
         named = [one for one in permitting if one.opaque is not None and token.startswith(one.opaque.prefix)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,9 @@ def judged(found: Contract, claims: dict[str, Any], *, introspected: bool = Fals
     registered = {"iss": profile.issuer, "aud": profile.audience, "exp": 1, "iat": 0, "jti": "j"}
     values = {**registered, "sub": "u", "client_id": "web", **claims}
     kind = "" if introspected else "at+jwt"
-    return admit(
-        found,
-        VerifiedClaims(values, profile.issuer, profile.audience, "ES256", 1.0, 600.0, kind, introspected=introspected),
-    )
+    verified = VerifiedClaims(values, profile.issuer, profile.audience, "ES256", 1.0, 600.0, kind)
+    by = (profile.opaque,) if introspected and profile.opaque else ()
+    return admit(found, replace(verified, introspected=introspected, asked_by=by))
 
 
 def read(claim: dict[str, Any], claims: dict[str, Any]) -> Any:

@@ -157,7 +157,9 @@ def claims_of(found: Contract, **form: bool) -> VerifiedClaims:
     values = {"iss": TREE["issuer"], "aud": TREE["audience"], "sub": "u_1", "client_id": "web", "exp": 1600}
     own = {"tenant": "t_1", "roles": ["agent"], "suspended": False, "iat": 1000, "jti": "1", "token_type": "Bearer"}
     kind, algorithm = ("", "") if form.get("introspected") else ("at+jwt", "ES256")
-    return VerifiedClaims({**values, **own}, TREE["issuer"], TREE["audience"], algorithm, 1600, 600, kind, **form)
+    by = () if found.profile.opaque is None else (found.profile.opaque,)
+    made = VerifiedClaims({**values, **own}, TREE["issuer"], TREE["audience"], algorithm, 1600, 600, kind, **form)
+    return replace(made, asked_by=by)
 
 
 @pytest.mark.parametrize(
