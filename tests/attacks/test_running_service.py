@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from demo.service import Issuer
 from entitlements.token.compact import encode
 from entitlements.token.mint import access_token_claims, generate_key, mint, mint_raw
-from tests.conftest import RunningService
+from tests.conftest import Reply, RunningService
 from tests.wire.conftest import AGENT, Wire
 
 ORDERS, PAYMENTS = "https://orders.example.com", "https://payments.example.com"
@@ -192,6 +192,13 @@ REFUSED: dict[str, Forge] = {
     "claim_twice": with_text('"sub": "u_secret"', '"sub": "u_secret", "sub": "admin"'),
     "claim_twice_by_escape": with_text('"sub": "u_secret"', '"sub": "u_secret", "\\u0073ub": "admin"'),
     "lone_surrogate": with_text("u_secret", "\\ud800"),
+    "nested_claim_twice": with_text('"roles": ["agent"]', '"roles": ["agent"], "more": {"a": [{"b": 1, "b": 1}]}'),
+    "lone_surrogate_in_a_name": with_text('"suspended"', '"\\udfff": 1, "suspended"'),
+    "lone_surrogate_deep": with_text('"suspended"', '"more": [["\\ud83d"]], "suspended"'),
+    "number_that_a_double_rounds": with_text('"clearance": 2', '"clearance": 2.00000000000000001'),
+    "number_that_a_double_rounds_to_another": with_text('"clearance": 2', '"clearance": 2, "more": 9007199254740993'),
+    "number_that_a_double_rounds_to_zero": with_text('"clearance": 2', '"clearance": 2, "more": [1e-400]'),
+    "fraction_beyond_a_double": with_text('"clearance": 2', '"clearance": 2, "more": 0.1000000000000000055'),
     "no_utf8": signed(payload=b'{"sub": "\xff"}'),
     "bom": signed(payload=b"\xef\xbb\xbf{}"),
     "utf16": signed(payload="{}".encode("utf-16")),
@@ -235,6 +242,23 @@ def test_a_claim_beside_its_contract_is_denied_before_policy(service: RunningSer
     reply = service.one(wire.ask(bearer=b"Authorization: Bearer " + token.encode()))
     assert not reply.allows
     assert (reply.status, reply.json()["reasons"]) == (200, ["contract_violated"]), reply
+
+
+def test_a_token_that_is_remembered_for_one_api_is_judged_anew_for_another(service: RunningService, wire: Wire) -> None:
+    """Good for orders, asked for by payments it is refused; one that is for both is judged by the contract of each."""
+    payments = json.dumps({**json.loads(wire.good), "audience": PAYMENTS}).encode()
+
+    def asked(token: str, body: bytes) -> Reply:
+        return service.one(wire.ask(bearer=b"Authorization: Bearer " + token.encode(), body=body))
+
+    own, both = signed()(wire), signed(aud=[ORDERS, PAYMENTS])(wire)
+    for _ in range(2):
+        assert asked(own, wire.good).allows
+        assert (asked(own, payments).status, service.rows()[-1]["refusal"]) == (401, "audience_mismatch")
+        assert asked(both, wire.good).allows
+        other = asked(both, payments)
+        assert not other.allows
+        assert other.status == 400 or other.json()["contract"]["name"] == "payments"
 
 
 def test_a_second_signature_of_the_same_text_is_the_same_token_and_no_more(service: RunningService, wire: Wire) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from entitlements.contract import Admitted, Contract, admit, parse_contract
+from entitlements.errors import TokenRejected
 from entitlements.token import FileKeys, TokenVerifier, access_token_claims, generate_key, mint
 from entitlements.token.introspection import Client, HttpEndpoint, IntrospectingVerifier
+from entitlements.token.mint import mint_raw
 from tests.integration.introspection.endpoints import FakeIssuer, says
 from tests.shop import shop_contract
 
@@ -84,6 +86,22 @@ def test_token_is_admitted_by_the_versions_that_permit_its_form(
     authority: FakeIssuer, tmp_path: Path, pinned: str, older: str, token: str, versions: list[str]
 ) -> None:
     assert Versions(tmp_path, authority, pinned, older).admitting(token or mint(KEY, claims())) == versions
+
+
+def test_jwt_that_names_its_issuer_twice_is_no_opaque_token(authority: FakeIssuer, tmp_path: Path) -> None:
+    """Where JWTs are introspected, one that cannot be read is not sent as if it were opaque."""
+    found = Versions(tmp_path, authority, "jwt: introspect", "jwt: introspect")
+    header = json.dumps({"alg": "ES256", "kid": "one", "typ": "at+jwt"}).encode()
+    other, own = '"iss": "https://evil.example.com"', f'"iss": "{ISSUER}"'
+    rest = json.dumps({name: value for name, value in claims().items() if name != "iss"})[1:]
+    for first, second in ((other, own), (own, other), (own, own), (own, own.replace("iss", "\\u0069ss"))):
+        token = mint_raw(KEY, header, f"{{{first}, {second}, {rest}".encode())
+        with pytest.raises(TokenRejected) as refused:
+            found.admitting(token)
+        assert refused.value.code == "token_malformed"
+    assert authority.asked == []
+    assert found.admitting(mint_raw(KEY, header, f"{{{own}, {rest}".encode())) == ["2.0.0", "1.0.0"]
+    assert len(authority.asked) == 1
 
 
 def test_answer_that_is_remembered_does_not_forget_by_what_it_was_asked(authority: FakeIssuer, tmp_path: Path) -> None:
