@@ -34,10 +34,10 @@ from entitlements.deployment.history import History
 from entitlements.deployment.reproving import reprove
 from entitlements.deployment.truth import truth, unlockable_faults
 from entitlements.errors import EntitlementsError, StartupFault
+from entitlements.local_opa import opa_of
 from entitlements.proof import PROVED
 from entitlements.proof.invariants import Invariant, load_invariant, prove_invariant
 from entitlements.settings import load_settings
-from entitlements.wiring import opa
 
 
 def collector(path: Path, parent: pytest.Collector, *, contracts: Path, policies: Path) -> pytest.Collector | None:
@@ -80,7 +80,7 @@ class _World:
                 approvals=load_approvals(self.contracts, new.parent.name),
                 contracts=self.contracts,
                 today=self.today,
-                opa=opa(load_settings(os.environ)),
+                opa=opa_of(load_settings(os.environ)),
             )
         return self.reports[new]
 
@@ -189,7 +189,7 @@ class _LockFile(_File):
         lock = read_lock(self.world.contracts)
         faults = changed_since_published(self.world.contracts, lock, load_all(self.world.contracts))
         state, untrue = truth(self.world.contracts, self.world.policies, self.world.today)
-        executable = opa(load_settings(os.environ))
+        executable = opa_of(load_settings(os.environ))
         if faults := [*faults, *untrue] or [*unlockable_faults(state, self.world.policies, executable)]:
             raise _NotHeld("\n".join(map(str, faults)))
         now = datetime.datetime.now(datetime.UTC)
@@ -216,7 +216,7 @@ class _InvariantFile(_File):
             yield self.test(name, lambda contract=contract: self._proved(invariant, contract))  # type: ignore[misc]
 
     def _proved(self, invariant: Invariant, contract: Contract) -> None:
-        executable = opa(load_settings(os.environ))
+        executable = opa_of(load_settings(os.environ))
         answers = prove_invariant(invariant, contract, self.world.policies, opa=executable)
         told = [line for one in answers if one.answer != PROVED for line in proved_lines(invariant, contract, one)]
         if told:

@@ -12,12 +12,13 @@ from pathlib import Path
 from entitlements.contract import Catalog, check_default
 from entitlements.decision_log import Masking, open_log, read_mask_keys
 from entitlements.endpoint_ring import EndpointRing
-from entitlements.engine import OpaElsewhere, OpaProcess, PolicyEngine, check_policies, find_opa
+from entitlements.engine import OpaElsewhere, OpaProcess, PolicyEngine, check_policies
 from entitlements.engine.policy_watcher import PolicyWatcher
 from entitlements.engine.private_folder import private_base
 from entitlements.errors import Fault, StartupFault
 from entitlements.folder import read_file
 from entitlements.key_ring import KeyRing
+from entitlements.local_opa import opa_of
 from entitlements.model import Fetched, TokenProfile
 from entitlements.pair import Verifier
 from entitlements.pairs import Folders, Offer, ServedPairs, fingerprint, locked_offer, unlocked_offer
@@ -27,7 +28,6 @@ from entitlements.settings import Settings
 from entitlements.token import MemoryInProcess, Nonces, Possession, TokenVerifier
 from entitlements.token.introspection import IntrospectingVerifier
 
-TOOLS = Path(".tools")
 _MAX_KEY = 64 * 1024
 
 
@@ -207,7 +207,7 @@ def _edits(where: Folders, offer: Offer) -> list[Fault]:
 
 
 def _folders(settings: Settings) -> Folders:
-    executable = None if settings.opa_url and not settings.unlocked else opa(settings)
+    executable = None if settings.opa_url and not settings.unlocked else opa_of(settings)
     key = read_file(Path(settings.release_key), _MAX_KEY, code="release_unsigned") if settings.release_key else None
     return Folders(settings.contracts, settings.policies, executable, settings.limits, key)
 
@@ -235,11 +235,6 @@ def _today() -> datetime.date:
     return datetime.datetime.now(datetime.UTC).date()
 
 
-def opa(settings: Settings) -> Path:
-    """The pinned OPA executable. Raises StartupFault."""
-    return find_opa(configured=settings.opa_bin, tools=TOOLS, search_path=settings.search_path)
-
-
 def _engine(settings: Settings, offer: Offer) -> tuple[PolicyEngine, Callable[[bytes, str], None]]:
     """The engine, and how it is made to load another bundle: a server OPA does so by itself."""
     if settings.opa_url:
@@ -247,7 +242,7 @@ def _engine(settings: Settings, offer: Offer) -> tuple[PolicyEngine, Callable[[b
         server = OpaElsewhere(settings.opa_url, token=token, probe=probe, plain_http=settings.opa_plain_http)
         return server, lambda _bundle, _revision: None
     base = private_base(settings.runtime_dir)
-    process = OpaProcess(opa(settings), offer.release.loaded(), offer.release.revision, base=base)
+    process = OpaProcess(opa_of(settings), offer.release.loaded(), offer.release.revision, base=base)
     return process, process.activate
 
 

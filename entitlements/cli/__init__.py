@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 
 import click
 
 from entitlements import __version__
+from entitlements.cli.lazy import LazyGroup
 
 # What the help says of each command stands here, so that none of them is loaded for it.
 _COMMANDS = {
@@ -27,7 +27,7 @@ _COMMANDS = {
 _TOKEN = re.compile(r"(?:bearer )?eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*", re.IGNORECASE)
 
 
-class _Main(click.Group):
+class _Main(LazyGroup):
     """Looks at the arguments before anything can repeat one of them."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -39,24 +39,13 @@ class _Main(click.Group):
             raise click.UsageError("an argument is not valid UTF-8", ctx)
         return super().parse_args(ctx, args)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """See click.Group.list_commands."""
-        return sorted(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, loaded when it is asked for."""
-        if cmd_name not in _COMMANDS:
-            return None
-        found = getattr(importlib.import_module(f"entitlements.cli.{cmd_name}"), cmd_name)
-        return found if isinstance(found, click.Command) else None
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """See click.Group.format_commands."""
-        with formatter.section("Commands"):
-            formatter.write_dl([*_COMMANDS.items()])
-
-
-@click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Main,
+    loads="entitlements.cli.{}",
+    said=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="entitlements")
 def main() -> None:
     """Keep the contract between an authorization server and everyone who reads its tokens.

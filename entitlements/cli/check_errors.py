@@ -12,9 +12,6 @@ from typing import NoReturn
 import click
 
 from entitlements.checking.formats import cell
-from entitlements.checking.github import github_error
-from entitlements.checking.junit import junit_error
-from entitlements.checking.sarif import sarif_error
 from entitlements.cli import render
 from entitlements.errors import EntitlementsError, StartupFault
 
@@ -69,10 +66,29 @@ def _markdown(error: EntitlementsError) -> str:
     return head + "".join(f"\n- {cell(fault)}" for fault in faults)
 
 
+# The modules of these formats are loaded when one is asked for.
+def _junit(error: EntitlementsError) -> str:
+    from entitlements.checking.junit import junit_error
+
+    return junit_error(error)
+
+
+def _sarif(error: EntitlementsError) -> str:
+    from entitlements.checking.sarif import sarif_error
+
+    return sarif_error(error, render.exit_code(error))
+
+
+def _github(error: EntitlementsError) -> str:
+    from entitlements.checking.github import github_error
+
+    return github_error(error)
+
+
 ERRORS: dict[str, Callable[[EntitlementsError], str]] = {
     "json": lambda error: json.dumps({"error": _document(error)}, indent=2, ensure_ascii=False),
     "markdown": _markdown,
-    "junit": junit_error,
-    "sarif": lambda error: sarif_error(error, render.exit_code(error)),
-    "github": github_error,
+    "junit": _junit,
+    "sarif": _sarif,
+    "github": _github,
 }

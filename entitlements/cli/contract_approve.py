@@ -21,10 +21,10 @@ from entitlements.deployment.checks import Wanted
 from entitlements.deployment.locking import next_lock
 from entitlements.errors import ContractsInvalid, EngineUnavailable, Fault, ProofFailed, StartupFault
 from entitlements.files import write_atomically
+from entitlements.local_opa import opa_of
 from entitlements.proof import PROOF
 from entitlements.schema_files import schema_name, schema_text
 from entitlements.settings import Settings
-from entitlements.wiring import opa
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -146,6 +146,11 @@ def _reports(settings: Settings, sought: _Sought, now: datetime.datetime) -> Ite
             with contextlib.suppress(StartupFault):
                 base = find_base(settings.contracts, stack, sought.against)
                 wanted = Wanted(
-                    settings.contracts, settings.policies, opa(settings), now, pins, policies_old=sought.policies_old
+                    settings.contracts,
+                    settings.policies,
+                    opa_of(settings),
+                    now,
+                    pins,
+                    policies_old=sought.policies_old,
                 )
                 yield from next_lock(wanted, base).reports

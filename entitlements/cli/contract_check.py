@@ -14,10 +14,7 @@ from pathlib import Path
 import click
 
 from entitlements.checking import formats as check_formats
-from entitlements.checking.github import github
-from entitlements.checking.junit import junit
 from entitlements.checking.record import make_record, write_record
-from entitlements.checking.sarif import sarif
 from entitlements.checking.step import Report, Step, check_step, report_json
 from entitlements.cli import check_errors, render
 from entitlements.contract import (
@@ -30,17 +27,37 @@ from entitlements.contract import (
 )
 from entitlements.engine import check_policies
 from entitlements.errors import ContractsInvalid, EntitlementsError, StartupFault
+from entitlements.local_opa import opa_of
 from entitlements.proof import DEFAULT_BUDGET, METHOD, PROOF, Effort
 from entitlements.settings import Settings
-from entitlements.wiring import opa
+
+
+# The modules of these formats are loaded when one is asked for.
+def _junit(reports: Sequence[Report]) -> str:
+    from entitlements.checking.junit import junit
+
+    return junit(reports)
+
+
+def _sarif(reports: Sequence[Report]) -> str:
+    from entitlements.checking.sarif import sarif
+
+    return sarif(reports)
+
+
+def _github(reports: Sequence[Report]) -> str:
+    from entitlements.checking.github import github
+
+    return github(reports)
+
 
 _FORMATS: dict[str, Callable[[Sequence[Report]], str]] = {
     "text": check_formats.text,
     "json": lambda reports: json.dumps(report_json(reports), indent=2, ensure_ascii=False),
     "markdown": check_formats.markdown,
-    "junit": junit,
-    "sarif": sarif,
-    "github": github,
+    "junit": _junit,
+    "sarif": _sarif,
+    "github": _github,
 }
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FOLDER_TO_BE = click.Path(file_okay=False, path_type=Path)
@@ -133,7 +150,7 @@ def _first_versions(
     found = [load_file(paths[-1]) for name, paths in versions(settings.contracts).items() if name not in compared]
     rules = sorted({one.contract.decision_path for one in found})
     if found:
-        check_policies(folder, decision_paths=rules, opa=opa(settings))
+        check_policies(folder, decision_paths=rules, opa=opa_of(settings))
     base = f"{against} does not have the contract" if against else "no earlier version is there"
     return [
         f"{one.contract.name} {one.contract.version} is a first version, there is nothing to compare it with: "
@@ -177,7 +194,7 @@ def checked(step: Step, settings: Settings, method: str, budget: int = DEFAULT_B
         approvals=approvals,
         contracts=settings.contracts,
         today=today,
-        opa=opa(settings),
+        opa=opa_of(settings),
         effort=Effort(PROOF if method == PROOF else METHOD, budget=budget, progress=_Progress(name)),
     )
 

@@ -16,10 +16,10 @@ from entitlements.cli.contract_check import checked, steps
 from entitlements.contract import RULES
 from entitlements.engine import BatchEngine
 from entitlements.errors import EntitlementsError
+from entitlements.local_opa import opa_of
 from entitlements.proof import PROOF, Witness
 from entitlements.proof.scenario import policy_input_of
 from entitlements.settings import Settings
-from entitlements.wiring import opa
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -95,7 +95,7 @@ def _walked(witness: Witness, step: Step, settings: Settings) -> Iterator[str]:
     contents: dict[str, bytes] = {}
     sides = ((step.old, witness.scenario.before), (step.new, witness.scenario.after))
     for number, (file, token) in enumerate(sides):
-        with BatchEngine(opa(settings), step.policies[number], step.decisions[number]) as engine:
+        with BatchEngine(opa_of(settings), step.policies[number], step.decisions[number]) as engine:
             covered.append(engine.coverage(policy_input_of(file.contract, token, witness.scenario)).lines)
             contents |= engine.files
     for name in sorted({name for lines in covered for name, _ in lines}):

@@ -24,8 +24,8 @@ from entitlements.deployment.evidence import refuse_unservable
 from entitlements.deployment.locking import NextLock, next_lock
 from entitlements.deployment.writing import write_state
 from entitlements.errors import EngineUnavailable, ProofFailed, StartupFault
+from entitlements.local_opa import opa_of
 from entitlements.proof import REFUTED
-from entitlements.wiring import opa
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -64,7 +64,7 @@ def lock(
     now = datetime.datetime.now(datetime.UTC)
     try:
         with ExitStack() as stack:
-            executable = opa(settings)
+            executable = opa_of(settings)
             base = find_base(settings.contracts, stack, against)
             wanted = Wanted(
                 settings.contracts, settings.policies, executable, now, dict(map(_pair, pins)), beside, policies_old

@@ -21,8 +21,8 @@ from entitlements.deployment.truth import APPROVE_ROLLBACK_DAYS, rollback_faults
 from entitlements.deployment.unpacked import Unpacked
 from entitlements.deployment.writing import write_state
 from entitlements.errors import EngineUnavailable, ProofFailed, StartupFault
+from entitlements.local_opa import opa_of
 from entitlements.release import Release
-from entitlements.wiring import opa
 
 
 @click.command(
@@ -44,7 +44,7 @@ def rollback(revision: str, reason: str, by: str) -> None:
         history = History.of(settings.contracts)
         after = rolled_back(before, history, revision, reason=reason, by=by, today=now.date())
         refuse_unservable(after, now.date())
-        executable = opa(settings)
+        executable = opa_of(settings)
         if after.release is not None:
             activate(after.release, executable)
         write_state(after)

@@ -13,8 +13,8 @@ from entitlements.contract import load_file, versions
 from entitlements.contract.registered import right_place
 from entitlements.engine import Read, read_policies
 from entitlements.errors import StartupFault
+from entitlements.local_opa import opa_of
 from entitlements.terminal import paint
-from entitlements.wiring import opa
 
 
 @click.command(epilog="\b\nExamples:\n  entitlements contract usage\n  entitlements contract usage roles")
@@ -30,7 +30,7 @@ def usage(claim: str | None, strict: bool, form: str) -> None:
     """
     settings = render.settings()
     try:
-        reading = read_policies(opa(settings), settings.policies)
+        reading = read_policies(opa_of(settings), settings.policies)
         amiss = claim_usage.undeclared(reading, claim_usage.declared_by(settings.contracts))
         newest = [load_file(paths[-1]) for paths in versions(settings.contracts).values()]
         declared = {name for one in newest for name in claim_usage.declared(one.contract)}

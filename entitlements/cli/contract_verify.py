@@ -19,10 +19,10 @@ from entitlements.deployment.renewing import Renewal, renew
 from entitlements.deployment.reproving import check_recorded, reprove
 from entitlements.deployment.truth import truth, unlockable_faults
 from entitlements.errors import EntitlementsError, StartupFault
+from entitlements.local_opa import opa_of
 from entitlements.proof import REFUTED
 from entitlements.settings import Settings
 from entitlements.terminal import paint
-from entitlements.wiring import opa
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -66,7 +66,7 @@ def verify(
     now = datetime.datetime.now(datetime.UTC)
     try:
         if again:
-            _tell_renewed(renew(settings.contracts, opa(settings), now), form)
+            _tell_renewed(renew(settings.contracts, opa_of(settings), now), form)
         told = (
             [*_recorded(records, settings, policies, policies_old, now)]
             if records
@@ -81,9 +81,9 @@ def verify(
 def _locked(settings: Settings, against: str | None, now: datetime.datetime) -> Iterator[dict[str, Any]]:
     """What is locked, proved again."""
     state, faults = truth(settings.contracts, settings.policies, now.date(), against)
-    if faults := faults or [*unlockable_faults(state, settings.policies, opa(settings))]:
+    if faults := faults or [*unlockable_faults(state, settings.policies, opa_of(settings))]:
         raise StartupFault("lock_untrue", "what is locked does not hold", faults)
-    for one in reprove(state, History.of(settings.contracts), opa=opa(settings), now=now):
+    for one in reprove(state, History.of(settings.contracts), opa=opa_of(settings), now=now):
         yield {"record": str(one.file), "same": not one.different, "different": [*one.different]}
 
 
@@ -98,7 +98,9 @@ def _recorded(
     found = [find_recorded(path, settings, policies or settings.policies, policies_old) for path in records]
     refuse_unsound(found)
     for one in found:
-        report = check_recorded(one.step, one.record, contracts=settings.contracts, opa=opa(settings), today=now.date())
+        report = check_recorded(
+            one.step, one.record, contracts=settings.contracts, opa=opa_of(settings), today=now.date()
+        )
         fresh = make_record(report, one.step.decisions, now)
         differ = differences(one.record, fresh)
         yield {"record": str(one.path), "same": not differ, "different": differ}

@@ -10,7 +10,7 @@ import click
 from entitlements.cli import render
 from entitlements.engine import opa_install
 from entitlements.errors import StartupFault
-from entitlements.wiring import TOOLS
+from entitlements.local_opa import TOOLS
 
 
 @click.group()

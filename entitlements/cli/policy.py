@@ -14,12 +14,12 @@ from entitlements.checking.invariant_words import proved_json, proved_lines
 from entitlements.cli import render
 from entitlements.contract import Contract, ContractFile, load_file, versions
 from entitlements.errors import EntitlementsError
+from entitlements.local_opa import opa_of
 from entitlements.proof import HOLDS, PROVED, REFUTED, Access, Effort, Side, compare_access
 from entitlements.proof.invariants import Invariant, Proved, invariants_in, load_invariant, prove_invariant
 from entitlements.proof.reachability import FIRES, NEVER, NOTHING, UNKNOWN, Reach, reachable
 from entitlements.settings import Settings
 from entitlements.terminal import paint
-from entitlements.wiring import opa
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -74,7 +74,7 @@ def check(old: Path, new: Path, name: str | None, seconds: float, form: str) -> 
     try:
         for file in chosen(settings, name):
             sides = (Side(file.contract, folder, file.contract.decision_path) for folder in (old, new))
-            found.append((file.contract, compare_access(*sides, opa=opa(settings), effort=Effort(seconds=seconds))))
+            found.append((file.contract, compare_access(*sides, opa=opa_of(settings), effort=Effort(seconds=seconds))))
     except EntitlementsError as fault:
         render.fail(fault)
     if form == "json":
@@ -141,7 +141,7 @@ def prove(invariants: Sequence[Path], name: str | None, seconds: float, form: st
         for path in invariants or invariants_in(settings.policies):
             invariant = load_invariant(path, settings.policies)
             for contract in about(invariant, settings, name):
-                answers = prove_invariant(invariant, contract, settings.policies, opa=opa(settings), seconds=seconds)
+                answers = prove_invariant(invariant, contract, settings.policies, opa=opa_of(settings), seconds=seconds)
                 found += [(invariant, contract, answer) for answer in answers]
     except EntitlementsError as fault:
         render.fail(fault)
@@ -184,7 +184,7 @@ def reachable_command(name: str | None, seconds: float, form: str) -> None:
     try:
         for file in chosen(settings, name):
             found.append(
-                (file.contract, reachable(file.contract, settings.policies, opa=opa(settings), seconds=seconds))
+                (file.contract, reachable(file.contract, settings.policies, opa=opa_of(settings), seconds=seconds))
             )
     except EntitlementsError as fault:
         render.fail(fault)

@@ -11,8 +11,8 @@ from entitlements.deployment.lockdown import lockdown_bundle
 from entitlements.deployment.state import BUNDLE, FOLDER, State, read_state
 from entitlements.errors import Fault, StartupFault
 from entitlements.files import write_atomically
+from entitlements.local_opa import opa_of
 from entitlements.release import ALGORITHMS, Release, sign_release
-from entitlements.wiring import opa
 
 _KEY = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUT = click.Path(dir_okay=False, path_type=Path)
@@ -75,7 +75,7 @@ def sign(key: Path, algorithm: str) -> None:
     """
     try:
         state, found = _locked()
-        signed = sign_release(found, opa(render.settings()), key, algorithm)
+        signed = sign_release(found, opa_of(render.settings()), key, algorithm)
         write_atomically(state.folder / FOLDER / BUNDLE, signed.bundle())
     except StartupFault as fault:
         render.fail(fault)

@@ -17,15 +17,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from entitlements.engine.answer import read_result
-from entitlements.engine.batch_server import BatchServer
 from entitlements.engine.policy_files import check_files
 from entitlements.engine.policy_folder import digest_of, policy_files
 from entitlements.errors import EngineUnavailable
 from entitlements.files import write_files
 from entitlements.model import JSON, Verdict
+
+if TYPE_CHECKING:
+    from entitlements.engine.batch_server import BatchServer
 
 _CHUNK = 1500
 _SECONDS = 120
@@ -104,6 +106,9 @@ class BatchEngine:
         return [None] if len(inputs) == 1 else self._one_by_one(inputs)
 
     def _one_by_one(self, inputs: Sequence[str]) -> list[Verdict | None]:
+        # Few checks need it, and it brings an HTTP client.
+        from entitlements.engine.batch_server import BatchServer
+
         with self._lock:
             if self._server is None:
                 self._server = BatchServer(self._opa, self._work.name)

@@ -19,9 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -148,6 +146,10 @@ def _downloaded(work: Path, releases: str, sha256: str) -> Path:
 
 def _fetch(address: str, write: Callable[[bytes], object]) -> str:
     """Read what stands at an address, within a time and a size; gives its SHA-256. Raises _NotReached."""
+    # Loaded for a download only: every command that runs OPA asks this module for its version.
+    import urllib.error
+    import urllib.request
+
     deadline, digest, size = time.monotonic() + _DOWNLOAD_SECONDS, hashlib.sha256(), 0
     try:
         with urllib.request.urlopen(address, timeout=_REACH_SECONDS) as answer:  # noqa: S310 (https, or loopback)

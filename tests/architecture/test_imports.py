@@ -32,12 +32,24 @@ MAY_IMPORT: dict[str, set[str]] = {
     "deployment": BASE | {"folder", "contract", "engine", "release", "proof", "checking"},
     "pairs": BASE | CAPABILITIES | {"folder", "pair", "deployment"},
     "readiness": BASE | CAPABILITIES | {"pair", "pairs"},
+    "local_opa": {"engine", "settings"},
     "key_ring": BASE | {"settings", "settings_reader", "token"},
     "issuer_check": BASE | {"token", "contract"},
     "endpoint_ring": BASE | {"settings", "token", "key_ring"},
     "wiring": BASE
     | CAPABILITIES
-    | {"endpoint_ring", "pair", "folder", "pdp", "settings", "deployment", "pairs", "readiness", "key_ring"},
+    | {
+        "endpoint_ring",
+        "pair",
+        "folder",
+        "pdp",
+        "settings",
+        "deployment",
+        "pairs",
+        "readiness",
+        "key_ring",
+        "local_opa",
+    },
     "web": BASE | {"strict_json", "pdp", "settings", "readiness", "wiring"},
     "cli": BASE
     | CAPABILITIES
@@ -51,10 +63,11 @@ MAY_IMPORT: dict[str, set[str]] = {
         "settings_reader",
         "issuer_check",
         "key_ring",
+        "local_opa",
         "wiring",
         "web",
     },
-    "contract_tests": BASE | CAPABILITIES | {"checking", "proof", "deployment", "settings", "wiring"},
+    "contract_tests": BASE | CAPABILITIES | {"checking", "proof", "deployment", "settings", "local_opa"},
     "pytest_plugin": {"contract_tests"},
     "__main__": {"cli"},
     "__init__": set(),
