@@ -16,6 +16,7 @@ from entitlements.contract import Contract
 from entitlements.engine import OPA_VERSION, BatchEngine, PolicyReading
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
+from entitlements.errors import NotFollowed
 from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, Answer, NeverAllows
 from entitlements.proof.checkable import checkable
 from entitlements.proof.decisions import Decisions
@@ -121,6 +122,8 @@ class _Asked:
 
     @cached_property
     def _space(self) -> Space:
+        if self._old.contract.time is not None or self._new.contract.time is not None:
+            raise NotFollowed("time_not_followed", "a contract declares `time`, which no check follows yet")
         return Space(self._old.contract, self._new.contract, self._readings)
 
     @cached_property

@@ -130,6 +130,8 @@ def make_token_pair(
     request_of: the side (0 before, 1 after) whose contract types the request: the one that has to allow it;
     free: claims that may differ in any way that the contracts permit.
     """
+    if old.time is not None or new.time is not None:
+        raise Unsupported("time_not_followed", "a contract declares `time`, which the proof does not follow yet")
     algebra = inputs.algebra
     before_scopes, after_scopes = _scopes(old, new)
     related = [scopes_related(old, new, before_scopes, after_scopes)]
