@@ -204,7 +204,7 @@ class _Asked:
                 return sampled
             coverage = f"no proof, {sampled.coverage}"
         else:
-            coverage = "every permitted token and request" + (", lists truncated" if proof.bounds else "")
+            coverage = "every permitted token and request" + (", lists cut short" if proof.bounds else "")
         return Answer(
             proof.answer,
             PROOF,

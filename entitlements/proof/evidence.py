@@ -15,7 +15,7 @@ ASSUMPTIONS = (
     "the contract describes every token: the service refuses or strips whatever else a token holds",
     "a principal's tokens before and after the change are related as docs/proof.md says",
     "OPA evaluates a policy as its own plan of it says, in strict mode of built-in errors",
-    "strings hold no character beyond U+2FFFF that a policy tells from others",
+    "texts hold no character beyond U+2FFFF that a policy tells from others",
 )
 
 

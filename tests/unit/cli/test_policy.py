@@ -158,7 +158,7 @@ def test_a_violation_without_a_constant_name_is_no_proof(project: Project) -> No
     text = "package shop.authz_invariant\n\nviolation contains input.subject.claims.locale if data.shop.authz.allow\n"
     project.write("policies", text, "authz_invariant.rego")
     result = project.run("policy", "prove")
-    assert (result.exit_code, "no constant text" in result.output) == (4, True), result.output
+    assert (result.exit_code, "no constant string" in result.output) == (4, True), result.output
 
 
 LONG = """\
