@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from entitlements.contract import Contract, conforms, parse_contract, policy_input, request_faults
+from entitlements.contract import Contract, conforms, is_map, parse_contract, policy_input, request_faults
+from entitlements.contract.schema_forms import alternatives, parts
 from entitlements.engine.answer import read_result
 from entitlements.engine.batch_server import BatchServer
 from entitlements.engine.builtin_calls import BuiltinCalls, CallResult
@@ -43,6 +44,8 @@ MOST_TOKENS = 320
 PROPERTIES: list[dict[str, Any]] = [{}, {"tenant": "a"}, {"tenant": "b"}, {"tenant": "c"}]
 NAMES = ("one", "two")
 
+_MAP: dict[str, Any] = {"type": "object", "propertyNames": {"pattern": "^(a|b|on)$"}}
+_FLAGS: dict[str, Any] = {"additionalProperties": {"type": "boolean"}, "maxProperties": 2}
 _SCHEMAS: list[dict[str, Any]] = [
     {"type": "boolean"},
     {"enum": ["a", "b"]},
@@ -68,6 +71,27 @@ _SCHEMAS: list[dict[str, Any]] = [
     {"type": "string", "pattern": "^[ab/]{0,2}$", "maxLength": 2},
     {"type": "string", "pattern": "^a?/?b?$", "maxLength": 3},
     {"type": "string", "pattern": "^[aA /]{0,2}$", "maxLength": 2},
+    {"type": "null"},
+    {"type": ["integer", "null"], "minimum": 0, "maximum": 2},
+    {"type": ["boolean", "null"]},
+    {"type": ["string", "null"], "pattern": "^[ab]$", "maxLength": 1},
+    {"type": ["integer", "string"], "pattern": "^[ab]$", "maxLength": 1, "minimum": 0, "maximum": 2},
+    {"type": ["integer", "string", "null"], "pattern": "^[abc]$", "maxLength": 1, "minimum": 1, "maximum": 2},
+    {"type": ["array", "string"], "items": {"enum": ["a", "b"]}, "maxItems": 2, "pattern": "^[ab]$", "maxLength": 1},
+    {"type": ["array", "null"], "items": {"enum": ["a", "b"]}, "uniqueItems": True, "maxItems": 2},
+    {"type": ["boolean", "object"], "properties": {"a": {"enum": ["a", "b"]}, "on": {"type": "boolean"}}},
+    {"type": "array", "items": {"type": ["integer", "null"], "minimum": 0, "maximum": 1}, "maxItems": 2},
+    {"type": "object", "properties": {"a": {"type": ["string", "null"], "pattern": "^[ab]$", "maxLength": 1}}},
+]
+# Drawn less often: a policy that walks over one is answered with unknown.
+_MAPS: list[dict[str, Any]] = [
+    {**_MAP, "additionalProperties": {"enum": ["a", "b"]}, "maxProperties": 2},
+    {**_MAP, "additionalProperties": {"enum": ["a", "b"]}, "maxProperties": 1},
+    {**_MAP, "additionalProperties": {"enum": ["a", "b", "c"]}, "maxProperties": 2},
+    {**_MAP, "additionalProperties": {"type": "boolean"}, "maxProperties": 3},
+    {**_MAP, "additionalProperties": {"type": ["boolean", "null"]}, "maxProperties": 2},
+    {**_MAP, "type": ["object", "string"], "pattern": "^[ab]$", "maxLength": 1, **_FLAGS},
+    {**_MAP, "propertyNames": {"pattern": "^[abc]$"}, "additionalProperties": {"enum": ["a", 1]}, "maxProperties": 2},
 ]
 # C is a claim, N its name. Those after the first list may fail for claims of another type.
 _CONDITIONS = [
@@ -215,6 +239,42 @@ _CONDITIONS = [
     "lower(input.subject.claims.one) == lower(input.subject.claims.two)",
     "is_string(C); count(C) > 1",
     'regex.match("^[ab]$", object.get(input.resource.properties, "tenant", "c"))',
+    "is_null(C)",
+    "C == null",
+    "not C == null",
+    'C in {null, "a"}',
+    "not C in {null, 1}",
+    'type_name(C) == "null"',
+    "null in C",
+    "not null in C",
+    "some x in C; is_null(x)",
+    "is_string(C); is_null(input.subject.claims.two)",
+    'object.get(input.subject.claims, "N", "none") != null',
+    "C < 1",
+    "C >= null",
+    'C.a == "b"',
+    'C.a != "a"',
+    "not C.a",
+    "C.a == null",
+    "not C.a == null",
+    "C.b == true",
+    "not C.on == true",
+    'C["a"] == C["b"]',
+    'C.a == "a"; not C.b',
+    'is_object(C); object.get(C, "a", "b") == "b"',
+    'is_object(C); object.get(C, "on", false) == false',
+    "is_object(C)",
+    "not is_object(C)",
+    "C == {}",
+    "C != {}",
+    'C == {"a": "b"}',
+    "is_object(C); count(C) == 1",
+    'is_object(C); "b" in C',
+    "some k, v in C; k == v",
+    'every k, v in C { k != "b"; v != "b" }',
+    "C[_] == true",
+    "C.a == input.resource.properties.tenant",
+    "input.subject.claims.one.a == input.subject.claims.two.a",
 ]
 _FAILING = [
     "count(C) == 1",
@@ -248,13 +308,17 @@ has_b(x) if x[_] == "b"
 """
 
 
+def schema(chance: random.Random) -> dict[str, Any]:
+    return chance.choice(_MAPS if chance.random() < 0.1 else _SCHEMAS)
+
+
 def contract(chance: random.Random, version: str) -> Contract:
     """One or two claims, one of them perhaps released by a scope; a typed request with one property."""
     while True:
         claims = {}
         for name in NAMES:
             if chance.random() < 0.9:
-                claims[name] = {"required": chance.random() < 0.6, "schema": chance.choice(_SCHEMAS)}
+                claims[name] = {"required": chance.random() < 0.6, "schema": schema(chance)}
         claims = claims or {"one": {"schema": {"type": "boolean"}}}
         scopes: dict[str, Any] = {name: {"claims": []} for name in ("read", "write") if chance.random() < 0.5}
         if scopes and chance.random() < 0.5:
@@ -311,17 +375,32 @@ def everything(schema: Mapping[str, Any]) -> list[Any]:
     """Every value that a schema permits."""
     key = json.dumps(schema, sort_keys=True, default=list)
     if key not in _VALUES:
-        found: Any = ["a", "b", "c", "true", "false", None, True, False, *range(5)]
-        if schema.get("type") == "array":
-            items = schema["items"].get("enum", "abc" if "pattern" in schema["items"] else range(5))
-            found = (list(one) for size in range(4) for one in itertools.product(items, repeat=size))
-        elif "pattern" in schema:
-            found = ("".join(one) for size in range(4) for one in itertools.product("abA /", repeat=size))
-        elif schema.get("type") == "object":
-            keys = ({}, {"k": "a"}, {"k": "b"}, {"k": "c"})
-            found = ({**k, **on} for k in keys for on in ({}, {"on": True}, {"on": False}))
+        found = (value for one in alternatives(schema) for value in _of_one_type(one))
         _VALUES[key] = [value for value in found if conforms(schema, value)]
     return _VALUES[key]
+
+
+def _of_one_type(schema: Mapping[str, Any]) -> Iterator[Any]:
+    """What may be a value of a schema that is no union; all that is one is there."""
+    if "items" in schema:
+        items = everything(schema["items"])
+        yield from (list(one) for size in range(4) for one in itertools.product(items, repeat=size))
+    elif "pattern" in schema:
+        yield from ("".join(one) for size in range(4) for one in itertools.product("abcA /", repeat=size))
+    elif is_map(schema):
+        held = {name: everything(schema["additionalProperties"]) for name in ("a", "b", "c", "on")}
+        yield from _objects(held)
+    elif "properties" in schema:
+        yield from _objects({name: everything(one) for name, one in schema["properties"].items()})
+    else:
+        yield from ["a", "b", "c", "true", "false", None, True, False, *range(5)]
+
+
+def _objects(held: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """Every object with some of the members that are given with their values."""
+    choices = [[(), *((name, value) for value in values)] for name, values in held.items()]
+    for chosen in itertools.product(*choices):
+        yield dict(pair for pair in chosen if pair)
 
 
 _VALUES: dict[str, list[Any]] = {}
@@ -348,14 +427,14 @@ def key_of(scopes: frozenset[str], claims: Mapping[str, Any]) -> Key:
 
 @dataclass
 class Table:
-    """What OPA decides: by policy and token, one bit a request. duties: the obligations of each request, where a policy
-    demands any.
+    """What OPA decides: by policy and token, one bit a request. obligations: of each request, where a
+    policy demands any.
     """
 
     folder: Path
     opa: Path
     known: dict[tuple[int, Key], int] = field(default_factory=dict)
-    duties: dict[tuple[int, Key], tuple[int, ...]] = field(default_factory=dict)
+    obligations: dict[tuple[int, Key], tuple[int, ...]] = field(default_factory=dict)
     _seen: Duties = field(default_factory=Duties)
 
     def decide(self, policies: int, contracts: Sequence[Contract]) -> None:
@@ -413,12 +492,25 @@ class Batch:
     permits: list[int]
     _related: dict[tuple[int, int], list[tuple[Key, Key]]] = field(default_factory=dict)
 
+    def forms(self, old: int, new: int) -> set[str]:
+        """Which forms of schemas are new to the proof here: `map`, `union`, `null`."""
+        schemas = [spec.schema for one in (old, new) for spec in self.contracts[one].claims.values()]
+        return {form for one in schemas for form in forms_of(one)}
+
     def related(self, old: int, new: int) -> list[tuple[Key, Key]]:
         """Every pair of tokens of one principal under two of the contracts."""
         if (old, new) not in self._related:
             pairs = related_tokens(self.contracts[old], self.contracts[new])
             self._related[old, new] = [(key_of(*one), key_of(*other)) for one, other in pairs]
         return self._related[old, new]
+
+
+def forms_of(schema: Mapping[str, Any]) -> set[str]:
+    """The forms in a schema and its parts."""
+    found = set().union(*map(forms_of, parts(schema)))
+    found |= {"map"} if is_map(schema) else set()
+    found |= {"union"} if len(alternatives(schema)) > 1 else set()
+    return found | ({"null"} if conforms(schema, None) else set())
 
 
 def make_batch(chance: random.Random, opa: Path, folder: Path) -> Batch:
@@ -539,13 +631,13 @@ class TableProver(Prover):
             self._questions[request_of, full] = asked
         return self._questions[request_of, full]
 
-    def confirmed(self, point: Scenario, *, widening: bool, duty: bool = False) -> bool:
+    def confirmed(self, point: Scenario, *, widening: bool, obligation: bool = False) -> bool:
         bit = PROPERTIES.index(dict(point.resource.properties))
         allowed = []
         for side, token in enumerate((point.before, point.after)):
             mask = self._batch.table.allows(self._chosen[2 + side], token.scopes, token.claims)
             allowed.append(bool(mask & self._batch.permits[self._chosen[side]] & (1 << bit)))
-        if not duty:
+        if not obligation:
             return allowed == [not widening, widening]
         keys = (key_of(token.scopes, token.claims) for token in (point.before, point.after))
         masks = [self._batch.table.masks(self._chosen[2 + side], key) for side, key in enumerate(keys)]
@@ -558,7 +650,7 @@ class TableProver(Prover):
         before, after = point.before, point.after
         return related(*self._contracts, (before.scopes, before.claims), (after.scopes, after.claims))
 
-    def witness(self, point: Scenario, *, widening: bool, duty: bool = False) -> Any:
+    def witness(self, point: Scenario, *, widening: bool, obligation: bool = False) -> Any:
         raise Confirmed
 
     def input_of(self, point: Scenario) -> Mapping[str, Any]:
@@ -586,7 +678,7 @@ class RememberedCalls:
 @dataclass
 class Figures:
     """What a run found. pairs: (policies, contracts) pairs, each asked in both directions; by_duty: those in which only
-    obligations turn in a direction.
+    obligations turn in a direction; forms: answers where a claim has a map, a union of types or null.
     """
 
     pairs: int = 0
@@ -594,6 +686,7 @@ class Figures:
     batches: int = 0
     unplanned: int = 0
     answers: Counter[str] = field(default_factory=Counter)
+    forms: Counter[tuple[str, str]] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
 
@@ -606,8 +699,8 @@ class Figures:
         )
 
 
-def run(seed: int, pairs: int, opa: Path, *, talk: bool = False) -> Figures:
-    """Fuzz. seed: of everything that is drawn."""
+def run(seed: int, pairs: int, opa: Path, *, talk: bool = False, a_batch: int = PAIRS_A_BATCH) -> Figures:
+    """Fuzz. seed: of everything that is drawn; a_batch: pairs of the same contracts and policies."""
     figures = Figures()
     calls = RememberedCalls(opa)
     start = time.monotonic()
@@ -621,7 +714,7 @@ def run(seed: int, pairs: int, opa: Path, *, talk: bool = False) -> Figures:
                 except EngineUnavailable:
                     figures.unplanned += 1
                     continue
-                for _ in range(min(PAIRS_A_BATCH, pairs - figures.pairs)):
+                for _ in range(min(a_batch, pairs - figures.pairs)):
                     _one_pair(batch, _drawn(chance), figures, calls, solver, f"seed {seed} batch {figures.batches - 1}")
             if talk:
                 print(figures.line(time.monotonic() - start), flush=True)
@@ -653,6 +746,7 @@ def _one_pair(
         except Differs:
             answer, reason = "mismatch", ""
         figures.answers[answer] += 1
+        figures.forms.update((form, answer) for form in batch.forms(*chosen[:2]))
         if answer == UNKNOWN:
             figures.unknown[" ".join(part for part in reason.split() if ".rego" not in part)] += 1
         elif answer == "mismatch" or happens != (answer == REFUTED):
