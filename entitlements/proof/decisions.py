@@ -1,4 +1,4 @@
-"""What the two policies decide at points, each distinct input asked once."""
+"""What the two policies decide in scenarios, each distinct input asked once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Decisions:
         return sum(map(len, self._known))
 
     def changed_decisions(self, scenarios: Sequence[Scenario], *, widening: bool) -> list[Scenario]:
-        """The points where access is denied before and allowed after, or for a narrowing the reverse.
+        """The scenarios where access is denied before and allowed after, or for a narrowing the reverse.
 
         The side that has to allow is asked first, and the other only where it does.
         """
@@ -40,9 +40,9 @@ class Decisions:
         return [scenario for scenario, allow in zip(left, self.allowed(left, 1 - allows), strict=True) if not allow]
 
     def lost_obligations(self, scenarios: Sequence[Scenario], *, widening: bool) -> list[Scenario]:
-        """The points where both sides allow and an obligation of before is gone after; for a narrowing the reverse."""
-        conj = zip(scenarios, self.allowed(scenarios, 0), self.allowed(scenarios, 1), strict=True)
-        return [one for one, before, after in conj if before and after and self.lost(one, widening=widening)]
+        """The scenarios where both allow and an obligation of before is gone after; for a narrowing the reverse."""
+        both = zip(scenarios, self.allowed(scenarios, 0), self.allowed(scenarios, 1), strict=True)
+        return [one for one, before, after in both if before and after and self.lost(one, widening=widening)]
 
     def lost(self, scenario: Scenario, *, widening: bool) -> list[Mapping[str, JSON]]:
         """The obligations of before that are not among those of after; for a narrowing the reverse."""
@@ -56,7 +56,7 @@ class Decisions:
         ]
 
     def turns(self, scenarios: Sequence[Scenario], *, widening: bool, obligation: bool) -> list[Scenario]:
-        """`losses` where it is about obligations, `flips` where it is about access."""
+        """`lost_obligations` where it is about obligations, `changed_decisions` where it is about access."""
         return (
             self.lost_obligations(scenarios, widening=widening)
             if obligation

@@ -57,9 +57,9 @@ class SinglePolicy:
         self._stack.close()
 
     def _ask(self, free: frozenset[str]) -> Question:
-        conj = (self.contract, self.contract)
+        contracts = (self.contract, self.contract)
         return encode(
-            conj, (self._policy, self._policy), self._calls, request_of=1, free=free, seconds=self._solver.seconds
+            contracts, (self._policy, self._policy), self._calls, request_of=1, free=free, seconds=self._solver.seconds
         )
 
     def apart(self, free: frozenset[str]) -> Session:

@@ -22,7 +22,7 @@ _MOST_ROUNDS = 60
 
 
 class Witnesses:
-    """Makes witnesses of flips in one direction; obligation: of points where both allow and an obligation is lost."""
+    """Makes witnesses of changed decisions in one direction; obligation: of lost obligations where both allow."""
 
     def __init__(
         self,
@@ -44,9 +44,9 @@ class Witnesses:
         self.all_shown = True
 
     def of(self, changed_decisions: Sequence[Scenario]) -> tuple[Witness, ...]:
-        """One witness for each kind of flip (what it needs, action, type of resource), smallest changes first.
+        """One witness for each kind of change (what it needs, action, type of resource), smallest changes first.
 
-        `all_told` says afterwards whether every flip is of a kind that is shown.
+        `all_shown` says afterwards whether every changed decision is of a kind that is shown.
         """
         known: list[tuple[tuple[str, str], frozenset[Difference]]] = []
         found: dict[str, Witness] = {}
@@ -66,11 +66,11 @@ class Witnesses:
         return tuple(found.values())
 
     def plain(self, scenario: Scenario) -> Witness:
-        """The witness of one flip as it is."""
+        """The witness of one changed decision as it is."""
         return self._witness(scenario)
 
     def _shrunk(self, scenario: Scenario) -> Scenario:
-        """The same flip with fewer changed claims, then with fewer claims, scopes and properties at all."""
+        """The same change with fewer changed claims, then with fewer claims, scopes and properties at all."""
         for _ in range(_MOST_ROUNDS):
             candidates = [one for one in self._smaller(scenario) if self.permitted(one)]
             still = self._decisions.turns(candidates, widening=self._widening, obligation=self._obligation)

@@ -1,4 +1,4 @@
-"""When a symbolic execution over the space is a proof: the points are all there is, or nothing that is read differs."""
+"""When an enumeration of the space is a proof: the scenarios are all there is, or nothing that is read differs."""
 
 from __future__ import annotations
 

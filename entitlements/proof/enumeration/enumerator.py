@@ -1,4 +1,4 @@
-"""Walking the space: every point where that fits the budget, else a sample that is drawn to where decisions turn."""
+"""Enumerating the space: every scenario where the budget allows it, else a sample drawn to where decisions turn."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def enumerate_scenarios(
     seed: int,
     progress: Progress = lambda _d, _t: None,
 ) -> Enumerated:
-    """Look for flips in one direction.
+    """Look for changed decisions in one direction.
 
     budget: how many points may be looked at; progress: told the points done and those that there are to do.
     """
@@ -52,7 +52,7 @@ def enumerate_scenarios(
             enumerated.scenarios += len(batch)
             progress(enumerated.scenarios, space.size)
         return enumerated
-    return _Sampler(space, decisions, widening, budget, random.Random(seed), progress).enumerate_scenarios()  # noqa: S311
+    return _Sampler(space, decisions, widening, budget, random.Random(seed), progress).run()  # noqa: S311
 
 
 def _batches(scenarios: Iterable[Scenario]) -> Iterator[list[Scenario]]:
@@ -73,24 +73,24 @@ class _Sampler:
         self._budget = budget
         self._chance = chance
         self._progress = progress
-        self._by_enumeration = Enumerated()
+        self._found = Enumerated()
         self._seen: set[tuple[int, tuple[int, ...]]] = set()
         self._layouts = list(space.layouts)
 
-    def enumerate_scenarios(self) -> Enumerated:
+    def run(self) -> Enumerated:
         allowed = self._look(self._covering(self._budget // 4))
         allowed += self._look(self._random(self._budget // 4))
         while self._left > 0:
             rows = self._neighbours(allowed) if allowed else self._random(min(self._left, _BATCH))
-            before = self._by_enumeration.scenarios
+            before = self._found.scenarios
             allowed += self._look(rows)
-            if self._by_enumeration.scenarios == before:
+            if self._found.scenarios == before:
                 break
-        return self._by_enumeration
+        return self._found
 
     @property
     def _left(self) -> int:
-        return self._budget - self._by_enumeration.scenarios
+        return self._budget - self._found.scenarios
 
     def _look(self, rows: Sequence[_Row]) -> list[_Row]:
         """Decide rows that were not seen yet; gives those that are allowed on the side that has to allow."""
@@ -103,10 +103,10 @@ class _Sampler:
         if not fresh:
             return []
         scenarios = [self._space.scenario(layout, row) for layout, row in fresh]
-        self._by_enumeration.changed_decisions += self._decisions.changed_decisions(scenarios, widening=self._widening)
-        self._by_enumeration.lost_obligations += self._decisions.lost_obligations(scenarios, widening=self._widening)
-        self._by_enumeration.scenarios += len(scenarios)
-        self._progress(self._by_enumeration.scenarios, self._budget)
+        self._found.changed_decisions += self._decisions.changed_decisions(scenarios, widening=self._widening)
+        self._found.lost_obligations += self._decisions.lost_obligations(scenarios, widening=self._widening)
+        self._found.scenarios += len(scenarios)
+        self._progress(self._found.scenarios, self._budget)
         allowed = self._decisions.allowed(scenarios, 1 if self._widening else 0)
         return [row for row, allow in zip(fresh, allowed, strict=True) if allow]
 

@@ -1,7 +1,7 @@
-"""The finite space of tokens before, tokens after and requests that a check executes, and points in it.
+"""The finite space of tokens before, tokens after and requests that is enumerated, and scenarios in it.
 
-A point is a choice of scopes on both sides, of one pair of values for each claim, and of a request. Whether a claim is
-there follows from the scopes, so the columns of a point are laid out for each pair of scope sets.
+A scenario is a choice of scopes on both sides, of one pair of values for each claim, and of a request. Whether a claim
+is there follows from the scopes, so the columns of a scenario are laid out for each pair of scope sets.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ def find_strings(query: Query, coded: Mapping[str, int], rules: Mapping[str, Seq
     """A string for each variable encoded as an integer; equal integers of variables that may be equal get equal
     strings.
 
-    rules: what each variable has to conform to. Raises NoText.
+    rules: what each variable has to conform to. Raises NoString.
     """
     together: dict[tuple[int, int], list[str]] = {}
     found: dict[str, str] = {}
@@ -44,7 +44,7 @@ def find_strings(query: Query, coded: Mapping[str, int], rules: Mapping[str, Seq
 
 
 def fresh_string(rules: Sequence[str], taken: set[str]) -> str:
-    """A string that conforms to all rules and is none of those that are taken. Raises NoText."""
+    """A string that conforms to all rules and is none of those that are taken. Raises NoString."""
     schemas = [json.loads(rule) for rule in rules]
     for string in _candidates(schemas):
         if string not in taken and all(conforms(schema, string) for schema in schemas):
