@@ -110,7 +110,7 @@ def test_obligations_that_differ_from_those_of_opa_fail_the_trial(
     with BatchEngine(opa, tmp_path, path) as engine, pytest.raises(ModelMismatch) as raised:
         check_against_opa(question, (engine, engine))
     assert "other obligations" in raised.value.message
-    assert "`data.shop.authz.obligations`" in raised.value.message
+    assert "`data.shop.authz.duties`" in raised.value.message
 
 
 def test_obligations_as_opa_gives_them_pass_the_trial(opa: Path, tmp_path: Path) -> None:
