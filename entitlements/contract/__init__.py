@@ -64,7 +64,7 @@ from entitlements.contract.resource_metadata import metadata_url, resource_metad
 from entitlements.contract.schema_changes import retyped
 from entitlements.contract.schema_forms import alternatives, has_map, is_map, parts, types_of
 from entitlements.contract.steps import ContractFile, at_commit, base_unreadable, load_file, pairs, versions
-from entitlements.contract.trusted_time import offsets, time_context, tzdata_version, zone_data
+from entitlements.contract.trusted_time import offsets, time_context, tzdata_version
 
 __all__ = [
     "ACT",
@@ -153,5 +153,4 @@ __all__ = [
     "versions",
     "write_approval",
     "write_lock",
-    "zone_data",
 ]

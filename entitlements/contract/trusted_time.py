@@ -127,11 +127,6 @@ def tzdata_version() -> str:
     return importlib.metadata.version(_PACKAGE)
 
 
-def zone_data(contracts: Sequence[Contract]) -> str:
-    """The version of the zone data that contracts are judged by; empty where none of them declares time."""
-    return tzdata_version() if any(contract.time is not None for contract in contracts) else ""
-
-
 @lru_cache(maxsize=1)
 def _zones() -> frozenset[str]:
     """The names of all zones. Raises ModuleNotFoundError."""
