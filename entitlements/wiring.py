@@ -54,10 +54,11 @@ class Service:
         return self.served.releases()
 
 
-def build(settings: Settings, *, proofs_since: float | None = None) -> Service:
+def build(settings: Settings, *, proofs_since: float | None = None, clock: Callable[[], float] = time.time) -> Service:
     """Build the service. Raises StartupFault where it must not start; nothing is left running then.
 
-    proofs_since: from when on nobody else used DPoP proofs, in seconds since the epoch; None for now.
+    proofs_since: from when on nobody else used DPoP proofs, in seconds since the epoch; None for now;
+    clock: what time a decision is made at, read once for each.
     """
     where = _folders(settings)
     keys = KeyRing(settings)
@@ -94,6 +95,7 @@ def build(settings: Settings, *, proofs_since: float | None = None) -> Service:
         engine=engine,
         log=log,
         budget=settings.budget,
+        clock=clock,
         masking=masking,
         default_audience=settings.default_audience,
         awaited=lambda revision, until: served.awaited(revision, until, watcher.wake),

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from entitlements.checking.report import HOLDS, NO, NO_ANSWER, Finding, Report, asked_for_by, report_json
+from entitlements.checking.usage import declared
 from entitlements.contract import (
     ALWAYS_DECLARED,
     APPROVALS_NAME,
     RULES,
     Approval,
     Change,
+    Contract,
     ContractFile,
     changes,
     claim_places,
@@ -96,7 +98,7 @@ def check_step(
     file = contracts / new.name / APPROVALS_NAME
     problems = stale(file, valid, asked_for, today)
     problems += misplaced(file, [one for one in approvals if one not in valid], today)
-    warnings = (*never_there(reads, step.policies[1]), *_vacuous(access, step.policies))
+    warnings = (*never_there(reads, new, step.policies[1]), *_vacuous(access, step.policies))
     return Report(
         step.old,
         step.new,
@@ -120,12 +122,14 @@ def _vacuous(access: Access, policies: tuple[Path, Path]) -> Iterator[Fault]:
         yield Fault("never_allows", str(one), str(folder / one.file) if one.file else str(folder), one.line)
 
 
-def never_there(reads: Sequence[Read], policies: Path) -> tuple[Fault, ...]:
-    """Reads of a registered claim under `input.subject.claims`, where it never is: what waits for it can never hold."""
+def never_there(reads: Sequence[Read], contract: Contract, policies: Path) -> tuple[Fault, ...]:
+    """Reads of a registered claim under `input.subject.claims`, where it never is by a contract: what waits for it can
+    never hold.
+    """
     found = {}
     for read in reads:
         name = read.path[2] if read.path[:2] == ("subject", "claims") and len(read.path) > 2 else ""
-        if name in ALWAYS_DECLARED:
+        if name in ALWAYS_DECLARED - declared(contract):
             text = f"`input.subject.claims.{name}` is never there, so what waits for it never holds: {seen_as(name)}"
             found[read.file, read.line, name] = Fault(
                 "registered_claim_read", text, str(policies / read.file), read.line

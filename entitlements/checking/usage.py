@@ -8,7 +8,6 @@ from pathlib import Path
 from entitlements.contract import (
     ACT,
     LOCK_NAME,
-    REGISTERED,
     Contract,
     ContractFile,
     load_file,
@@ -54,9 +53,9 @@ def declared_once(folder: Path, claim: str) -> str:
 
 
 def declared(contract: Contract) -> frozenset[str]:
-    """The claims that policy can see under a contract; registered ones are not among them."""
+    """The claims that policy can see under a contract: of registered ones times at most."""
     return frozenset(
-        name for name, spec in contract.claims.items() if "access_token" in spec.tokens and name not in REGISTERED
+        name for name, spec in contract.claims.items() if "access_token" in spec.tokens and name not in contract.unseen
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import json
 import re
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +17,7 @@ import click
 
 from entitlements import strict_json
 from entitlements.cli import render
+from entitlements.contract import EARLIEST, LATEST
 from entitlements.engine.policy_folder import policy_files
 from entitlements.errors import DecisionUnavailable, JSONRefused, RequestInvalid, StartupFault, TokenRejected
 from entitlements.model import JSON, AccessRequest, Action, Decision, Proof, Resource
@@ -21,6 +25,9 @@ from entitlements.terminal import paint, safe
 from entitlements.web.authorize import MAX_BODY
 from entitlements.web.schemas import proof_of
 from entitlements.wiring import Service, build
+
+_EXAMPLE = "2026-11-26T09:30:00+01:00"
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})")
 
 
 def parse_members(_context: click.Context, _parameter: click.Parameter, values: Sequence[str]) -> dict[str, JSON]:
@@ -37,6 +44,20 @@ def parse_members(_context: click.Context, _parameter: click.Parameter, values: 
     return members
 
 
+def parse_instant(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
+    """A time with its offset from UTC (RFC 3339), in seconds since the epoch, within what the service takes."""
+    if value is None:
+        return None
+    if _INSTANT.fullmatch(value):
+        with contextlib.suppress(ValueError):
+            found = datetime.datetime.fromisoformat(value).timestamp()
+            if EARLIEST <= found < LATEST + 1:
+                return found
+    raise click.BadParameter(
+        f"`{safe(value)}` is not a time from 2000 to 2099 with its offset from UTC, such as `{_EXAMPLE}`"
+    )
+
+
 def _parse_resource(_context: click.Context, _parameter: click.Parameter, value: str) -> Resource:
     kind, separator, identifier = value.partition(":")
     if not kind or not separator or not identifier:
@@ -48,7 +69,8 @@ def _parse_resource(_context: click.Context, _parameter: click.Parameter, value:
     epilog="\b\nExamples:\n"
     "  entitlements authorize --token-file token.jwt --audience https://orders.example.com \\\n"
     "    --action read --resource order:42 --property tenant=t_1\n"
-    "  cat token.jwt | entitlements authorize --action refund --resource order:42 --format json"
+    "  cat token.jwt | entitlements authorize --action refund --resource order:42 --format json\n"
+    "  cat token.jwt | entitlements authorize --action read --resource order:42 --at 2026-11-28T21:00:00+01:00"
 )
 @render.token_option
 @click.option("--action", required=True, help="Name of the action.")
@@ -57,9 +79,10 @@ def _parse_resource(_context: click.Context, _parameter: click.Parameter, value:
 @click.option("--context", "context", multiple=True, callback=parse_members, help="`name=value` of the context.")
 @click.option("--audience", default=None, help="The asking API's own audience; needed where more than one is pinned.")
 @click.option("--proof-file", type=click.File("rb"), default=None, help="The body's `proof`, see `token prove`.")
+@click.option("--at", default=None, callback=parse_instant, help="Decide as at this time: 2026-11-26T09:30:00+01:00.")
 @click.option("--unlocked", is_flag=True, help="Decide by policies that nobody locked.")
 @render.format_option
-def authorize(
+def authorize(  # noqa: PLR0913, PLR0917 - one parameter an option
     token_file: IO[bytes],
     action: str,
     resource: Resource,
@@ -67,16 +90,18 @@ def authorize(
     context: dict[str, JSON],
     audience: str | None,
     proof_file: IO[bytes] | None,
+    at: float | None,
     unlocked: bool,
     form: str,
 ) -> None:
     """Decide one request and print the decision, its reasons and the rules that gave them.
 
     Exit code 0: allow, 3: deny or a token that is not accepted, 4: no decision can be made. The token is read from a
-    file or standard input, never from an argument. The decision goes to the decision log unless that is stdout.
+    file or standard input, never from an argument. The decision goes to the decision log unless that is stdout. With
+    --at the time of the decision is the one given, for the token's `exp` as for `context.time`, and nothing is logged.
     """
     settings = replace(render.settings(), unlocked=unlocked)
-    if settings.decision_log == "stdout":
+    if at is not None or settings.decision_log == "stdout":
         settings = replace(settings, decision_log="/dev/null")
     request = AccessRequest(
         render.read_token(token_file), Action(action), replace(resource, properties=properties), context, audience
@@ -85,7 +110,7 @@ def authorize(
         request = replace(request, proof=_read_proof(proof_file))
     try:
         # A process of one question has no earlier one that could have used the proof.
-        service = build(settings, proofs_since=0)
+        service = build(settings, proofs_since=0, clock=time.time if at is None else lambda: at)
         try:
             decision = service.pdp.decide(request).decision
         finally:

@@ -64,14 +64,16 @@ from entitlements.contract.resource_metadata import metadata_url, resource_metad
 from entitlements.contract.schema_changes import retyped
 from entitlements.contract.schema_forms import alternatives, has_map, is_map, parts, types_of
 from entitlements.contract.steps import ContractFile, at_commit, base_unreadable, load_file, pairs, versions
-from entitlements.contract.trusted_time import offsets, time_context, tzdata_version
+from entitlements.contract.trusted_time import EARLIEST, LATEST, offsets, time_context, tzdata_version
 
 __all__ = [
     "ACT",
     "ALWAYS_DECLARED",
     "APPROVALS_NAME",
+    "EARLIEST",
     "FIRST_VERSION",
     "GATE_NAME",
+    "LATEST",
     "LOCK_NAME",
     "MEND_MERGE",
     "REGISTERED",

@@ -1,9 +1,9 @@
-"""Where policies see what claims say; registered ones never under `input.subject.claims`."""
+"""Where policies see what claims say; of registered ones times at most stand under `input.subject.claims`."""
 
 from __future__ import annotations
 
 from entitlements.contract.actor import ACT
-from entitlements.contract.document import ALWAYS_DECLARED, Contract
+from entitlements.contract.document import ALWAYS_DECLARED, TOKEN_TIMES, Contract
 from entitlements.profiles import introspected, names_client
 
 _SEEN_AS = {
@@ -22,13 +22,17 @@ def claim_places(name: str) -> tuple[tuple[str, ...], ...]:
 
 def seen_as(name: str) -> str:
     """Where policies see what a registered claim says, as advice; others they do not see."""
+    if name in TOKEN_TIMES:
+        return f"policies see it where the contract declares `{name}` and `time: {{zone: …}}`"
     return f"read `{_SEEN_AS[name]}`" if name in _SEEN_AS else "policies do not see it, the service checks it"
 
 
 def right_place(name: str) -> str:
-    """What to add of an undeclared claim that no contract can put under `input.subject.claims`; empty of others."""
+    """What to add of an undeclared claim that is registered; empty of others."""
     if name not in ALWAYS_DECLARED:
         return ""
+    if name in TOKEN_TIMES:
+        return f": {seen_as(name)}"
     return f": a registered claim is never under `input.subject.claims`; {seen_as(name)}"
 
 

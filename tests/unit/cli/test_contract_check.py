@@ -453,7 +453,7 @@ def test_a_registered_claim_is_not_among_the_claims_that_a_policy_may_read(proje
         ("sub", "read `input.subject.id`"),
         ("client_id", "read `input.subject.client_id`"),
         ("scope", "read `input.subject.scopes`"),
-        *((name, "the service checks it") for name in ("exp", "aud", "iat", "nbf", "jti")),
+        *((name, "the service checks it") for name in ("aud", "nbf", "jti")),
         ("iss", "read `input.subject.issuer`"),
     ],
 )
@@ -463,6 +463,16 @@ def test_usage_names_the_right_place_of_a_registered_claim(project: Project, cla
     assert result.exit_code == 3
     assert f"the claim `{claim}` is declared by no contract: a registered claim is never" in result.output
     assert advice in result.output
+
+
+@pytest.mark.parametrize("claim", ["exp", "iat"])
+def test_usage_says_how_a_policy_may_see_a_time_of_the_token(project: Project, claim: str) -> None:
+    add_rule(project, f'reasons contains "x" if input.subject.claims.{claim} > 0')
+    result = project.run("usage")
+    assert result.exit_code == 3
+    assert (
+        f"declared by no contract: policies see it where the contract declares `{claim}` and `time: " in result.output
+    )
 
 
 def test_a_name_that_stands_for_something_else_in_another_rule_is_no_claim(project: Project) -> None:
