@@ -5,10 +5,10 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup opa demo serve test test-fast nightly lowest check lint fmt reference docs bench bench-cedar compliance fuzz lock dist clean
+.PHONY: help setup opa demo serve test test-fast test-keycloak nightly lowest check lint fmt reference docs bench bench-cedar compliance fuzz lock dist clean
 
 help: ## list the tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv/.installed: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -45,6 +45,10 @@ FAST := $(CORE) --ignore tests/unit/proof
 
 test-fast: setup ## run the tests that answer within a minute
 	@$(BIN)/python -m pytest $(PARALLEL) $(FAST)
+
+# A stage of its own: Maven fetches Keycloak (177 MB, once), Java 17 or later runs it.
+test-keycloak: setup ## run the tests with a real Keycloak
+	@KEYCLOAK=1 $(BIN)/python -m pytest tests/keycloak
 
 # An installation of its own, from the built wheel: of each dependency the oldest release that pyproject.toml permits.
 build/lowest/.installed: requirements-lowest.lock pyproject.toml

@@ -30,14 +30,8 @@ PRIVATE_NAME, PUBLIC_NAME = "signing.jwk", "jwks.json"
 _SEEN_AFTER_THE_SIGNATURE = frozenset(
     {
         *(Refusal.ID_TOKEN, Refusal.CLAIM_MISSING, Refusal.CLAIM_INVALID),
-        *(Refusal.SENDER_CONSTRAINED, Refusal.TOKEN_NOT_BOUND),
-        *(
-            Refusal.TOKEN_NOT_BOUND,
-            Refusal.TOKEN_EXPIRED,
-            Refusal.TOKEN_NOT_YET_VALID,
-            Refusal.AUDIENCE_MISMATCH,
-            Refusal.LIFETIME_TOO_LONG,
-        ),
+        *(Refusal.SENDER_CONSTRAINED, Refusal.TOKEN_NOT_BOUND, Refusal.TOKEN_EXPIRED, Refusal.TOKEN_NOT_YET_VALID),
+        *(Refusal.AUDIENCE_MISMATCH, Refusal.LIFETIME_TOO_LONG),
     }
 )
 
@@ -209,7 +203,9 @@ def _contract_of(catalog: Catalog, payload: Mapping[str, JSON]) -> Contract | No
         rules = contract.profile.rules
         if payload.get("iss") == contract.profile.issuer and client_of(rules, payload) in rules.audience_clients:
             return contract
-    return None
+    # For no audience of ours: held against what its issuer's tokens have to be, where that is one thing.
+    of_issuer = {one.profile.audience for one in catalog.contracts if payload.get("iss") == one.profile.issuer}
+    return catalog.candidates(of_issuer.pop())[0] if len(of_issuer) == 1 else None
 
 
 def _told(refusal: TokenRejected) -> str:

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from entitlements.cli import main
 from entitlements.contract import Admitted, Lock, Pin, admit, load_contract, parse_contract, write_lock
 from entitlements.model import VerifiedClaims
+from entitlements.token import from_jwk, mint
 
 KEYCLOAK = Path(__file__).resolve().parents[2] / "fixtures/tokens/keycloak"
 TREE: dict[str, Any] = yaml.safe_load((Path(__file__).resolve().parents[3] / "contracts/orders/1.0.0.yaml").read_text())
@@ -110,3 +111,16 @@ def test_a_draft_of_tokens_with_the_servers_own_roles_alone_has_no_claim_for_the
     result = CliRunner().invoke(main, arguments, input=fixture["token"])
     assert result.exit_code == 0, result.output
     assert "source:" not in result.stdout
+
+
+def test_inspect_holds_a_token_for_another_audience_against_the_one_contract_of_its_issuer(folder: Path) -> None:
+    """A lightweight token of Keycloak has no audience at all: what it lacks is told by its server's profile."""
+    key = from_jwk(json.loads((folder / "signing.jwk").read_text()))
+    claims = {**payload(minted(folder, 'roles=["a"]')), "aud": "https://other.example"}
+    result = run(folder, "token", "inspect", "--format", "json", text=mint(key, claims))
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["contract"]) == (3, "orders@1.0.0")
+    assert [one["claim"] for one in told["violations"]] == ["aud"]
+    assert any("audience" in refusal for refusal in told["refusals"])
+    elsewhere = mint(key, {**claims, "iss": "https://other.example"})
+    assert json.loads(run(folder, "token", "inspect", "--format", "json", text=elsewhere).stdout)["contract"] is None
