@@ -13,7 +13,7 @@ from entitlements.contract.approvals import (
 from entitlements.contract.audience import asked_audience, check_default, second_audience_warning
 from entitlements.contract.catalog import Catalog, load_catalog
 from entitlements.contract.change_rules import RULES, Change, ChangeRule
-from entitlements.contract.changes import changes
+from entitlements.contract.changes import changes, kinds_of
 from entitlements.contract.conformance import (
     Admitted,
     Refused,
@@ -114,6 +114,7 @@ __all__ = [
     "has_map",
     "input_schema",
     "is_map",
+    "kinds_of",
     "link_faults",
     "link_faults_of_step",
     "lint",

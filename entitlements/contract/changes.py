@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from entitlements.contract.change_rules import BREAKING, RULES, WARNING, Change
-from entitlements.contract.document import ClaimSpec, Contract, read_differently
+from entitlements.contract.document import ClaimSpec, Consumer, Contract, read_differently
 from entitlements.contract.links import successors
 from entitlements.contract.lock import version_key
 from entitlements.contract.opaque_tokens import opaque_changes
@@ -20,7 +20,7 @@ _SENSITIVITY = ("public", "internal", "pii", "secret")
 def changes(old: Contract, new: Contract) -> tuple[Change, ...]:
     """Every change from `old` to `new`, in the order of the document; none for equal contracts."""
     found = list(_all(old, new))
-    found += _affected(old, found)
+    found += _affected(old, new, found)
     needed = _needed_step(found)
     if found and _step(old.version, new.version) < needed:
         found.append(Change("version_too_small", "version", "", old.version, new.version))
@@ -213,23 +213,42 @@ def _request(old: Contract, new: Contract) -> Iterator[Change]:
             yield Change(rule, change.path, "", change.old, change.new)
 
 
-def _affected(old: Contract, found: list[Change]) -> list[Change]:
-    """One change for each consumer and claim that it relies on, where the claim changes in a way that can break it."""
-    touched: dict[str, list[str]] = {}
-    for change in found:
-        if change.claim and RULES[change.rule].compatibility in (BREAKING, WARNING):
-            touched.setdefault(change.claim, []).append(change.rule)
-    affected = [
-        Change("consumer_affected", f"consumers.{consumer.name}", claim, [*sorted({*rules})], consumer.name)
-        for consumer in old.consumers
-        for claim, rules in touched.items()
-        if claim in consumer.relies_on
-    ]
-    strict = [consumer.name for consumer in old.consumers if consumer.strict]
-    added = [change.claim for change in found if change.rule == "claim_added"]
+def kinds_of(change: Change, old: Contract, new: Contract) -> frozenset[str]:
+    """The kinds of token in which a change of a claim shows; none for a change of no claim."""
+    if change.rule in ("token_kind_added", "token_kind_removed"):
+        return frozenset({str(change.new if change.old is None else change.old)})
+    claim = old.claims.get(change.claim) or new.claims.get(change.claim)
+    return frozenset(claim.tokens) if claim else frozenset()
+
+
+def _affected(old: Contract, new: Contract, found: list[Change]) -> list[Change]:
+    """One change for each consumer and claim that it relies on, where the claim changes in a way that can break it.
+
+    What changes in a kind of token that the consumer does not read is not told it.
+    """
+    breaking = [change for change in found if RULES[change.rule].compatibility in (BREAKING, WARNING)]
+    affected = []
+    for consumer in old.consumers:
+        touched: dict[str, list[str]] = {}
+        for change in breaking:
+            if consumer.relies(change.claim, kinds_of(change, old, new)):
+                touched.setdefault(change.claim, []).append(change.rule)
+        affected += [
+            Change("consumer_affected", f"consumers.{consumer.name}", claim, [*sorted({*rules})], consumer.name)
+            for claim, rules in touched.items()
+        ]
     return affected + [
-        Change("strict_consumer_broken", f"consumers.{name}", claim, None, name) for name in strict for claim in added
+        Change("strict_consumer_broken", f"consumers.{consumer.name}", change.claim, None, consumer.name)
+        for consumer in old.consumers
+        for change in found
+        if consumer.strict and _appears(change, consumer, kinds_of(change, old, new))
     ]
+
+
+def _appears(change: Change, consumer: Consumer, kinds: frozenset[str]) -> bool:
+    """Whether a claim comes into a kind of token that a consumer reads."""
+    said = change.rule == "claim_added" or (change.rule == "token_kind_added" and bool(consumer.tokens))
+    return said and consumer.reads(kinds)
 
 
 _MAJOR, _MINOR, _PATCH, _NONE = 3, 2, 1, 0

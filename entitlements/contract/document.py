@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -72,12 +72,24 @@ class ScopeSpec:
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """Who relies on which claims; a strict one also breaks on claims that are added."""
+    """Who relies on which claims; a strict one also breaks on claims that are added.
+
+    tokens: the kinds of token that it reads; none where the contract does not say so: it may read any.
+    """
 
     name: str
     kind: str
     relies_on: tuple[str, ...]
     strict: bool
+    tokens: tuple[str, ...] = ()
+
+    def reads(self, kinds: Iterable[str]) -> bool:
+        """Whether it reads one of these kinds of token."""
+        return not self.tokens or not {*self.tokens}.isdisjoint(kinds)
+
+    def relies(self, claim: str, kinds: Iterable[str]) -> bool:
+        """Whether it relies on a claim in one of these kinds of token."""
+        return claim in self.relies_on and self.reads(kinds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from entitlements.contract.document import ALWAYS_DECLARED, ClaimSpec, Contract
+from entitlements.contract.document import ALWAYS_DECLARED, REGISTERED, ClaimSpec, Contract
 from entitlements.contract.links import CODE, link_faults, link_faults_of_step
 from entitlements.contract.opaque_tokens import ambiguous
 from entitlements.contract.schema_forms import types_of
@@ -19,11 +19,22 @@ _NEGATIVE = re.compile(
     r"|restricted|terminated)($|[^a-z])",
     re.IGNORECASE,
 )
+_POLICIES_SEE = ("access_token", "introspection")
 _BOUNDS = {"maxLength", "pattern", "enum", "const", "format"}
 _NEGATIVE_FLAG = (
     "Keycloak writes `false` for any text but `true`, so a mistyped attribute lets its bearer in: issue the positive "
     "flag (`active`, `enabled`), for which that is the safe value"
 )
+_READABLE = {
+    "access_token": "clients can read an access token (RFC 9068 section 6)",
+    "id_token": "whoever an ID token passes on its way, or is sent as `id_token_hint`, can read it",
+    "wrapper_token": "whoever holds a wrapper token can read it",
+}
+_KEEP_OUT = {
+    "pii": "release it by the userinfo endpoint, `tokens: [userinfo]`, or by introspection to the API that needs it",
+    "secret": "a secret belongs in no token",
+    "identifier": "let the server issue a pseudonymous identifier, and have userinfo say whose it is",
+}
 _OVERAGE = "Entra leaves the claim out where it is too long: say `overage: [hasgroups, _claim_names]`"
 
 
@@ -80,6 +91,11 @@ def _warnings(contract: Contract) -> Iterator[tuple[str, str, str]]:
     for name, scope in contract.scopes.items():
         if not scope.claims and contract.claims:
             yield "scope_releases_nothing", f"scopes.{name}", "the scope releases no claim"
+    for consumer in contract.consumers:
+        for name in consumer.relies_on:
+            if name in contract.claims and not consumer.reads(contract.claims[name].tokens):
+                text = f"relies on `{name}`, which stands in none of the kinds of token that it reads"
+                yield "consumer_unserved", f"consumers.{consumer.name}", text
     if not contract.consumers:
         yield "no_consumer", "consumers", "no consumer is named, so a change cannot say whom it touches"
 
@@ -89,21 +105,35 @@ def _of_claim(contract: Contract, claim: ClaimSpec) -> Iterator[tuple[str, str]]
         yield "claim_undescribed", "the claim has no description"
     if "string" in types_of(claim.schema) and not _BOUNDS & claim.schema.keys():
         yield "text_unbounded", "the text has neither a pattern nor a greatest length"
+    yield from _exposed(contract, claim)
     if "access_token" in claim.tokens:
         yield from _of_access_token(contract, claim)
 
 
+def _exposed(contract: Contract, claim: ClaimSpec) -> Iterator[tuple[str, str]]:
+    """What is said of personal data and secrets in tokens that are signed and not encrypted: anybody can read them."""
+    if claim.sensitivity not in _KEEP_OUT:
+        return
+    opaque = contract.profile.opaque
+    remedy = _KEEP_OUT["identifier" if claim.name in REGISTERED else claim.sensitivity]
+    # Where JWTs are introspected too, the claims of an access token stand in answers that no client sees.
+    if "access_token" in claim.tokens and not (opaque is not None and opaque.jwts):
+        yield "sensitive_claim_in_access_token", f"{_READABLE['access_token']}; {remedy}"
+    if "id_token" in claim.tokens:
+        yield "sensitive_claim_in_id_token", f"{_READABLE['id_token']}; {remedy}"
+    if "wrapper_token" in claim.tokens:
+        yield "sensitive_claim_in_wrapper_token", f"{_READABLE['wrapper_token']}; {remedy}"
+
+
 def _of_access_token(contract: Contract, claim: ClaimSpec) -> Iterator[tuple[str, str]]:
-    if claim.sensitivity in ("pii", "secret"):
-        yield "sensitive_claim_in_access_token", "clients can read an access token (RFC 9068 section 6)"
     if claim.schema.get("type") == "boolean" and not claim.required:
         yield "boolean_optional", "a policy may read an absent boolean as the permissive one"
     if _lenient_flag(contract, claim):
         yield "negative_flag", _NEGATIVE_FLAG
     if _overflows(contract, claim):
         yield "overage_unmarked", _OVERAGE
-    relied_on = {name for consumer in contract.consumers for name in consumer.relies_on}
-    if contract.consumers and claim.name not in relied_on and claim.name not in ALWAYS_DECLARED:
+    relied_on = any(consumer.relies(claim.name, _POLICIES_SEE) for consumer in contract.consumers)
+    if contract.consumers and not relied_on and claim.name not in ALWAYS_DECLARED:
         yield "claim_unused", "no consumer relies on the claim"
 
 

@@ -13,10 +13,10 @@ from marshmallow import ValidationError
 from entitlements import positions
 from entitlements.contract import schema_subset, shape
 from entitlements.contract.actor import actor_faults
+from entitlements.contract.consumers import canonical_consumers, consumer_faults, consumers
 from entitlements.contract.document import (
     ALWAYS_DECLARED,
     ClaimSpec,
-    Consumer,
     Contract,
     ObjectSpec,
     RequestSpec,
@@ -128,7 +128,7 @@ def _across(document: Mapping[str, Any], path: Path | None) -> Iterator[tuple[Pl
     yield from _schemas(document)
     yield from _names(document)
     yield from source_faults(claims, ALWAYS_DECLARED)
-    yield from _consumers(document)
+    yield from consumer_faults(document)
     yield from _request(document["request"])
     yield from time_faults(document)
 
@@ -148,16 +148,6 @@ def _names(document: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
         for index, name in enumerate(members["claims"]):
             if name not in claims:
                 yield ("scopes", scope, "claims", index), f"the claim `{name}` is not declared"
-
-
-def _consumers(document: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
-    names = [consumer["name"] for consumer in document["consumers"]]
-    for index, consumer in enumerate(document["consumers"]):
-        if consumer["name"] in names[:index]:
-            yield ("consumers", index, "name"), f"the consumer `{consumer['name']}` stands twice"
-        for position, name in enumerate(consumer["relies_on"]):
-            if name not in document["claims"] and name not in ALWAYS_DECLARED:
-                yield ("consumers", index, "relies_on", position), f"the claim `{name}` is not declared"
 
 
 def _request(request: Mapping[str, Any] | None) -> Iterator[tuple[Place, str]]:
@@ -231,10 +221,7 @@ def _freeze(document: Mapping[str, Any]) -> Contract:
         claims=claims,
         scopes=scopes,
         removed=tuple(sorted(document["removed"])),
-        consumers=tuple(
-            Consumer(item["name"], item["kind"], tuple(sorted(item["relies_on"])), item["strict"])
-            for item in document["consumers"]
-        ),
+        consumers=consumers(document),
         request=_freeze_request(document["request"]),
         canonical=_canonical(document, claims, scopes),
         time=time_spec(document),
@@ -282,10 +269,7 @@ def _canonical(
         "claims": {name: claim.canonical() for name, claim in claims.items()},
         "scopes": {name: list(scope.claims) for name, scope in scopes.items()},
         "removed": sorted(document["removed"]),
-        "consumers": sorted(
-            ({**item, "relies_on": sorted(item["relies_on"])} for item in document["consumers"]),
-            key=lambda item: str(item["name"]),
-        ),
+        "consumers": canonical_consumers(document),
         "request": None
         if request is None
         else {

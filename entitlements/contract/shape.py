@@ -174,6 +174,7 @@ class ConsumerShape(_Strict):
     name = fields.String(required=True, validate=_NAME)
     kind = fields.String(required=True, validate=validate.OneOf(["first-party", "third-party"]))
     relies_on = _names(_CLAIM, load_default=list)
+    tokens = _names(validate.OneOf(TOKEN_KINDS), load_default=None)
     strict = Boolean(load_default=False)
 
 

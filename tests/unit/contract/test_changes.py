@@ -379,6 +379,62 @@ def test_a_consumer_is_told_of_a_claim_that_it_relies_on_and_of_no_other(tmp_pat
     assert not [change for change in other if change.rule == "consumer_affected"]
 
 
+def consumers_of(found: tuple[Any, ...], rule: str) -> list[tuple[str, object]]:
+    return [(change.claim, change.new) for change in found if change.rule == rule]
+
+
+PORTAL = {"name": "portal", "kind": "third-party", "tokens": ["id_token"], "relies_on": ["mail"], "strict": True}
+
+
+def with_portal(kinds: list[str], edit: Edit = lambda _: None) -> dict[str, Any]:
+    """The base with a client that reads ID tokens, where `mail` stands in these kinds of token."""
+
+    def both(document: dict[str, Any]) -> None:
+        document["consumers"].append(dict(PORTAL))
+        put("claims.mail.tokens", kinds)(document)
+        edit(document)
+
+    return edited(both, "2.0.0")
+
+
+def test_a_client_that_reads_id_tokens_is_told_of_a_claim_that_leaves_them(tmp_path: Path) -> None:
+    base = contract(with_portal(["access_token", "id_token"]), tmp_path)
+    gone = changes(base, contract(with_portal(["access_token"]), tmp_path))
+    assert consumers_of(gone, "consumer_affected") == [("mail", "portal")]
+
+
+def test_a_client_that_reads_id_tokens_is_not_told_what_happens_in_access_tokens(tmp_path: Path) -> None:
+    base = contract(with_portal(["access_token", "id_token"]), tmp_path)
+    gone = changes(base, contract(with_portal(["id_token"]), tmp_path))
+    assert "token_kind_removed" in {change.rule for change in gone}
+    assert consumers_of(gone, "consumer_affected") == []
+
+
+def test_a_claim_that_changes_in_every_kind_of_token_touches_whoever_reads_one_of_them(tmp_path: Path) -> None:
+    base = contract(with_portal(["access_token", "id_token"]), tmp_path)
+    kinds = ["access_token", "id_token"]
+    retyped = contract(with_portal(kinds, put("claims.mail.schema", {"type": "boolean"})), tmp_path)
+    assert ("mail", "portal") in consumers_of(changes(base, retyped), "consumer_affected")
+
+
+def test_a_strict_client_breaks_on_claims_that_come_into_the_tokens_that_it_reads_alone(tmp_path: Path) -> None:
+    base = contract(with_portal(["id_token"]), tmp_path)
+    label = put("claims.label.tokens", ["access_token", "id_token"])
+    appeared = changes(base, contract(with_portal(["id_token"], label), tmp_path))
+    assert ("label", "portal") in consumers_of(appeared, "strict_consumer_broken")
+    elsewhere = put("claims.extra", {"schema": {"type": "boolean"}})
+    added = changes(base, contract(with_portal(["id_token"], elsewhere), tmp_path))
+    assert ("extra", "portal") not in consumers_of(added, "strict_consumer_broken")
+    assert ("extra", "partner") in consumers_of(added, "strict_consumer_broken")
+
+
+def test_kinds_of_token_of_a_consumer_belong_to_the_digest_only_where_they_are_said(tmp_path: Path) -> None:
+    said = contract(with_portal(["id_token"]), tmp_path)
+    (portal,) = [one for one in said.canonical["consumers"] if one["name"] == "portal"]  # type: ignore[union-attr,index,call-overload]
+    assert portal["tokens"] == ["id_token"]  # type: ignore[index,call-overload]
+    assert not [one for one in contract(BASE, tmp_path).canonical["consumers"] if "tokens" in one]  # type: ignore[union-attr,operator]
+
+
 def test_a_fingerprint_is_of_the_meaning_and_of_the_step(tmp_path: Path) -> None:
     base = contract(BASE, tmp_path)
 
