@@ -42,18 +42,20 @@ class ClaimStep:
     """One claim on its way from the old contract to the new one; None where a contract does not declare it.
 
     name_before and name_after differ where the new version declares a renaming. One is empty where the claim is not
-    declared on that side and another claim has its name there.
+    declared on that side and another claim has its name there. other_issuer: whether the claim names a subject, a
+    client or an actor, and another issuer does so after: such a name is unique within its issuer only.
     """
 
     name_before: str
     name_after: str
     before: ClaimSpec | None
     after: ClaimSpec | None
+    other_issuer: bool = False
 
     @property
     def same(self) -> bool:
         """Whether the specification is the same: then so is the value."""
-        if self.before is None or self.after is None or self.reread:
+        if self.before is None or self.after is None or self.reread or self.other_issuer:
             return False
         if self.before.extraction.ignored != self.after.extraction.ignored:
             return False
@@ -66,11 +68,11 @@ class ClaimStep:
 
     @property
     def unfollowed(self) -> bool:
-        """Whether nothing of the value is known to stay: it is read otherwise, of another type, or changes with a map
-        in it.
+        """Whether nothing of the value is known to stay: it is read otherwise, named by another issuer, of another
+        type, or changes with a map in it.
         """
-        if self.before is None or self.after is None or self.reread:
-            return self.reread
+        if self.before is None or self.after is None or self.reread or self.other_issuer:
+            return self.reread or self.other_issuer
         maps = not self.same and (has_map(self.before.schema) or has_map(self.after.schema))
         return maps or of_another_type(self.before.schema, self.after.schema)
 
@@ -102,7 +104,8 @@ def claim_steps(old: Contract, new: Contract) -> tuple[ClaimStep, ...]:
     for name, claim in old.claims.items():
         # Where its name goes to another claim, nothing is left of it.
         after = names.get(name, "" if name in new.claims else name)
-        steps.append(ClaimStep(name, after, in_access_token(claim), in_access_token(new.claims.get(after))))
+        pair = in_access_token(claim), in_access_token(new.claims.get(after))
+        steps.append(ClaimStep(name, after, *pair, claim.actor and _other_issuer(old, new)))
     added = [name for name in new.claims if name not in names.values()]
     steps += [
         ClaimStep("" if name in old.claims else name, name, None, in_access_token(new.claims[name])) for name in added
@@ -119,8 +122,13 @@ def identity_step(old: Contract, new: Contract, name: str) -> ClaimStep:
     """`sub` or `client_id`, which every token holds: any string, unless a contract narrows it.
 
     Where a token may name no client, policies see an empty one, whatever the contract says of those that are named.
+    Both are unique within their issuer only (RFC 9068 section 2.2, RFC 6749 section 2.2).
     """
-    return ClaimStep(name, name, _identity(old, name), _identity(new, name))
+    return ClaimStep(name, name, _identity(old, name), _identity(new, name), _other_issuer(old, new))
+
+
+def _other_issuer(old: Contract, new: Contract) -> bool:
+    return old.profile.issuer != new.profile.issuer
 
 
 def _identity(contract: Contract, name: str) -> ClaimSpec:

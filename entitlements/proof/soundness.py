@@ -137,6 +137,10 @@ def _may_name_no_client(old: ProofSide, new: ProofSide) -> bool:
     return not all(always_names_client(side.contract) for side in (old, new))
 
 
+def _change_the_issuer(old: ProofSide, new: ProofSide) -> bool:
+    return old.contract.profile.issuer != new.contract.profile.issuer
+
+
 HISTORY: tuple[Mend, ...] = (
     Mend(
         2,
@@ -181,6 +185,12 @@ HISTORY: tuple[Mend, ...] = (
         "a token that names no client was left out, where the profile or the form of the token permits it: its "
         "`input.subject.client_id` is empty",
         _may_name_no_client,
+    ),
+    Mend(
+        10,
+        "the subject, the client and the actor were taken to stay where the issuer changes; each is unique within its "
+        "issuer only",
+        _change_the_issuer,
     ),
 )
 """Every false proof that was mended, oldest first. Proofs before the first are of soundness 1."""

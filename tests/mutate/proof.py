@@ -102,6 +102,14 @@ PROOF = (
         "a claim that may be absent now is taken to be there: a false proof",
     ),
     Mutation(
+        "subjects-of-two-issuers-are-the-same",
+        "proof/migration.py",
+        "return old.profile.issuer != new.profile.issuer",
+        "return False",
+        ("tests/integration/proof/test_issuer_change.py",),
+        "an owner of the same name at another issuer is taken for the same: a false proof",
+    ),
+    Mutation(
         "client-is-no-change",
         "proof/scenario.py",
         '"client_id": token.client} for token',

@@ -55,6 +55,12 @@ def test_tokens_that_may_name_no_client_need_their_mend(rules: str, needed: int)
     assert least_sound(one, one) == needed
 
 
+def test_another_issuer_needs_the_mend_of_subjects() -> None:
+    moved = CONTRACT.format(version="1.1.0", link="").replace("https://login.example.com", "https://id.example.net")
+    old, new = side("1.0.0"), ProofSide(parse_contract(moved, Path("c.yaml"), named=False), {NAME: PLAIN.encode()})
+    assert (least_sound(old, new), least_sound(new, old), least_sound(new, new)) == (10, 10, FIRST)
+
+
 @pytest.mark.parametrize("where", [0, 1])
 def test_a_base_document_on_either_side_needs_the_mend_of_number_keys(where: int) -> None:
     sides = [side("1.0.0"), side("1.1.0")]
