@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup opa demo serve test test-fast test-keycloak nightly lowest check lint fmt reference docs bench bench-cedar compliance fuzz lock dist clean
+.PHONY: help setup opa demo serve test test-fast test-keycloak nightly lowest check lint fmt reference docs bench bench-cedar bench-field compliance fuzz lock dist clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -114,6 +114,9 @@ build/cedar/release/analyzer: bench/cedar/Cargo.toml bench/cedar/src/main.rs
 
 bench-cedar: setup build/cedar/site build/cedar/release/analyzer ## build Cedar's analyzer (a quarter of an hour) and measure the proof beside it
 	@$(BIN)/python -m bench.cedar
+
+bench-field: setup ## check the changes of realistic policies and print how many are decided; exit 1 below 90 %
+	@$(BIN)/python -m bench.field
 
 compliance: setup ## run every compliance case of OPA through the proof's executor and print the figures
 	@COMPLIANCE=all $(BIN)/python -m pytest -s tests/differential/test_compliance.py
