@@ -125,6 +125,18 @@ def _has_list(document: object) -> bool:
     return isinstance(document, (list, tuple)) and any(map(_has_list, document))
 
 
+def _keeps_lists_apart(document: object) -> bool:
+    """Whether a contract document declares a list without repetitions whose elements are lists or hold some."""
+    if isinstance(document, Mapping):
+        apart = document.get("uniqueItems") is True and _has_list(document.get("items"))
+        return apart or any(map(_keeps_lists_apart, document.values()))
+    return isinstance(document, (list, tuple)) and any(map(_keeps_lists_apart, document))
+
+
+def _requests_keep_lists_apart(old: ProofSide, new: ProofSide) -> bool:
+    return any(_keeps_lists_apart(side.contract.canonical["request"]) for side in (old, new))
+
+
 def _reads_subject_whole(side: ProofSide) -> bool:
     """Whether something else is read than one of the members of the input that there always were."""
     policies = (
@@ -191,6 +203,12 @@ HISTORY: tuple[Mend, ...] = (
         "the subject, the client and the actor were taken to stay where the issuer changes; each is unique within its "
         "issuer only",
         _change_the_issuer,
+    ),
+    Mend(
+        11,
+        "lists within a request's list without repetitions were taken to be shorter than is needed to keep its "
+        "elements apart",
+        _requests_keep_lists_apart,
     ),
 )
 """Every false proof that was mended, oldest first. Proofs before the first are of soundness 1."""

@@ -227,3 +227,25 @@ def test_a_decision_that_may_list_too_much_is_not_proved_alike(
     old, new = f'allow := {{"allow": true, {member}}}', "allow := true"
     assert world.widened(old, new)
     assert gained(world.question(old, new)) == SAT
+
+
+APART = {
+    **ROWS,
+    "minItems": 5,
+    "maxItems": 5,
+    "uniqueItems": True,
+    "items": {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 9}, "maxItems": 30},
+}
+
+
+def test_lists_that_keep_elements_apart_are_not_shortened(opa: Path, tmp_path: Path) -> None:
+    """Five lists of ones differ by their length alone, so that one of them has five elements."""
+    inputs = [{"resource": {"properties": {"rows": [[1] * size for size in range(1, 6)]}}}]
+    request = {"actions": ["read"], "resources": {"item": {"properties": {"rows": APART}, "required": ["rows"]}}}
+    document = {**SHOP, "claims": {"one": {"schema": NUMBERS}}, "request": {**request, "context": {"properties": {}}}}
+    one = parse_contract(json.dumps(document), Path("shop.yaml"), named=False)
+    world = World(opa, tmp_path, one, inputs, {})
+    rules = "allow if { every xs in input.resource.properties.rows { 1 in xs; every x in xs { x == 1 } } }"
+    assert world.widened(NOBODY, rules)
+    question = world.question(NOBODY, rules)
+    assert gained(question) == SAT or question.short_lists

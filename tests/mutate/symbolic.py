@@ -56,6 +56,22 @@ SYMBOLIC = (
         (_TRAPS + "test_trap_3_a_list_that_is_cut_short[fewer-than,-harmless]",),
         "a truncated list whose length decides is called complete: a false proof",
     ),
+    Mutation(
+        "lists-that-keep-elements-apart-are-shortened",
+        "proof/symbolic/inputs/inputs.py",
+        "self.apart |= {name} if self._distinct else set()",
+        "",
+        ("tests/differential/test_element_bound.py::test_lists_that_keep_elements_apart_are_not_shortened",),
+        "elements of a list without repetitions are made equal: a false proof",
+    ),
+    Mutation(
+        "claims-named-like-the-request",
+        "proof/symbolic/inputs/names.py",
+        "return json.dumps(name) if taken else part_name(name)",
+        "return part_name(name)",
+        ("tests/unit/proof/symbolic/inputs/test_names.py",),
+        "a claim named like a part of the request shares its variables: a false proof",
+    ),
     # terms
     Mutation(
         "full-list-is-never-full",

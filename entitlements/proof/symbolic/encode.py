@@ -22,7 +22,8 @@ from entitlements.proof.symbolic.execution.executor import Executor
 from entitlements.proof.symbolic.execution.plan import Plan, read_plan
 from entitlements.proof.symbolic.execution.statements import Errors
 from entitlements.proof.symbolic.execution.verdict import ReadDecision, lost_obligation, read_decision
-from entitlements.proof.symbolic.inputs.inputs import LOOKED_AT, MOST_LOOKED_AT, Inputs, of_request
+from entitlements.proof.symbolic.inputs.inputs import LOOKED_AT, MOST_LOOKED_AT, Inputs
+from entitlements.proof.symbolic.inputs.names import of_request
 from entitlements.proof.symbolic.inputs.token_pair import TokenPair, make_token_pair
 from entitlements.proof.symbolic.terms.string_terms import CONFORMS, GLOB
 from entitlements.proof.symbolic.terms.term import FALSE, Term, conj, disj, neg
@@ -144,8 +145,10 @@ class Question:
         for executed in self.executed:
             for source_list, place in executed.limits.cut.items():
                 needed, end = needs[source_list], executed.limits.ends.get(source_list)
-                # Of a list of the tokens, what is left of it has to be related, too.
-                shared = end is not None or source_list in self.pair.shared or of_request(source_list)
+                # Of a list of the tokens, what is left of it has to be related, too; elements that have to differ
+                # may differ by what would be left out.
+                shared = source_list in self.pair.shared or of_request(source_list)
+                shared = end is not None or (shared and source_list not in self.inputs.apart)
                 there = end.others if end else self.inputs.sizes.get(source_list, -1)
                 if not shared or needed is None or needed > there:
                     found.setdefault(source_list, place)

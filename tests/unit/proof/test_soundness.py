@@ -211,3 +211,25 @@ def test_a_decision_that_may_hold_a_list_needs_its_mend(most: int, policy: str, 
     text = shop_contract(ROLES, rule="allow").format(version="1.0.0", most=most)
     found = ProofSide(parse_contract(text, Path("c.yaml"), named=False), {NAME: policy.encode()})
     assert (7 in [mend.number for mend in concerning(found, found)]) is needed
+
+
+ROWS = (
+    "request: {{actions: [read], context: {{properties: {{}}}},\n"
+    "  resources: {{item: {{properties: {{rows: {rows}}}}}}}}}\n"
+)
+ROW = "{{type: array, items: {{type: integer, minimum: 0, maximum: 9}}, maxItems: 9}}"
+
+
+@pytest.mark.parametrize(
+    ("rows", "needed"),
+    [
+        (f"{{{{type: array, maxItems: 9, uniqueItems: true, items: {ROW}}}}}", 11),
+        (f"{{{{type: array, maxItems: 9, items: {ROW}}}}}", FIRST),
+        ("{{type: array, maxItems: 9, uniqueItems: true, items: {{type: boolean}}}}", FIRST),
+    ],
+    ids=["apart", "repeating", "flat"],
+)
+def test_lists_that_keep_elements_of_a_request_apart_need_their_mend(rows: str, needed: int) -> None:
+    text = (CONTRACT + ROWS.replace("{rows}", rows)).format(version="1.0.0", link="")
+    one = ProofSide(parse_contract(text, Path("c.yaml"), named=False), {NAME: PLAIN.encode()})
+    assert least_sound(one, one) == needed

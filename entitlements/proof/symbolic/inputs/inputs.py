@@ -10,9 +10,7 @@ some assignment that satisfies `facts`, but for lists that are longer than `size
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -20,6 +18,7 @@ from typing import Any
 
 from entitlements.contract import ObjectSpec, alternatives, conforms, has_map, is_map
 from entitlements.proof.symbolic.inputs.lengths import MOST_REPEATS, repeated
+from entitlements.proof.symbolic.inputs.names import part_name
 from entitlements.proof.symbolic.inputs.schema_encoding import (
     distinct,
     exact,
@@ -66,24 +65,6 @@ _SHORT_RANGE = 16
 LOOKED_AT = 3
 MOST_LOOKED_AT = 10
 _OPEN_ELEMENTS = 2
-_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
-_OF_REQUEST = re.compile(r"(resource|action|context)[.[]|context$")
-
-
-def part_name(name: str) -> str:
-    """A name as a part of names of variables: no two paths of names give the same one."""
-    return name if _PLAIN.fullmatch(name) else json.dumps(name)
-
-
-def claim_name(name: str) -> str:
-    """What the variables of a claim are named after: never what those of the request or of scopes are."""
-    taken = name.startswith(("resource", "action", "context", "scope"))
-    return json.dumps(name) if taken else part_name(name)
-
-
-def of_request(source_list: str) -> bool:
-    """Whether a list is part of the request, which is the same on both sides."""
-    return _OF_REQUEST.match(source_list) is not None
 
 
 class OpenMembers:
@@ -132,7 +113,7 @@ class Inputs:
     are taken element by element though their finite domain is closed; facts: conditions that hold of all inputs;
     strings: what each string variable has to conform to, as canonical schemas; sizes: how many elements of each list
     are looked at; wanted: how many would be needed; by_length: lists that stand as the set of their members though one
-    may repeat.
+    may repeat; apart: lists within the elements of a list without repetitions, which fewer elements could make equal.
     """
 
     algebra: Algebra
@@ -144,6 +125,8 @@ class Inputs:
     sizes: dict[str, int] = field(default_factory=dict)
     wanted: dict[str, int] = field(default_factory=dict)
     by_length: set[str] = field(default_factory=set)
+    apart: set[str] = field(default_factory=set)
+    _distinct: int = 0
 
     def of_schema(self, schema: Mapping[str, Any], name: str) -> Value:
         """Any value that a schema permits. name: of the variables that it is made of."""
@@ -220,6 +203,8 @@ class Inputs:
         if looked_at > MOST_LOOKED_AT and looked_at > self.bounds.get(name, 0):
             raise Unsupported("list_too_long", f"`{name}` has {looked_at} elements or more, too many to look at")
         self.sizes[name] = looked_at
+        self.apart |= {name} if self._distinct else set()
+        self._distinct += bool(schema.get("uniqueItems"))
         sizes = looked_at - least + 1
         elements = []
         for place in range(looked_at):
@@ -229,6 +214,7 @@ class Inputs:
             elements.append((disj(*longer), self.of_schema(schema["items"], f"{name}[{place}]")))
         array = Array(tuple(elements), truncated=of_list(name) if looked_at < most else WHOLE)
         if schema.get("uniqueItems"):
+            self._distinct -= 1
             self.facts.append(distinct(self.algebra, array))
         return of_leaf(array)
 

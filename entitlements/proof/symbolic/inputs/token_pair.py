@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from entitlements.contract import ACT, Contract, ObjectSpec
 from entitlements.model import same_json
 from entitlements.proof.migration import ClaimStep, claim_steps, identity_step
-from entitlements.proof.symbolic.inputs.inputs import Inputs, claim_name, part_name
+from entitlements.proof.symbolic.inputs.inputs import Inputs
+from entitlements.proof.symbolic.inputs.names import claim_name, part_name
 from entitlements.proof.symbolic.inputs.relation import claim_related, same_value, scopes_related
 from entitlements.proof.symbolic.inputs.schema_encoding import conforming, longest_needed
 from entitlements.proof.symbolic.terms.term import (
