@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import click
 
@@ -10,6 +10,8 @@ from entitlements.cli import render
 from entitlements.cli.contract_pick import pick
 from entitlements.contract import ClaimSpec, Contract, input_schema, is_map, types_of
 from entitlements.errors import StartupFault
+from entitlements.model import TokenProfile, TokenRules
+from entitlements.profiles import told
 
 
 @click.command(
@@ -39,11 +41,8 @@ def _show_text(chosen: Contract) -> None:
     click.echo(f"digest      {chosen.ref.digest}")
     click.echo(f"issuer      {profile.issuer}")
     click.echo(f"audience    {profile.audience}")
-    click.echo(
-        f"tokens      access tokens (RFC 9068), {', '.join(profile.algorithms)}, {profile.max_lifetime} s at most"
-    )
-    if profile.sender_constrained != "refused":
-        click.echo(f"bound       tokens bound to a key are {profile.sender_constrained}")
+    for label, text in _tokens(profile):
+        click.echo(f"{label:<12}{text}")
     click.echo(f"decision    data.{chosen.decision_path.replace('/', '.')}")
     click.echo(f"undeclared  {'rejected' if chosen.reject_undeclared else 'ignored'}\n")
     rows = []
@@ -68,6 +67,24 @@ def _show_text(chosen: Contract) -> None:
         click.echo(f"\nactions     {', '.join(chosen.request.actions)}")
         for kind, spec in chosen.request.resources.items():
             click.echo(f"resource    {kind}: {', '.join(spec.properties)}")
+
+
+def _tokens(profile: TokenProfile) -> Iterator[tuple[str, str]]:
+    """Which tokens the contract is for, line by line."""
+    rules = profile.rules
+    named = "RFC 9068" if rules == TokenRules() else f"profile {rules.name}"
+    yield "tokens", f"access tokens ({named}), {', '.join(profile.algorithms)}, {profile.max_lifetime} s at most"
+    types = " or ".join(name or "none" for name in rules.header_types)
+    yield "told by", f"header typ {types}" + (f"; {told(rules.marker)}" if rules.marker else "")
+    if rules.audience_clients:
+        yield "clients", f"{', '.join(rules.audience_clients)}, which stand for the audience"
+    if rules.audience_is:
+        yield "audience is", f"{rules.audience_is}, which stands in tokens for other APIs too"
+    if profile.sender_constrained != "refused":
+        yield "bound", f"tokens bound to a key are {profile.sender_constrained}"
+    if profile.opaque is not None:
+        prefix = f" that begin with {profile.opaque.prefix}" if profile.opaque.prefix else ""
+        yield "opaque", f"tokens{prefix} are introspected{', JWTs too' if profile.opaque.jwts else ''}"
 
 
 def _read_from(claim: ClaimSpec) -> str:

@@ -12,9 +12,18 @@ from entitlements.profiles.judging import (
     names_client,
     scopes_of,
     subject_of,
+    told,
 )
-from entitlements.profiles.recognition import Sample, drafted_rules, is_noise, other_kind, recognised, refused_by
-from entitlements.profiles.remedies import TOPICS, remedy, server_of
+from entitlements.profiles.recognition import (
+    Sample,
+    drafted_rules,
+    is_noise,
+    looks_like,
+    other_kind,
+    recognised,
+    refused_by,
+)
+from entitlements.profiles.remedies import TOPICS, remedy, server_of, topic_of
 from entitlements.profiles.servers import AUDIENCE_IS, DOCUMENTED_ONLY, GENERIC, PROFILES
 from entitlements.profiles.shaping import shaped
 
@@ -35,6 +44,7 @@ __all__ = [
     "introspected",
     "is_noise",
     "kind_misfits",
+    "looks_like",
     "misfit",
     "misfits",
     "named_audiences",
@@ -47,4 +57,6 @@ __all__ = [
     "server_of",
     "shaped",
     "subject_of",
+    "told",
+    "topic_of",
 ]

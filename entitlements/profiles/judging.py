@@ -18,10 +18,14 @@ _KINDS = frozenset({"bearer", "dpop", "at+jwt", "application/at+jwt"})
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """Why a token is not an access token by some rules. code: as of a refused token; text: holds no claim value."""
+    """Why a token is not an access token by some rules.
+
+    code: as of a refused token; text: holds no claim value; topic: of what to set on the server, see `remedy`.
+    """
 
     code: str
     text: str
+    topic: str = ""
 
 
 def header_type(header: Mapping[str, JSON]) -> str | None:
@@ -49,7 +53,7 @@ def misfits(rules: TokenRules, kind: str | None, claims: Mapping[str, JSON]) -> 
     kind: see `header_type`. Neither signature nor audience and times are looked at.
     """
     if kind is None or kind not in rules.header_types:
-        yield Misfit("type_not_access_token", "the header's `typ` is not that of an access token")
+        yield Misfit("type_not_access_token", "the header's `typ` is not that of an access token", "type")
     for name in rules.never:
         if name in claims:
             yield _never(name)
@@ -60,10 +64,16 @@ def misfits(rules: TokenRules, kind: str | None, claims: Mapping[str, JSON]) -> 
         yield Misfit("type_not_access_token", "the claim `typ` does not say that it is an access token")
     for name in rules.registered if rules.audience_clients else (*rules.registered, "aud"):
         if name not in claims:
-            yield Misfit("claim_missing", f"the required claim `{name}` is missing")
+            yield Misfit("claim_missing", f"the required claim `{name}` is missing", _topic(rules, name))
     if rules.marker is not None and not holds(rules.marker, rules, claims):
-        yield Misfit("type_not_access_token", f"the claims do not show an access token: {told(rules.marker)} is wanted")
+        wanted = f"the claims do not show an access token: {told(rules.marker)} is wanted"
+        yield Misfit("type_not_access_token", wanted, "marker")
     yield from _identity_misfits(rules, claims)
+
+
+def _topic(rules: TokenRules, name: str) -> str:
+    """Of what to set where a registered claim is missing."""
+    return "audience" if name == "aud" else "client" if name in rules.client else "registered"
 
 
 def told(condition: Condition) -> str:
@@ -153,9 +163,9 @@ def _identity_misfits(rules: TokenRules, claims: Mapping[str, JSON]) -> Iterator
             yield Misfit("claim_invalid", f"`{name}` is not 1 to 255 characters without control characters")
             return
     if len({claims[name] for name in rules.client if name in claims}) > 1:
-        yield Misfit("claim_invalid", "two claims name different clients")
+        yield Misfit("claim_invalid", "two claims name different clients", "client")
     if "sub" not in claims and not client_of(rules, claims):
-        yield Misfit("claim_missing", "neither `sub` nor a claim for the client is there")
+        yield Misfit("claim_missing", "neither `sub` nor a claim for the client is there", "client")
 
 
 def holds(condition: Condition, rules: TokenRules, claims: Mapping[str, JSON]) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from entitlements.model import JSON, TokenRules
-from entitlements.profiles.judging import Misfit, client_of, header_type, misfit, scopes_of
+from entitlements.profiles.judging import Misfit, client_of, header_type, holds, misfit, scopes_of
+from entitlements.profiles.remedies import server_of
 from entitlements.profiles.servers import PROFILES
 
 # What bears a mark of one server comes before what fits tokens of several.
@@ -29,6 +30,23 @@ def recognised(samples: Sequence[Sample]) -> str:
     general = ("hydra", "rfc9068") if listed else ("rfc9068", "hydra")
     names = (*_ORDER, *general, *(name for name in PROFILES if name not in (*_ORDER, *general)))
     return next((name for name in names if not any(refused_by(name, sample) for sample in samples)), "")
+
+
+def looks_like(sample: Sample) -> str:
+    """The profile of the server that seems to have issued a token of whatever kind, by its marks; empty for none."""
+    claims = sample.claims
+    if str(claims.get("typ", "")) in ("Bearer", "DPoP", *_KINDS):
+        return "keycloak"
+    for name in _ORDER[1:]:
+        marker = PROFILES[name].marker
+        if marker is not None and holds(marker, PROFILES[name], claims):
+            return name
+    named = server_of(str(claims.get("iss", "")), "")
+    return named or ("hydra" if isinstance(claims.get("scp"), list) else "spring" if _listed(claims) else "")
+
+
+def _listed(claims: Mapping[str, JSON]) -> bool:
+    return isinstance(claims.get("scope"), list)
 
 
 def refused_by(profile: str, sample: Sample) -> Misfit | None:

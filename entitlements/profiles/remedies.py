@@ -13,6 +13,24 @@ _ANY: Mapping[str, str] = {
     "audience": "give access tokens the API's own identifier as `aud`",
     "client": "have access tokens name the client in `client_id` (RFC 9068 section 2.2)",
     "claims": "map each claim that the contract requires into the access token, with its type, and no other",
+    "claim_type": "map the claim with the type that the contract declares, a list as a list",
+    "values": "issue only values that the contract permits, leave the server's own items out with `ignore_items`, or "
+    "permit more in a new version",
+    "repeats": "let one mapper alone write the claim, or say `as: set` in the contract",
+    "undeclared": "leave the claim out of access tokens, or declare it in a new version of the contract",
+    "overage": "issue less into the list: groups that are assigned to this application, or application roles",
+    "registered": "send the registered claims of RFC 9068 section 2.2 (`iss exp sub iat jti`), each with its type",
+    "marker": "send the access token and no other one; if it is, name the profile of the server that issued it",
+    "header": "sign access tokens without header members that bring, fetch or describe keys",
+    "form": "hand over the token as it was issued: no `Bearer`, no quotes, no line breaks, nothing cut off",
+    "size": "issue less into the token: groups and roles of this API alone",
+    "signature": "send the token as the issuer signed it, and see that ENTITLEMENTS_KEYS names that issuer's own keys",
+    "expired": "get a new token: this one's time is over",
+    "clock": "set the clocks of the issuer and of this host by one source of time",
+    "bound": "have unbound tokens issued to this client, or say `sender_constrained: permitted` in the contract",
+    "scope_form": "name the profile of the token's server in the contract: it says in which form scopes stand",
+    "opaque": "permit opaque tokens in the contract, `opaque: {}`, and name the introspection endpoint",
+    "verify": "say `opaque: {jwt: verify}` in the contract, or ask the service, which has the token introspected",
     "scopes": "define the contract's scopes on the server and grant them to the clients",
     "lifetime": "shorten the lifetime of access tokens, or raise `max_lifetime` in the contract",
     "introspection": "name `introspection_endpoint` in the metadata, or set its address in ENTITLEMENTS_INTROSPECTION",
@@ -26,6 +44,9 @@ _BY_SERVER: Mapping[str, Mapping[str, str]] = {
         "`access.token.header.type.rfc9068` to `true`",
         "audience": "add an audience mapper with the API's identifier to a client scope; a lightweight token has none",
         "client": "the profile `keycloak` reads `azp`; for `rfc9068` add a hardcoded claim `client_id` per client",
+        "claim_type": "the mapper's `jsonType.label`, and `multivalued` for a list",
+        "values": "roles: `fullScopeAllowed` off, or the realm's own in `ignore_items`; else the user's attribute",
+        "bound": "client > Capability config > Require DPoP bound tokens: off, or `sender_constrained: permitted`",
         "claims": "add a mapper with `access.token.claim` to one default client scope, the type in `jsonType.label`",
         "lifetime": "Realm settings > Tokens > Access Token Lifespan, or client > Advanced",
         "introspection": "the metadata names it; the client that introspects has to be an audience of the token",
@@ -83,6 +104,41 @@ _BY_SERVER: Mapping[str, Mapping[str, str]] = {
     "curity": {"claims": "Token Designer > the access token's claims mapper"},
 }
 TOPICS = tuple(_ANY)
+_TOPIC_OF: Mapping[str, str] = {
+    "token_malformed": "form",
+    "token_too_large": "size",
+    "algorithm_not_permitted": "algorithm",
+    "type_not_access_token": "kind",
+    "id_token": "kind",
+    "header_not_permitted": "header",
+    "unknown_key": "keys",
+    "signature_invalid": "signature",
+    "issuer_unknown": "issuer",
+    "issuer_mismatch": "issuer",
+    "issuer_not_permitted": "audience",
+    "audience_mismatch": "audience",
+    "token_expired": "expired",
+    "token_inactive": "expired",
+    "token_not_yet_valid": "clock",
+    "lifetime_too_long": "lifetime",
+    "claim_missing": "claims",
+    "claim_invalid": "registered",
+    "introspection_declined": "introspection",
+    "sender_constrained": "bound",
+    "token_not_bound": "binding",
+    "claim_elsewhere": "overage",
+    "type_mismatch": "claim_type",
+    "items_repeat": "repeats",
+    "scope_malformed": "scope_form",
+    "scope_undeclared": "scopes",
+    "claim_undeclared": "undeclared",
+    "form_not_permitted": "verify",
+}
+
+
+def topic_of(code: str) -> str:
+    """The topic of what to set, by the code of a refusal or of a violation: what is not listed is a value's fault."""
+    return _TOPIC_OF.get(code, "values")
 
 
 def remedy(profile: str, topic: str) -> str:

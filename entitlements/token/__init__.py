@@ -7,7 +7,7 @@ the contract's, and what they grant is the policy's.
 from entitlements.token.codes import Refusal
 from entitlements.token.discovery import DiscoveredAddress, FixedAddress, KeyAddress
 from entitlements.token.http_keys import HttpKeys
-from entitlements.token.inspection import InspectedToken, inspect
+from entitlements.token.inspection import InspectedToken, Objection, SignatureState, inspect, objections, signature_of
 from entitlements.token.jwks import KeySet, SkippedKey, bound_algorithms, parse_key_set
 from entitlements.token.key_source import FileKeys, KeySource
 from entitlements.token.metadata import IssuerMetadata
@@ -32,9 +32,11 @@ __all__ = [
     "KeySource",
     "MemoryInProcess",
     "Nonces",
+    "Objection",
     "Possession",
     "ProofMemory",
     "Refusal",
+    "SignatureState",
     "SigningKey",
     "SkippedKey",
     "TokenVerifier",
@@ -47,6 +49,8 @@ __all__ = [
     "inspect",
     "mint",
     "mint_proof",
+    "objections",
     "parse_key_set",
+    "signature_of",
     "thumbprint",
 ]

@@ -7,9 +7,10 @@ of it ever brings, fetches or describes a key.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from entitlements.errors import TokenRejected
 from entitlements.model import JSON
 from entitlements.profiles import header_type
 from entitlements.token.codes import Refusal, refuse
@@ -40,22 +41,25 @@ def check_header(header: Mapping[str, JSON], algorithms: Collection[str], types:
     see `TokenRules.header_types`.
     Raises TokenRejected algorithm_not_permitted, type_not_access_token or header_not_permitted.
     """
+    for refusal in header_refusals(header, algorithms, types):
+        raise refusal
+    kid = header.get("kid")
+    return CheckedHeader(str(header["alg"]), None if kid is None else str(kid), header_type(header) or "")
+
+
+def header_refusals(
+    header: Mapping[str, JSON], algorithms: Collection[str], types: Collection[str]
+) -> Iterator[TokenRejected]:
+    """Every reason why `check_header` refuses a header, the one that it raises first; none where it does not."""
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in algorithms:
-        raise refuse(Refusal.ALGORITHM_NOT_PERMITTED, "the header's `alg` is not permitted")
+        yield refuse(Refusal.ALGORITHM_NOT_PERMITTED, "the header's `alg` is not permitted")
     for name in NOT_PERMITTED:
         if name in header:
-            raise refuse(Refusal.HEADER_NOT_PERMITTED, f"the header member `{name}` is not permitted")
+            yield refuse(Refusal.HEADER_NOT_PERMITTED, f"the header member `{name}` is not permitted")
     kind = header_type(header)
     if kind is None or kind not in types:
-        raise refuse(Refusal.TYPE_NOT_ACCESS_TOKEN, "the header's `typ` is not that of an access token")
-    return CheckedHeader(algorithm, _key_id(header), kind)
-
-
-def _key_id(header: Mapping[str, JSON]) -> str | None:
-    if "kid" not in header:
-        return None
-    kid = header["kid"]
+        yield refuse(Refusal.TYPE_NOT_ACCESS_TOKEN, "the header's `typ` is not that of an access token")
+    kid = header.get("kid", "-")
     if not isinstance(kid, str) or not KEY_ID.fullmatch(kid):
-        raise refuse(Refusal.HEADER_NOT_PERMITTED, "the header's `kid` is not 1 to 256 printable ASCII characters")
-    return kid
+        yield refuse(Refusal.HEADER_NOT_PERMITTED, "the header's `kid` is not 1 to 256 printable ASCII characters")
