@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from entitlements.engine.opa_server import OpaServer
+from entitlements.engine.child_client import ChildClient
 from entitlements.engine.private_folder import SOCKET, private_folder
 from entitlements.engine.unix_socket import only_process
 
@@ -26,7 +26,7 @@ class OpaChild:
     """A running OPA that serves the bundle in its folder and watches it.
 
     executable: the pinned OPA; bundle: the bytes that it starts with; base: where its folder is made; probe: see
-    `OpaServer`. Raises StartupFault `no_private_folder`, and OSError where no process can be started; nothing is left
+    `ChildClient`. Raises StartupFault `no_private_folder`, and OSError where no process can be started; nothing is left
     then.
     """
 
@@ -47,7 +47,7 @@ class OpaChild:
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
-        self.server = OpaServer(f"unix://{self.socket}", check=only_process(self.pid, self.alive), probe=probe)
+        self.client = ChildClient(str(self.socket), check=only_process(self.pid, self.alive), probe=probe)
 
     def replace(self, bundle: bytes) -> None:
         """Put other bytes in the place of the bundle, in one step; OPA sees them by itself. Raises OSError."""
@@ -67,7 +67,7 @@ class OpaChild:
 
     def stop(self) -> None:
         """End OPA and remove its folder."""
-        self.server.close()
+        self.client.close()
         self._end()
         shutil.rmtree(self.folder, ignore_errors=True)
 

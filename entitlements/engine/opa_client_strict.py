@@ -17,10 +17,10 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from entitlements.engine.deadline import DeadlineWatch
+from entitlements.engine.http_answer import MAX_ANSWER, Answer
 from entitlements.engine.unix_socket import Check, UnixConnection
 from entitlements.errors import EngineUnavailable
 
-MAX_ANSWER = 256 * 1024
 _WATCH = DeadlineWatch()
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
@@ -69,25 +69,6 @@ class _WatchedTlsPool(HTTPSConnectionPool):
 
 class _WatchedUnixPool(HTTPConnectionPool):
     ConnectionCls = _WatchedUnixConnection
-
-
-class Answer:
-    """A bounded answer: its status and raw bytes, not yet believed."""
-
-    def __init__(self, status: int, body: bytes) -> None:
-        self.status_code = status
-        self.body = body
-
-    def raise_for_status(self) -> None:
-        """Every status but 200 is no verdict. Raises EngineUnavailable."""
-        if self.status_code != 200:
-            failed = self.status_code == 500 and b'"internal_error"' in self.body
-            code = "policy_error" if failed else "engine_answer_invalid"
-            raise EngineUnavailable(code, f"the engine answered with status {self.status_code}")
-
-    def json(self) -> bytes:
-        """The bytes: to read them is the strict reader's business."""
-        return self.body
 
 
 class _Session:

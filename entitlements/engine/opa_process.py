@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from entitlements.engine.bundle_trial import named_revision, refusal
+from entitlements.engine.child_client import ChildClient
 from entitlements.engine.opa_child import OpaChild
-from entitlements.engine.opa_server import OpaServer
 from entitlements.engine.policy_files import CONSTANT_PATH
 from entitlements.engine.private_folder import private_base
 from entitlements.errors import EngineUnavailable, StartupFault
@@ -83,7 +83,7 @@ class OpaProcess:
         child = self._child
         if child is None:
             raise EngineUnavailable("engine_unreachable", "the engine is being restarted")
-        return child.server.ask(decision_path, policy_input, deadline=deadline)
+        return child.client.ask(decision_path, policy_input, deadline=deadline)
 
     def activate(self, bundle: bytes, revision: str) -> None:
         """Serve other bytes from now on, and after each restart; returns when OPA answers with `revision`.
@@ -107,7 +107,7 @@ class OpaProcess:
         child = self._child
         if child is None:
             return not_ready("engine_unreachable", "the engine is being restarted")
-        served = child.server.health()
+        served = child.client.health()
         other = served.detail.get("revision") != self._loaded.revision
         if served.ready and other and not self._activating.locked():
             text = "the engine serves another revision than the active one"
@@ -182,7 +182,7 @@ class OpaProcess:
         began = written = time.monotonic()
         while time.monotonic() - began < _START_SECONDS and not self._stopping.is_set():
             child, wanted = self._child, self._loaded.revision
-            if child is not None and child.server.health().detail.get("revision") == wanted:
+            if child is not None and child.client.health().detail.get("revision") == wanted:
                 return
             if give_up_when_dead and (child is None or not child.alive()):
                 break
@@ -197,7 +197,7 @@ class OpaProcess:
         look = _Look()
         while not self._stopping.wait(0.05):
             child = self._child
-            if child is not None and child.alive() and not look.finds_hanging(child.server):
+            if child is not None and child.alive() and not look.finds_hanging(child.client):
                 continue
             self._end_child()
             if self._stopping.wait(backoff):
@@ -219,11 +219,11 @@ class _Look:
     def __init__(self) -> None:
         self._looked = self._answered = time.monotonic()
 
-    def finds_hanging(self, server: OpaServer) -> bool:
+    def finds_hanging(self, client: ChildClient) -> bool:
         """Whether OPA has left questions unanswered for too long."""
         if time.monotonic() - self._looked < _LOOK_SECONDS:
             return False
-        if server.health().ready:
+        if client.health().ready:
             self._answered = time.monotonic()
         self._looked = time.monotonic()
         return self._looked - self._answered >= _HANGING_SECONDS

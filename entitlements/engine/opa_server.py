@@ -1,8 +1,7 @@
-"""An OPA server as a policy engine: production, docker-compose, and the supervised child below."""
+"""An OPA server as a policy engine: production and docker-compose."""
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,17 +10,16 @@ from urllib.parse import urlsplit
 import urllib3
 
 from entitlements.engine.answer import read_answer
-from entitlements.engine.policy_files import CONSTANT_PATH
+from entitlements.engine.decision_path import DECISION_PATH
+from entitlements.engine.probe import HEALTH_SECONDS, probed_health
 from entitlements.engine.unix_socket import Check
 from entitlements.errors import EngineUnavailable
 from entitlements.model import JSON, PartHealth, Verdict, not_ready
 
 if TYPE_CHECKING:
-    from entitlements.engine.opa_client_strict import Answer
+    from entitlements.engine.http_answer import Answer
 
-_PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:/[A-Za-z_][A-Za-z0-9_]*)+")
 _QUERY = {"strict-builtin-errors": "true", "provenance": "true"}
-_HEALTH_SECONDS = 1.0
 _T = TypeVar("_T")
 
 
@@ -50,7 +48,7 @@ class OpaServer:
 
     def ask(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
         """One evaluation before `deadline`. Raises EngineUnavailable."""
-        if not _PATH.fullmatch(decision_path):
+        if not DECISION_PATH.fullmatch(decision_path):
             raise ValueError("a decision path is made of Rego identifiers")
 
         def query() -> bytes:
@@ -61,23 +59,13 @@ class OpaServer:
 
     def health(self) -> PartHealth:
         """Whether a decision can be had, and of which policy revision."""
-        deadline = time.monotonic() + _HEALTH_SECONDS
+        if self._probe:
+            return probed_health(self.ask, self._probe)
         try:
-            if not self._probe:
-                healthy = self._within(deadline, self._client.check_health)
-                return PartHealth(True) if healthy else not_ready("engine_unreachable", "the engine is not healthy")
-            verdict = self._probed(deadline)
+            healthy = self._within(time.monotonic() + HEALTH_SECONDS, self._client.check_health)
         except EngineUnavailable as error:
             return not_ready(error.code, error.message)
-        return PartHealth(True, detail={"revision": verdict.revision, "version": verdict.engine_version})
-
-    def _probed(self, deadline: float) -> Verdict:
-        try:
-            return self.ask(self._probe, {}, deadline=deadline)
-        except EngineUnavailable as error:
-            if error.code != "policy_error":
-                raise
-            return self.ask(CONSTANT_PATH, {}, deadline=deadline)
+        return PartHealth(True) if healthy else not_ready("engine_unreachable", "the engine is not healthy")
 
     def status_of(self, path: str, *, deadline: float) -> int:
         """The status of a GET of `path`. Raises EngineUnavailable."""

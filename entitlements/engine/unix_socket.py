@@ -87,8 +87,24 @@ def only_ours_or_roots(path: str) -> Check:
     return check
 
 
+def connected(path: str, check: Check, seconds: float | None) -> socket.socket:
+    """A connection to the socket at `path`, whose peer `check` has let pass. Raises EngineUnavailable and OSError.
+
+    seconds: until it has to stand, and its first timeout; None to wait.
+    """
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(seconds)
+        connection.connect(path)
+        check(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 class UnixConnection(HTTPConnection):
-    """A connection to the socket at `path`, whose peer `check` has let pass."""
+    """A connection of urllib3 to the socket at `path`, whose peer `check` has let pass."""
 
     def __init__(self, host: str = "localhost", *, path: str, check: Check, **options: object) -> None:
         super().__init__(host, **options)  # type: ignore[arg-type]
@@ -96,18 +112,9 @@ class UnixConnection(HTTPConnection):
         self._check = check
 
     def _new_conn(self) -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            connection.settimeout(self.timeout)
-            connection.connect(self._path)
-            self._check(connection)
+            return connected(self._path, self._check, self.timeout)
         except TimeoutError as error:
-            connection.close()
             raise ConnectTimeoutError(self, "the socket did not take the connection in time") from error
         except OSError as error:
-            connection.close()
             raise NewConnectionError(self, "the socket takes no connection") from error
-        except BaseException:
-            connection.close()
-            raise
-        return connection

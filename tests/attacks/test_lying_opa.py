@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import shutil
+import socket
 import socketserver
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +21,11 @@ import pytest
 from demo.service import ROOT, Issuer
 from entitlements.contract import read_lock
 from entitlements.engine import OPA_VERSION
+from entitlements.engine.child_client import ChildClient
+from entitlements.engine.unix_socket import only_process
+from entitlements.errors import EngineUnavailable
 from tests.conftest import RunningService, StartService
+from tests.integration.engine.test_opa_server import WildServer
 from tests.wire.conftest import Wire
 
 RELEASE = read_lock(ROOT / "contracts").release
@@ -200,3 +209,42 @@ def test_an_answer_that_drips_is_given_up_in_time(misled: RunningService, liar: 
     liar.says, liar.drip = TRUE["good"], 0.2
     reply = misled.one(wire.ask())
     assert (reply.status, reply.json()["code"]) == (503, "engine_timeout")
+
+
+@pytest.fixture(scope="module")
+def lying_child() -> Iterator[WildServer]:
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    server = WildServer(str(folder / "opa.sock"))
+    yield server
+    server.close()
+    shutil.rmtree(folder)
+
+
+def allowed_by_child(lying_child: WildServer, octets: bytes) -> bool:
+    """Whether a decision point with the release would allow by this answer of its child, which closes behind it."""
+
+    def behave(connection: socket.socket) -> None:
+        connection.sendall(octets)
+        connection.shutdown(socket.SHUT_WR)
+
+    lying_child.behave = behave
+    path = lying_child.url.removeprefix("unix://")
+    client = ChildClient(path, check=only_process(os.getpid(), lambda: True), probe="orders/authz/decision")
+    try:
+        verdict = client.ask("orders/authz/decision", {}, deadline=time.monotonic() + 5)
+    except EngineUnavailable:
+        return False
+    finally:
+        client.close()
+    return verdict.allow and (verdict.revision, verdict.engine_version) == (RELEASE, OPA_VERSION)
+
+
+@pytest.mark.parametrize("name", TRUE)
+def test_an_answer_of_the_release_is_taken_from_the_child(lying_child: WildServer, name: str) -> None:
+    # Chunks with extensions are none of OPA's, so the child's client refuses them.
+    assert allowed_by_child(lying_child, TRUE[name]) is (name != "in_chunks")
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_lie_of_the_child_is_no_allow(lying_child: WildServer, name: str) -> None:
+    assert not allowed_by_child(lying_child, LIES[name])

@@ -29,7 +29,7 @@ CARRIERS = {
 OTHERS = {
     "entitlements/contract/conformance.py": {code for code, _ in _WORDS.values()} | {"not_conforming"},
     "entitlements/readiness.py": {"key_leaked"},
-    "entitlements/engine/opa_client_strict.py": {"policy_error", "engine_answer_invalid"},
+    "entitlements/engine/http_answer.py": {"policy_error", "engine_answer_invalid"},
 }
 
 
