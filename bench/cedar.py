@@ -1,6 +1,6 @@
 """`make bench-cedar`: our proof beside Cedar's own analyzer, on pairs of policies that mean the same in both languages.
 
-Both are asked whether anybody gains access, in turns; the figures are the medians of the rounds. Each answer is held
+Both are asked whether anyone gains access, in turns; the figures are the medians of the rounds. Each answer is held
 against the wanted one, and each counterexample is confirmed: by OPA here, by Cedar's authorizer there.
 """
 

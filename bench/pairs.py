@@ -1,7 +1,7 @@
 """Pairs of policies in Rego and in Cedar: the same rules over the same attributes, before and after a change.
 
 An attribute is a claim of the token in Rego and an attribute of the principal in Cedar: `Set<String>`, `String`, `Bool`
-or `Long`, by its number. A rule permits one action under a few conditions, and nobody who is suspended gets anything.
+or `Long`, by its number. A rule permits one action under a few conditions, and no one who is suspended gets anything.
 """
 
 from __future__ import annotations

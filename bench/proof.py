@@ -141,7 +141,7 @@ def _folder(family: Family, work: Path) -> Path:
 
 
 def _row(family: Family, work: Path, opa: Path, solver: Solver) -> list[str]:
-    """OPA's plan once; then walk and solver, of which the median and the worst of some rounds are told."""
+    """OPA's plan once; then walk and solver, of which the median and the worst of some rounds are reported."""
     begun = time.perf_counter()
     policy = Policy(build_plan(opa, policy_files(_folder(family, work)), family.old.decision_path))
     planned = time.perf_counter() - begun

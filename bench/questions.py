@@ -26,7 +26,7 @@ def orders() -> Contract:
 
 
 def order_token(issuer: Issuer, algorithm: str) -> str:
-    """A token that nobody has seen before."""
+    """A token that no one has seen before."""
     return issuer.token(orders(), claims=AGENT, scopes=ORDERS_SCOPES, algorithm=algorithm)
 
 

@@ -96,8 +96,8 @@ def summary(status: int, body: Mapping[str, object]) -> tuple[str, str]:
     violations = body.get("violations")
     where = ", ".join(f"{v['claim']} {v['message']}" for v in violations) if isinstance(violations, list) else ""
     obligations = body.get("obligations")
-    duties = ", ".join(str(duty["id"]) for duty in obligations) if isinstance(obligations, list) else ""
-    extra = f" ({where})" if where else f" (obligation: {duties})" if duties else ""
+    required = ", ".join(str(one["id"]) for one in obligations) if isinstance(obligations, list) else ""
+    extra = f" ({where})" if where else f" (obligation: {required})" if required else ""
     return f"deny: {said}{extra}", said
 
 

@@ -63,7 +63,7 @@ def cases(now: int) -> list[Case]:
         ),
         Case("the scope for reading only", "scope_missing", scopes=["orders:read"], action="update"),
         Case("an order of another tenant", "tenant_mismatch", properties={**ORDER, "tenant": "t_2"}),
-        Case("an order of somebody else", "not_owner", action="cancel", properties={**ORDER, "owner": "u_2"}),
+        Case("an order of another user", "not_owner", action="cancel", properties={**ORDER, "owner": "u_2"}),
         Case("an order above the clearance", "clearance_too_low", properties={**ORDER, "classification": 3}),
         Case("a suspended user", "subject_suspended", claims={**AGENT, "suspended": True}),
         Case(

@@ -77,7 +77,7 @@ def contracts() -> dict[str, Contract]:
 
 
 def free_address() -> str:
-    """`host:port` on the loopback interface that nobody listens on."""
+    """`host:port` on the loopback interface that no one listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{probe.getsockname()[1]}"

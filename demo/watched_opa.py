@@ -27,7 +27,7 @@ class WatchedOpa:
         return self.process.ask(decision_path, policy_input, deadline=deadline)
 
     def health(self) -> PartHealth:
-        """Not ready while OPA is down, while the files are not what it serves, and while nobody watches them."""
+        """Not ready while OPA is down, while the files are not what it serves, and while no one watches them."""
         served, watched = self.process.health(), self._watcher.health()
         if served.ready and not watched.ready:
             return PartHealth(False, watched.problems, served.detail)

@@ -1,7 +1,7 @@
 """The whole error tree. A class where a handler differs, a code where only the words differ.
 
     EntitlementsError
-    ├── StartupFault            the process must not start; carries every fault at once
+    ├── StartupFault            the process must not start; carries every fault together
     │   ├── ContractsInvalid    contract documents or the lock cannot be used
     │   └── FolderUnreadable    files of a folder cannot be read as they are
     ├── JSONRefused             a text is not the strict JSON that is accepted here
@@ -51,7 +51,7 @@ class Fault:
 
 
 class StartupFault(EntitlementsError):
-    """The process must not start. Every fault is told at once."""
+    """The process must not start. Every fault is reported at once."""
 
     def __init__(self, code: str, message: str, faults: Sequence[Fault] = ()) -> None:
         super().__init__(code, message)
@@ -101,7 +101,7 @@ class Challenge:
 class TokenRejected(EntitlementsError):
     """The token is no valid access token for any pinned contract. The code is for the log, not for the client.
 
-    decision_id: the id that the refusal was logged under, empty until it was; challenge: what the client is told, None
+    decision_id: the id that the refusal was logged under, empty until it was; challenge: what the client is sent, None
     where the refusal itself does not say.
     """
 

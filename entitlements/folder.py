@@ -59,12 +59,12 @@ def read_folder(
     cannot be read: nothing is left out silently.
     """
     for _ in range(_ATTEMPTS):
-        walk = _Walk(root, wanted, limits, depth)
-        found = walk.read()
-        changed = [(name, _CHANGED) for name in walk.changed()]
+        traversal = _Traversal(root, wanted, limits, depth)
+        found = traversal.read()
+        changed = [(name, _CHANGED) for name in traversal.changed()]
         if not changed:
             break
-    if told := sorted({*walk.faults, *changed}):
+    if told := sorted({*traversal.faults, *changed}):
         faults = [Fault(code, why, displayed(root / name)) for name, why in told]
         raise FolderUnreadable(code, f"`{displayed(root)}` cannot be read", faults, [*found])
     return found
@@ -89,14 +89,14 @@ def read_file(path: Path, limit: int, *, within: Path | None = None, code: str) 
 
 def fingerprint(root: Path, wanted: Wanted, *, depth: int = _MAX_DEPTH) -> Fingerprint:
     """What differs once the wanted files of a folder do, or the reasons why one cannot be read. Never raises."""
-    walk = _Walk(root, wanted, CEILING, depth)
-    return (*walk.listing().items(), *walk.faults)
+    traversal = _Traversal(root, wanted, CEILING, depth)
+    return (*traversal.listing().items(), *traversal.faults)
 
 
 def displayed(path: str | Path) -> str:
     """A path for a message: octets that are not UTF-8 and control characters are escaped."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 class _Refused(Exception):
@@ -106,7 +106,7 @@ class _Refused(Exception):
 
 
 @dataclass
-class _Walk:
+class _Traversal:
     """One look at a folder. faults: relative path and reason."""
 
     root: Path
@@ -156,7 +156,7 @@ class _Walk:
         return content
 
     def listing(self) -> dict[str, _Version]:
-        """The wanted files that are regular ones, with what tells one content from another, in order."""
+        """The wanted files that are regular ones, with what distinguishes one content from another, in order."""
         try:
             status = self.root.stat()
         except OSError as error:
@@ -171,7 +171,7 @@ class _Walk:
 
     def changed(self) -> list[str]:
         """The names of files that are others now than when they were listed, or changed while they were read."""
-        again = _Walk(self.root, self.wanted, self.limits, self.depth).listing()
+        again = _Traversal(self.root, self.wanted, self.limits, self.depth).listing()
         return sorted(self._moved | {name for name, _ in self._seen.items() ^ again.items()})
 
     def _fault(self, name: str, why: str) -> None:
@@ -221,7 +221,7 @@ class _Walk:
         self._enter(name, (*ancestors, identity))
 
     def _list(self, name: str, status: os.stat_result) -> None:
-        if any("\ud800" <= letter <= "\udfff" for letter in name):
+        if any("\ud800" <= character <= "\udfff" for character in name):
             self._fault(name, "has a name that is not UTF-8")
         elif not name.isprintable():
             self._fault(name, "has a name with control characters")

@@ -98,7 +98,7 @@ def _keys(described: Described, server: str) -> Iterator[IssuerFinding]:
     leaked = sorted({skipped.name for skipped in keys.skipped if skipped.leaked})
     if leaked:
         text = f"the private part of {', '.join(leaked)} is published: whoever read it can sign as the issuer"
-        yield IssuerFinding("keys", FAILS, text, "make new keys at once, and publish public parts only")
+        yield IssuerFinding("keys", FAILS, text, "make new keys immediately, and publish public parts only")
     if not keys.keys:
         text = f"none of {len(keys.skipped)} members can be used: {_reasons(keys)}"
         yield IssuerFinding("keys", FAILS, text, remedy(server, "keys"))

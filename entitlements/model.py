@@ -42,7 +42,7 @@ class ContractRef:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What the claims of an access token must satisfy, where the header does not tell it from other tokens.
+    """What the claims of an access token must satisfy, where the header does not distinguish it from other tokens.
 
     test: `all_of` or `any_of` the parts; `present`, `one_of` the values, or `prefix` (the one value) of the claim,
     which is a string for the last two; `audience_is_not_client`.
@@ -56,7 +56,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class TokenRules:
-    """How an access token of one kind of authorization server is told apart, and where things stand in it.
+    """How an access token of one kind of authorization server is distinguished, and where things stand in it.
 
     The defaults are those of RFC 9068.
 
@@ -64,9 +64,9 @@ class TokenRules:
     marker: what only an access token satisfies, None where the header alone decides;
     never: claims that no access token of this server has; scopes: names and forms (`string` or `list`) of claims with
     granted scopes; client: claims that name the client, all that are there have to agree;
-    registered: claims that have to be there, beside what stands for the audience;
+    registered: claims that have to be there, beside what represents the audience;
     audience_clients: the clients whose tokens are for the audience, where the server issues no `aud`;
-    audience_is: what the audience is although nobody should use it as one: `client`, `account`, `issuer`, `userinfo`;
+    audience_is: what the audience is although no one should use it as one: `client`, `account`, `issuer`, `userinfo`;
     unused: claims of the server that mean nothing to policies and are not reported as undeclared.
     """
 
@@ -258,7 +258,7 @@ class Decision:
 class Problem:
     """What is wrong with a part.
 
-    code: tells nothing of the deployment, so that anybody may read it; text: for operators only.
+    code: tells nothing of the deployment, so that anyone may read it; text: for operators only.
     """
 
     code: str

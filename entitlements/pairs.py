@@ -28,7 +28,7 @@ from entitlements.pair import Pair, Pairs, Verifier
 from entitlements.release import Release, make_release, verify_release
 
 Verifiers = Callable[[Sequence[TokenProfile]], Verifier]
-# For how long a revision that no pair has may be that of a lock on its way; after that it is refused at once.
+# For how long a revision that no pair has may be that of a lock on its way; after that it is refused immediately.
 _ON_ITS_WAY_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 0.05
 # From when on it is told how long an approval still counts.
@@ -108,7 +108,7 @@ def _edits(where: Folders, offer: Offer) -> Sequence[Fault]:
 
 
 def unlocked_offer(where: Folders) -> Offer:
-    """What the folders hold now, whether anybody locked it or not. Raises StartupFault where it does not compile."""
+    """What the folders hold now, whether anyone locked it or not. Raises StartupFault where it does not compile."""
     catalog = load_catalog(where.contracts)
     if where.opa is not None:
         paths = sorted({contract.decision_path for contract in catalog.contracts})
@@ -149,7 +149,7 @@ class ServedPairs:
         """The pairs, once one of them has a revision that an engine elsewhere serves already, or at the time `until`.
 
         Two that read one folder take up a lock one after the other. look: has the folder looked at now. A revision that
-        stays unknown for seconds is a third one, for which nobody waits any more.
+        stays unknown for seconds is a third one, for which no one waits any more.
         """
         if self._strange[0] != revision:
             self._strange = revision, self._clock()
@@ -176,7 +176,7 @@ class ServedPairs:
         return {(name, offer.lock.pins[name].contract): days for name, days in left.items() if days <= _TOLD_DAYS}
 
     def releases(self) -> Mapping[str, bytes]:
-        """The bundles of the locked release and the one before it, by revision; nothing of what nobody locked."""
+        """The bundles of the locked release and the one before it, by revision; nothing of what no one locked."""
         if not self._locked:
             return {}
         return {

@@ -259,7 +259,7 @@ class PolicyDecisionPoint:
 def _challenge(asked: _Asked) -> Challenge:
     """By which schemes a token may be sent: as this one was, or as any contract here permits.
 
-    Never as the contract of the audience that is named: an answer does not tell which ones are pinned.
+    Never as the contract of the audience that is named: an answer does not say which ones are pinned.
     """
     if isinstance(asked.request.proof, DPoPProof):
         return Challenge(("DPoP",))

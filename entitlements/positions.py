@@ -157,7 +157,7 @@ def _number(node: yaml.ScalarNode, path: Path, located: Located) -> JSON:
 
 
 def _is_text(text: str) -> bool:
-    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _ambiguous(node: yaml.ScalarNode, path: Path, located: Located) -> JSON:
@@ -165,6 +165,6 @@ def _ambiguous(node: yaml.ScalarNode, path: Path, located: Located) -> JSON:
 
 
 def _fault(node: yaml.Node, path: Path, located: Located, message: str) -> JSON:
-    """Collect a fault; the value that stands for what could not be read is null."""
+    """Collect a fault; the value that represents what could not be read is null."""
     located.faults.append((node.start_mark.line + 1, path, message))
     return None

@@ -1,6 +1,6 @@
 """Readiness is the ability to decide: which pinned audiences can be decided now, and what is wrong beside it.
 
-A problem that leaves decisions going on is told as `degraded` and takes no replica out of service: what several
+A problem that leaves decisions going on is reported as `degraded` and takes no replica out of service: what several
 replicas share (an issuer, a lock) would otherwise take all of them out at once.
 """
 

@@ -1,4 +1,4 @@
-"""The environment becomes one frozen `Settings`, checked once, every fault told at once. Nothing else reads it."""
+"""The environment becomes one frozen `Settings`, checked once, every fault reported at once. Nothing else reads it."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class Settings:
     """Everything the service can be told. Times are in seconds.
 
     keys: by issuer a file path, a URL or `discover`;
-    unlocked: serve policies that nobody locked, for development; a flag of the command line, never of the environment.
+    unlocked: serve unlocked policies, for development; a flag of the command line, never of the environment.
     """
 
     contracts: Path
@@ -160,7 +160,7 @@ class Settings:
 
 
 def load_settings(environment: Mapping[str, str]) -> Settings:
-    """Check the environment and freeze it. Raises StartupFault `settings_invalid` with every fault at once."""
+    """Check the environment and freeze it. Raises StartupFault `settings_invalid` with every fault together."""
     reader = SettingsReader(environment, _DEFAULTS)
     reader.refuse_unknown_names()
     host, port = reader.listen("ENTITLEMENTS_LISTEN")

@@ -76,7 +76,7 @@ class SettingsReader:
             self._fault(
                 address,
                 "sends tokens and decisions in the clear to another host: use `https://`, "
-                f"or set {name}=yes where nobody else is on that network",
+                f"or set {name}=yes where no one else is on that network",
             )
         return True
 
@@ -98,7 +98,7 @@ class SettingsReader:
 
     def _check_token(self, name: str, text: str) -> None:
         if text and not re.fullmatch(r"[\x21-\x7e]{16,}", text):
-            self._fault(name, "must be 16 or more printable characters without blanks")
+            self._fault(name, "must be 16 or more printable characters without whitespace")
 
     def _secret(self, name: str, file: Path) -> str:
         try:

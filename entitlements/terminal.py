@@ -16,4 +16,4 @@ def paint(text: str, colour: str, *, err: bool = False) -> str:
 
 def safe(text: str) -> str:
     """Text of unknown origin for a terminal: control characters shown, not obeyed."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)

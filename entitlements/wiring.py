@@ -57,7 +57,7 @@ class Service:
 def build(settings: Settings, *, proofs_since: float | None = None, clock: Callable[[], float] = time.time) -> Service:
     """Build the service. Raises StartupFault where it must not start; nothing is left running then.
 
-    proofs_since: from when on nobody else used DPoP proofs, in seconds since the epoch; None for now;
+    proofs_since: from when on no one else used DPoP proofs, in seconds since the epoch; None for now;
     clock: what time a decision is made at, read once for each.
     """
     where = _folders(settings)
@@ -171,7 +171,7 @@ def _try_keys(settings: Settings, offer: Offer) -> None:
 
 def _try_endpoints(settings: Settings, offer: Offer) -> None:
     with contextlib.closing(KeyRing(settings)) as keys:
-        # What is wrong with the keys is told already.
+        # What is wrong with the keys is reported already.
         with contextlib.suppress(StartupFault):
             keys.of(offer.catalog.profiles)
         EndpointRing(settings, keys).of(offer.catalog.profiles)

@@ -31,7 +31,7 @@ EXIT_CODES: dict[str, dict[int, str]] = {
     "contract verify": {0: "the same, or renewed", 3: "different, or refuted now", 4: "there is no answer"},
     "issuer check": {0: "every contract is honoured", 3: "something has to be set", 4: "the server does not answer"},
     "opa install": {0: "OPA is installed"},
-    "policy check": {0: "nobody gains access", 3: "somebody gains access", 4: "there is no answer"},
+    "policy check": {0: "nobody gains access", 3: "someone gains access", 4: "there is no answer"},
     "policy prove": {0: "all hold", 3: "one is violated", 4: "there is no answer for one"},
     "policy reachable": {0: "every question was answered", 4: "there is no answer for one"},
     "release lockdown": {0: "the bundle is written"},

@@ -51,7 +51,7 @@ class Reply:
 
 
 def read_replies(data: bytes, *, without_body: bool = False) -> list[Reply]:
-    """Every answer in what a connection gave; an answer that is cut short fails."""
+    """Every answer in what a connection gave; an answer that is truncated fails."""
     found = []
     while data:
         head, separator, data = data.partition(b"\r\n\r\n")
@@ -138,7 +138,7 @@ class RunningService:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """A stage that was left out is told in a line of its own, whatever the options."""
+    """A stage that was left out is reported in a line of its own, whatever the options."""
     reasons = [
         report.longrepr[2] for report in terminalreporter.getreports("skipped") if isinstance(report.longrepr, tuple)
     ]

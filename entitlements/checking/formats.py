@@ -85,7 +85,7 @@ def access_lines(access: Access) -> Iterator[str]:
 
 
 def safe_line(line: str) -> str:
-    """A line of a file, safe to print; its tabs as blanks."""
+    """A line of a file, safe to print; its tabs as spaces."""
     return safe(line.expandtabs(4))
 
 
@@ -93,7 +93,7 @@ def _approvals(report: Report) -> Iterator[str]:
     """What each approval of the step covers, who gave it and until when."""
     covered = {one.fingerprint: f"{one.change.rule} {one.change.path}" for one in report.findings}
     for name, answer in report.answers.items():
-        covered[answer.fingerprint] = f"that nobody knows whether {TITLES[name]}"
+        covered[answer.fingerprint] = f"that it is unknown whether {TITLES[name]}"
         for one in answer.witnesses:
             changed = ", ".join(one.changed) or "the policy"
             covered[one.fingerprint] = f"a witness against `{TITLES[name]}`: {changed} changes"

@@ -13,7 +13,7 @@ _COMMANDS = {ERROR: "error", WARNING: "warning"}
 
 
 def github(reports: Sequence[Report]) -> str:
-    """The annotations of some reports; what is unchanged is told as a notice."""
+    """The annotations of some reports; what is unchanged is reported as a notice."""
     lines = [_annotation("notice", "unchanged", "", 0, line) for one in reports if (line := unchanged_line(one))]
     return "\n".join([*lines, *(line for one in reports for line in _of_report(one))])
 

@@ -22,7 +22,7 @@ _NO_CHARACTER = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010f
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One test case. kind: `failure`, `error` or nothing; type: what an id names; out: what else is told."""
+    """One test case. kind: `failure`, `error` or nothing; type: what an id names; out: what else is reported."""
 
     name: str
     kind: str = ""
@@ -79,7 +79,7 @@ def _cases(report: Report) -> Iterator[_Case]:
     gate = report.access.no_new_access
     kind = "" if gate.passes else "failure" if gate.answer == REFUTED else "error"
     yield _Case(TITLES["no_new_access"], kind, gate.answer, failure_of(gate), "" if kind else told_of(gate))
-    # Lost access fails nothing, and nobody should learn of it from their users.
+    # Lost access fails nothing, and no one should learn of it from their users.
     yield _Case(TITLES["no_lost_access"], out=told_of(report.access.no_lost_access))
     for finding in report.findings:
         fails = finding.gates and not finding.approved

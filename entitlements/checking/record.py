@@ -1,4 +1,4 @@
-"""The record of a check: what was asked and answered, and what the answer rests on. Anybody can verify it."""
+"""The record of a check: what was asked and answered, and what the answer rests on. Anyone can verify it."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def parse_record(content: bytes, path: Path | str) -> dict[str, Any]:
     try:
         document: Any = strict_json.loads(content)
     except JSONRefused:
-        raise _invalid(path, "is no strict JSON") from None
+        raise _invalid(path, "is not strict JSON") from None
     if not isinstance(document, dict) or document.keys() - _OPTIONAL != _MEMBERS or document["record"] != _VERSION:
         raise _invalid(path, "is no record of a check")
     if not _is_number(document.get("soundness", FIRST)):

@@ -68,7 +68,7 @@ class Report:
     """Everything that was found out about one step. problems: approvals that cannot stand; approvals: of this step.
 
     policies: the folder of the new side; edits: what was edited of its files; until: until when an approval
-    that is given now may well last; base: what it was compared with; approve: what `contract approve` has to be told
+    that is given now may well last; base: what it was compared with; approve: what `contract approve` has to be given
     besides the step, or None where it cannot ask for the same.
     """
 

@@ -91,7 +91,7 @@ def place_of(report: Report, finding: Finding) -> tuple[str, int]:
 
 
 def _changed(report: Report, witness: Witness) -> tuple[str, int]:
-    """The changed line that a witness hangs on: of the rule that differs first, else of the contract, else nearby."""
+    """The changed line that a witness depends on: of the rule that differs first, else of the contract, else nearby."""
     edited = (_edited(report, rule) for rule in witness.first)
     contract = (_of_contract(report, witness),)
     rules = ((str(report.policies / one.file), one.line) for one in witness.first if one.side == "after")
@@ -104,7 +104,7 @@ def _edited(report: Report, rule: FirstRule) -> tuple[str, int] | None:
     """The first line of a rule that was edited, or where a rule was that is gone."""
     for edit in report.edits.get(rule.file, ()):
         first, last = edit.new if rule.side == "after" else edit.old
-        # What is only gone has no line: the one that follows it stands for it.
+        # What is only gone has no line: the one that follows it represents it.
         if first <= rule.last and max(last, first) >= rule.line:
             line = max(edit.new[0], rule.line) if rule.side == "after" else edit.new[0]
             return str(report.policies / rule.file), line

@@ -19,12 +19,12 @@ _ACCEPT = "Change it, or accept it with `entitlements contract approve` and the 
 _QUESTIONS = {
     "no_new_access": (
         "There is a token before, a token of the same principal after and a request that was denied before and is "
-        f"allowed after, or nobody knows whether there is. {_ACCEPT}",
+        f"allowed after, or it is unknown whether there is. {_ACCEPT}",
         ERROR,
     ),
     "no_lost_access": (
         "There is a token before, a token of the same principal after and a request that was allowed before and is "
-        "denied after, or nobody knows whether there is. It does not fail the check: see that it is meant.",
+        "denied after, or it is unknown whether there is. It does not fail the check: see that it is meant.",
         WARNING,
     ),
 }
@@ -90,7 +90,7 @@ def _words(name: str) -> tuple[str, str, str]:
     rule = RULES[name]
     gates = rule.compatibility == BREAKING or rule.access == REVIEW
     told = f"Compatibility: {rule.compatibility}. Access: {rule.access}."
-    more = f"Every rule is told in docs/contract-rules.md, this one under `{name}`."
+    more = f"Every rule is described in docs/contract-rules.md, this one under `{name}`."
     return (
         rule.purpose,
         f"{told} {_ACCEPT if gates else 'It fails nothing by itself.'} {more}",
@@ -106,7 +106,7 @@ def _result(one: Result, index: int) -> dict[str, Any]:
         "message": {"text": one.message},
         "locations": [_location(one.file, one.line)],
     }
-    # What has no fingerprint of its meaning is told apart by what is said of it, which names it.
+    # What has no fingerprint of its meaning is distinguished by what is said of it, which names it.
     return {**result, "partialFingerprints": {"entitlements/v1": one.fingerprint or one.message}}
 
 

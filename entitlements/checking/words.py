@@ -25,7 +25,7 @@ def sentence(witness: Witness) -> str:
     who = f"a principal{_held(document, witness.changed)}{f', whose {whose},' if whose else ''}"
     what = _request(document["request"])
     if witness.kind == OBLIGATION:
-        return safe(f"{who} may still {what}, {_duties(document)}")
+        return safe(f"{who} may still {what}, {_obligations(document)}")
     if witness.allows_before:
         return safe(f"{who} may no longer {what} ({_denied('now', witness.reasons_after)})")
     return safe(f"{who} may now {what} ({_denied('before', witness.reasons_before)})")
@@ -57,7 +57,7 @@ def _request(request: Mapping[str, Any]) -> str:
     return told + (f", in the context {_code(request['context'])}" if request["context"] else "")
 
 
-def _duties(document: Mapping[str, Any]) -> str:
+def _obligations(document: Mapping[str, Any]) -> str:
     before, after = document["obligations_before"], document["obligations_after"]
     gone = [one for one in before if not any(same_json(one, other) for other in after)]
     come = [one for one in after if not any(same_json(one, other) for other in before)]

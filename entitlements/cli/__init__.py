@@ -35,7 +35,7 @@ class _Main(LazyGroup):
         if any(_TOKEN.fullmatch(argument.strip()) for argument in args):
             # Others on the machine can read arguments, and a shell keeps them.
             raise click.UsageError("a token is read from a file or standard input, never from an argument", ctx)
-        if any("\ud800" <= letter <= "\udfff" for argument in args for letter in argument):
+        if any("\ud800" <= character <= "\udfff" for argument in args for character in argument):
             raise click.UsageError("an argument is not valid UTF-8", ctx)
         return super().parse_args(ctx, args)
 

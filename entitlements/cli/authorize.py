@@ -80,7 +80,7 @@ def _parse_resource(_context: click.Context, _parameter: click.Parameter, value:
 @click.option("--audience", default=None, help="The asking API's own audience; needed where more than one is pinned.")
 @click.option("--proof-file", type=click.File("rb"), default=None, help="The body's `proof`, see `token prove`.")
 @click.option("--at", default=None, callback=parse_instant, help="Decide as at this time: 2026-11-26T09:30:00+01:00.")
-@click.option("--unlocked", is_flag=True, help="Decide by policies that nobody locked.")
+@click.option("--unlocked", is_flag=True, help="Decide by unlocked policies.")
 @render.format_option
 def authorize(  # noqa: PLR0913, PLR0917 - one parameter an option
     token_file: IO[bytes],

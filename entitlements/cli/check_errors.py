@@ -21,7 +21,7 @@ Writings = Sequence[tuple[str, Path]]
 def fail(error: EntitlementsError, form: str, writings: Writings = ()) -> NoReturn:
     """Tell an error in a format and end with the exit code of its kind; `text` goes to standard error.
 
-    writings: formats and files that it is to be told in as well.
+    writings: formats and files that it is to be given in as well.
     """
     for other, file in writings:
         # The first error is the one to tell, also where it cannot be written.
@@ -42,7 +42,7 @@ def write(file: Path, text: str) -> None:
 
 
 def fail_usage(error: click.UsageError, form: str, writings: Writings = ()) -> NoReturn:
-    """Tell what is wrong with the arguments, in a format; `text` is told as every command tells it."""
+    """Tell what is wrong with the arguments, in a format; `text` is reported as every command tells it."""
     if form not in ERRORS:
         raise error
     fail(StartupFault("usage_error", error.format_message()), form, writings)

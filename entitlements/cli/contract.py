@@ -9,8 +9,8 @@ from entitlements.cli.lazy import LazyGroup
 _COMMANDS = {
     "approve": "Accept one finding or one witness of one version step, by the fingerprint that `check` or `lock` "
     "prints.",
-    "check": "Compare two versions of a contract: what breaks, whom, and does anybody gain or lose access?",
-    "explain": "Tell what a fingerprint that `check` printed stands for, and which lines of the policy decide it.",
+    "check": "Compare two versions of a contract: what breaks, whom, and does anyone gain or lose access?",
+    "explain": "Tell what a fingerprint that `check` printed represents, and which lines of the policy decide it.",
     "init": "Draft contract NAME from SAMPLES: one access token or one JSON object of claims a line.",
     "lint": "Check contracts and policies and tell every fault and warning at once, with file, line and path.",
     "lock": "Pin contracts and policies as one release, if the way there was proved or approved.",

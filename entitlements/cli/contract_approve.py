@@ -142,7 +142,7 @@ def _reports(settings: Settings, sought: _Sought, now: datetime.datetime) -> Ite
                 if step.new.contract.name == sought.name:
                     yield checked(step, settings, PROOF)
         for pins in ({}, {sought.name: sought.new}):
-            # What keeps the next lock from being made is told by `contract lock`, and asks for no approval.
+            # What keeps the next lock from being made is reported by `contract lock`, and asks for no approval.
             with contextlib.suppress(StartupFault):
                 base = find_base(settings.contracts, stack, sought.against)
                 wanted = Wanted(

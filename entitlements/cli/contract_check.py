@@ -108,7 +108,7 @@ def check(  # noqa: PLR0913, PLR0917 - click hands over each option
     form: str,
     written: tuple[str, ...],
 ) -> None:
-    """Compare two versions of a contract: what breaks, whom, and does anybody gain or lose access?
+    """Compare two versions of a contract: what breaks, whom, and does anyone gain or lose access?
 
     Without OLD and NEW every contract's newest version is compared with the one before it. OLD and NEW are
     `name@version` or files.

@@ -1,4 +1,4 @@
-"""`entitlements contract explain`: one finding or witness, walked through the policy line by line."""
+"""`entitlements contract explain`: one finding or witness, traced through the policy line by line."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def explain(
     policies: Path | None,
     policies_old: Path | None,
 ) -> None:
-    """Tell what a fingerprint that `check` printed stands for, and which lines of the policy decide it.
+    """Tell what a fingerprint that `check` printed represents, and which lines of the policy decide it.
 
     The check is run again, as `entitlements contract check` with the same arguments would. Before each line of a rule
     stands where it is evaluated: `-` for the token before, `+` for the token after, `=` for both.
@@ -72,7 +72,7 @@ def _explained(report: Report, step: Step, fingerprint: str, settings: Settings)
         for witness in answer.witnesses:
             if witness.fingerprint == fingerprint:
                 yield from witness_lines(witness)
-                yield from _walked(witness, step, settings)
+                yield from _traced(witness, step, settings)
                 return
         if answer.fingerprint == fingerprint:
             yield f"{answer.answer}: {answer.reason}"
@@ -89,7 +89,7 @@ def _of_finding(finding: Finding) -> Iterator[str]:
     yield f"  more in docs/contract-rules.md, {finding.change.rule}"
 
 
-def _walked(witness: Witness, step: Step, settings: Settings) -> Iterator[str]:
+def _traced(witness: Witness, step: Step, settings: Settings) -> Iterator[str]:
     """The rules that either side evaluates, each line marked."""
     covered = []
     contents: dict[str, bytes] = {}

@@ -73,7 +73,7 @@ def lint(files: Sequence[Path], strict: bool, form: str) -> None:
 def _unfollowed(files: Sequence[Path], loaded: Sequence[Contract]) -> list[Fault]:
     """What `renamed_from` says that is not followed: in each file that is named, else in each newest version.
 
-    An older version that was published stays as it is; what it says was refused, or concerned nobody.
+    An older version that was published stays as it is; what it says was refused, or concerned no one.
     """
     if files:
         known = {one.ref for one in loaded}

@@ -87,7 +87,7 @@ def lock(
 
 
 def _with_lines(planned: NextLock, given: Sequence[tuple[str, object]]) -> NextLock:
-    """The plan whose reports know what `contract approve` has to be told to come upon the same checks."""
+    """The plan whose reports know what `contract approve` has to be given to come upon the same checks."""
     approve = tuple(part for name, value in given if value is not None for part in (name, str(value)))
     return replace(planned, reports=tuple(replace(one, approve=approve) for one in planned.reports))
 
@@ -126,7 +126,7 @@ def _told(planned: NextLock, *, dry_run: bool) -> Iterator[str]:
 
 
 def _lost(report: Report) -> Iterator[str]:
-    """Who loses access: it does not fail the gate, and nobody should learn of it from their users."""
+    """Who loses access: it does not fail the gate, and no one should learn of it from their users."""
     answer = report.access.no_lost_access
     if answer.answer == REFUTED:
         step = f"{report.old.contract.name} {report.old.contract.version} to {report.new.contract.version}"

@@ -19,7 +19,7 @@ from entitlements.errors import StartupFault
 def metadata(name: str, resource: str) -> None:
     """Print the protected resource metadata of a contract (RFC 9728), for the API to publish.
 
-    NAME is `orders` (newest) or `orders@1.0.0`. Where to publish it is told on standard error.
+    NAME is `orders` (newest) or `orders@1.0.0`. Where to publish it is reported on standard error.
     """
     try:
         contract = pick(render.settings().contracts, name)

@@ -67,7 +67,7 @@ def chosen(settings: Settings, name: str | None) -> list[ContractFile]:
 def check(old: Path, new: Path, name: str | None, seconds: float, form: str) -> None:
     """Compare two folders of policies under the same contracts: is the new one equivalent, stricter or wider?
 
-    Exit code 0: nobody gains access; 2: something cannot be read; 3: somebody does; 4: there is no answer.
+    Exit code 0: nobody gains access; 2: something cannot be read; 3: someone does; 4: there is no answer.
     """
     settings = render.settings()
     found: list[tuple[Contract, Access]] = []

@@ -22,7 +22,7 @@ _SETTINGS = "\n".join(
     epilog=f"\b\nSettings, by environment variable [default]:\n{_SETTINGS}\n\n"
     "\b\nExample:\n  ENTITLEMENTS_KEYS=https://login.example.com=https://login.example.com/jwks entitlements serve"
 )
-@click.option("--unlocked", is_flag=True, help="Serve policies that nobody locked: for development, on loopback only.")
+@click.option("--unlocked", is_flag=True, help="Serve unlocked policies: for development, on loopback only.")
 @click.option(
     "--published-on-loopback",
     is_flag=True,
@@ -44,7 +44,7 @@ def serve(unlocked: bool, published_on_loopback: bool) -> None:
         preflight(settings)
         check_address(settings)
         if unlocked:
-            click.echo("UNLOCKED: policies are served that nobody proved or approved", err=True)
+            click.echo("UNLOCKED: policies are served that were neither proved nor approved", err=True)
         click.echo(f"serving on http://{settings.host}:{settings.port}", err=True)
         run(settings)
     except StartupFault as fault:

@@ -29,7 +29,7 @@ from entitlements.token import from_jwk, mint_proof, thumbprint
 def prove(token_file: IO[bytes], key_file: IO[str], method: str, url: str, nonce: str) -> None:
     """Print the body's `proof` for a token that is bound to a key (RFC 9449), good for a minute and one decision.
 
-    What `cnf` of the token has to be is told on standard error.
+    What `cnf` of the token has to be is reported on standard error.
     """
     try:
         key = from_jwk(strict_json.loads(key_file.read().encode()))  # type: ignore[arg-type]

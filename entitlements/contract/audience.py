@@ -1,7 +1,8 @@
 """Which API a caller asks for: it names its audience or its contract. Nothing is ever taken from the token.
 
-A name that is not pinned must not be told from one that is before a token holds: whoever has no token could otherwise
-list the APIs that are served. So a wrong name is a value here, for the caller to raise after the token was verified.
+A name that is not pinned must not be distinguished from one that is before a token holds: whoever has no token could
+otherwise list the APIs that are served. So a wrong name is a value here, for the caller to raise after the token was
+verified.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _MALFORMED = "the request is malformed"
 def asked_audience(
     catalog: Catalog, *, audience: str | None, contract: str | None, default: str
 ) -> str | RequestInvalid:
-    """The pinned audience that a request is for, or why its names lead to none: to be told once a token holds.
+    """The pinned audience that a request is for, or why its names lead to none: to be given once a token holds.
 
     audience: as the body names it; contract: as the path names it; default: for whoever names neither, empty for none.
     Raises RequestInvalid `audience_required` where the caller was silent and has to choose.
@@ -56,7 +57,7 @@ def check_default(catalog: Catalog, default: str) -> None:
 
 
 def second_audience_warning(before: Lock | None, after: Lock) -> str:
-    """What to tell whoever adds a second audience, or nothing; `before` is None on a first lock."""
+    """What to say whoever adds a second audience, or nothing; `before` is None on a first lock."""
     if len(after.pins) < 2 or (before is not None and len(before.pins) > 1):
         return ""
     return (

@@ -135,12 +135,12 @@ _PAIRS: tuple[tuple[tuple[str, str, str, str], tuple[str, str, str, str]], ...] 
         ("request_tightened", "callers that send such requests get 400", BREAKING, ASKED),
     ),
     (
-        ("time_added", "rules that waited for `context.time` wake up", COMPATIBLE, ASKED),
+        ("time_added", "rules guarded by `context.time` start to apply", COMPATIBLE, ASKED),
         ("time_removed", "rules that read the time no longer find it", BREAKING, ASKED),
     ),
     (
-        ("consumer_added", "somebody else relies on the contract", COMPATIBLE, NONE),
-        ("consumer_removed", "nobody says any more whom a change touches", WARNING, NONE),
+        ("consumer_added", "another consumer relies on the contract", COMPATIBLE, NONE),
+        ("consumer_removed", "no one says any more whom a change touches", WARNING, NONE),
     ),
 )
 _ALONE: tuple[tuple[str, str, str, str], ...] = (

@@ -168,7 +168,7 @@ def _scopes(old: Contract, new: Contract) -> Iterator[Change]:
     for scope in sorted(before & after):
         held = {names[claim] for claim in old.scopes[scope].claims if claim in names}
         holds = set(new.scopes[scope].claims)
-        # What comes or goes with its claim, or with all its scopes, is told once, as that.
+        # What comes or goes with its claim, or with all its scopes, is reported once, as that.
         told = {claim for claim in held ^ holds if bound.get(claim) != (True, True)}
         place = f"scopes.{scope}.claims"
         for claim in sorted(held - holds - told):

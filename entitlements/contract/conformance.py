@@ -17,7 +17,7 @@ from entitlements.model import CONTEXT_TIME, JSON, Action, Principal, Resource, 
 from entitlements.profiles import client_of, for_audience, introspected, misfit, named_audiences, scopes_of, subject_of
 
 _SCOPE_FORMS = {
-    "string": "is not a list of scopes separated by single blanks",
+    "string": "is not a list of scopes separated by single spaces",
     "list": "is not an array of scopes",
 }
 # A token of 16 KiB can break a contract in thousands of places, and an answer is bounded too.

@@ -111,7 +111,7 @@ def _of_claim(contract: Contract, claim: ClaimSpec) -> Iterator[tuple[str, str]]
 
 
 def _exposed(contract: Contract, claim: ClaimSpec) -> Iterator[tuple[str, str]]:
-    """What is said of personal data and secrets in tokens that are signed and not encrypted: anybody can read them."""
+    """What is said of personal data and secrets in tokens that are signed and not encrypted: anyone can read them."""
     if claim.sensitivity not in _KEEP_OUT:
         return
     opaque = contract.profile.opaque
@@ -138,7 +138,7 @@ def _of_access_token(contract: Contract, claim: ClaimSpec) -> Iterator[tuple[str
 
 
 def _lenient_flag(contract: Contract, claim: ClaimSpec) -> bool:
-    """Whether a flag that keeps somebody out comes from a mapper that turns any text into `false`."""
+    """Whether a flag that keeps someone out comes from a mapper that turns any text into `false`."""
     boolean = claim.schema.get("type") == "boolean"
     return contract.profile.rules.name == "keycloak" and boolean and _NEGATIVE.search(claim.name) is not None
 

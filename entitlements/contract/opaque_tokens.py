@@ -1,7 +1,7 @@
-"""`tokens.access_token.opaque`: a contract that permits tokens which only their issuer can tell anything about.
+"""`tokens.access_token.opaque`: a contract that permits tokens which only their issuer can say anything about.
 
-An opaque token names nobody. Which issuer it is sent to follows from the contract alone: where versions of one audience
-have different issuers, a prefix has to tell whose a token is, or a stranger would be handed other people's tokens.
+An opaque token names no one. Which issuer it is sent to follows from the contract alone: where versions of one audience
+have different issuers, a prefix has to say whose a token is, or a stranger would be handed other people's tokens.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def ambiguous(versions: Sequence[Contract], file: str) -> list[Fault]:
         Fault(
             "opaque_ambiguous",
             f"`{one.name}` {one.version} and {other.version} permit opaque tokens of different issuers, and a token "
-            "could be that of either: permit them in one version only, or give each a `prefix` that tells them apart",
+            "could be that of either: permit them in one version only, or give each a `prefix` that distinguishes them",
             file,
             path=_PLACE,
         )

@@ -26,7 +26,7 @@ def schema_changes(old: Mapping[str, Any], new: Mapping[str, Any], place: str, c
             "claim_cardinality_changed" if cardinality else "claim_retyped", place, claim, dict(old), dict(new)
         )
         return
-    yield from _vocabulary(old, new, place, claim)
+    yield from _enum_changes(old, new, place, claim)
     yield from _bounds(old, new, place, claim)
     yield from _text(old, new, place, claim)
     if isinstance(old.get("items"), Mapping) and isinstance(new.get("items"), Mapping):
@@ -42,7 +42,7 @@ def schema_changes(old: Mapping[str, Any], new: Mapping[str, Any], place: str, c
 def retyped(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     """Whether values of another type are permitted.
 
-    Of a vocabulary that gained or lost one of several types its values tell.
+    Of an enum that gained or lost one of several types its values tell.
     """
     kinds = types(old), types(new)
     if _values(old) is not None and _values(new) is not None:
@@ -51,7 +51,7 @@ def retyped(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 
 
 def types(schema: Mapping[str, Any]) -> frozenset[str]:
-    """The JSON types that a schema permits; the numbers of a vocabulary are `integer` where all of them are whole."""
+    """The JSON types that a schema permits; the numbers of an enum are `integer` where all of them are whole."""
     if "type" in schema:
         return frozenset("map" if one == "object" and is_map(schema) else one for one in types_of(schema))
     values = _values(schema) or []
@@ -63,13 +63,13 @@ def types(schema: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _values(schema: Mapping[str, Any]) -> list[Any] | None:
-    """The closed vocabulary of a schema, or None where it has none."""
+    """The enum of a schema, or None where it has none."""
     if "enum" in schema:
         return list(schema["enum"])
     return [schema["const"]] if "const" in schema else None
 
 
-def _vocabulary(old: Mapping[str, Any], new: Mapping[str, Any], place: str, claim: str) -> Iterator[Change]:
+def _enum_changes(old: Mapping[str, Any], new: Mapping[str, Any], place: str, claim: str) -> Iterator[Change]:
     before, after = _values(old), _values(new)
     if before is None and after is None:
         return

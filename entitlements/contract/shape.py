@@ -37,7 +37,7 @@ def _absolute_url(text: str) -> None:
         host = parts.hostname
     except ValueError:
         host = None
-    if not host or any(ord(letter) <= 0x20 or letter == "\x7f" for letter in text):
+    if not host or any(ord(character) <= 0x20 or character == "\x7f" for character in text):
         raise ValidationError("must be an absolute https URL")
     if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
         raise ValidationError("must be an absolute https URL (http only on a loopback host)")
@@ -46,8 +46,8 @@ def _absolute_url(text: str) -> None:
 
 
 def _plain_text(text: str) -> None:
-    if not text or len(text) > 1024 or any(ord(letter) <= 0x20 or letter == "\x7f" for letter in text):
-        raise ValidationError("must be text without blanks")
+    if not text or len(text) > 1024 or any(ord(character) <= 0x20 or character == "\x7f" for character in text):
+        raise ValidationError("must be text without whitespace")
 
 
 def _distinct(values: list[str]) -> None:
@@ -102,7 +102,7 @@ class ScopeClaimShape(_Strict):
 
 
 class AudienceShape(_Strict):
-    """What stands for the audience where the server issues no `aud`."""
+    """What represents the audience where the server issues no `aud`."""
 
     claim = fields.String(required=True, validate=_CLAIM)
     values = _names(_CLAIM, required=True)
@@ -113,7 +113,9 @@ class OpaqueShape(_Strict):
 
     prefix = fields.String(
         load_default="",
-        validate=validate.Regexp(r"\A[A-Za-z0-9._~+/-]{1,64}\Z", error="must be 1 to 64 letters of a token (RFC 6750)"),
+        validate=validate.Regexp(
+            r"\A[A-Za-z0-9._~+/-]{1,64}\Z", error="must be 1 to 64 characters of a token (RFC 6750)"
+        ),
     )
     jwt = fields.String(load_default="verify", validate=validate.OneOf(["verify", "introspect"]))
 

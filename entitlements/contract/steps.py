@@ -112,7 +112,7 @@ def _write_tree(folder: Path, commit: str, target: Path) -> None:
 
 
 def _hint(folder: Path) -> str:
-    """What to do where a clone was cut short, which is why a commit may not be there. Raises GitFailed."""
+    """What to do where a clone was truncated, which is why a commit may not be there. Raises GitFailed."""
     if git.git(folder, "rev-parse", "--is-shallow-repository").strip() != b"true":
         return ""
     return "; this is a shallow clone: fetch all of it (`fetch-depth: 0` in a workflow, `git fetch --unshallow`)"

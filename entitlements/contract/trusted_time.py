@@ -31,12 +31,12 @@ PARTS: Mapping[str, str] = {
 }
 """What `context.time` holds, with the JSON types: the order is that in which documentation tells of them."""
 _PACKAGE = "tzdata"
-# A placeholder of installers, which stands for no place.
+# A placeholder of installers, which represents no place.
 _NO_ZONES = frozenset({"Factory"})
 
 
 def time_spec(document: Mapping[str, Any]) -> TimeSpec | None:
-    """What a checked document says; None where policies are told no time."""
+    """What a checked document says; None where policies are given no time."""
     return None if document["time"] is None else TimeSpec(document["time"]["zone"])
 
 
@@ -82,7 +82,7 @@ def time_changes(old: Contract, new: Contract) -> Iterator[Change]:
 def time_context(spec: TimeSpec, now: float) -> dict[str, JSON]:
     """`context.time` at `now`, in seconds since the epoch; a part of a second is dropped.
 
-    Raises DecisionUnavailable `clock_out_of_range`; a `now` that is no number is out of range, too.
+    Raises DecisionUnavailable `clock_out_of_range`; a `now` that is not a number is out of range, too.
     """
     if not EARLIEST <= now < LATEST + 1:
         raise DecisionUnavailable("clock_out_of_range", "the clock of this machine cannot be right")

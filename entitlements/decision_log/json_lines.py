@@ -32,8 +32,8 @@ class JsonLinesLog:
     """Appends records to a file descriptor.
 
     A line is one `write` of the whole record, so a killed process leaves either the whole line or none of it. Into a
-    pipe it is written in pieces that never block, so that a reader who has stopped holds up nobody for long. After a
-    write that was cut short the next record starts on a line of its own.
+    pipe it is written in chunks that never block, so that a reader who has stopped holds up no one for long. After a
+    write that was truncated the next record starts on a line of its own.
 
     file: where the lines go to a path; it is settled before each write, and a line that a rotation may have caught
     under way is written again. Without it `descriptor` is written to for good. rejects: how many refused tokens may
@@ -55,7 +55,7 @@ class JsonLinesLog:
         self._file = file
         self._rejects = rejects
         self._lock = threading.Lock()
-        self._piece = 0 if stat.S_ISREG(os.fstat(descriptor).st_mode) else select.PIPE_BUF
+        self._chunk = 0 if stat.S_ISREG(os.fstat(descriptor).st_mode) else select.PIPE_BUF
         self._torn = file is not None and file.torn
         self._problem = ""
         self._unsettled = ""
@@ -81,7 +81,7 @@ class JsonLinesLog:
             raise DecisionLogUnavailable("decision_log_unavailable", "the decision log is too slow")
         try:
             problem = self._settle(deadline) or self._keep(line, deadline)
-            # What was written stays written: whether the next one can be is told by the next look.
+            # What was written stays written: whether the next one can be is reported by the next look.
             self._problem = "" if problem == self._unsettled else problem
         finally:
             self._lock.release()
@@ -100,7 +100,7 @@ class JsonLinesLog:
                 return ""
             if change is Change.TRUNCATED:
                 return self._settle(deadline)
-            # Nobody can tell whether a rotator had read to the end of the file before this line came to stand there.
+            # No one can say whether a rotator had read to the end of the file before this line came to stand there.
             self._file.lines -= 1
             line = _marked(line)
             problem = self._settle(deadline)
@@ -169,16 +169,16 @@ class JsonLinesLog:
     def _write(self, data: bytes, deadline: float) -> str:
         """Write it all and say nothing, or say why not all was written."""
         data = b"\n" + data if self._torn else data
-        step, written, problem = self._piece or len(data), 0, ""
+        step, written, problem = self._chunk or len(data), 0, ""
         try:
             while written < len(data) and not problem:
-                piece = data[written : written + step]
-                if self._piece and not self._takes_more(deadline):
+                chunk = data[written : written + step]
+                if self._chunk and not self._takes_more(deadline):
                     problem = "the decision log takes no more, its reader has stopped"
                     break
-                done = os.write(self._descriptor, piece)
+                done = os.write(self._descriptor, chunk)
                 written += done
-                problem = "" if done == len(piece) else "the decision log was cut short"
+                problem = "" if done == len(chunk) else "the decision log was truncated"
         except OSError as error:
             problem = f"the decision log cannot be written: {os.strerror(error.errno or 0)}"
         self._torn = bool(problem) and (written > 0 or self._torn)
@@ -211,7 +211,7 @@ class JsonLinesLog:
                 self._lock.release()
 
     def _try_again(self) -> str:
-        """After a failed write only a write can tell that the next will hold. It is a line of its own, no decision."""
+        """After a failed write only a write can say that the next will hold. It is a line of its own, no decision."""
         if self._problem:
             self._problem = self._tell({"effect": "log_resumed"})
         return self._problem

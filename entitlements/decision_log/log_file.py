@@ -18,7 +18,7 @@ from pathlib import Path
 
 from entitlements.decision_log.recent_lines import RecentLines
 
-# Not blocking: to open a pipe that nobody reads is an error, not a wait without end.
+# Not blocking: to open a pipe that no one reads is an error, not a wait without end.
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _ATTEMPTS = 5
 
@@ -161,7 +161,7 @@ def _make(path: Path, before: os.stat_result | None) -> int | None:
     except FileExistsError:
         return None
     if before is not None and before.st_mode & stat.S_IRGRP:
-        # Where the service is not of that group, nobody but the owner reads the new file.
+        # Where the service is not of that group, no one but the owner reads the new file.
         with suppress(OSError):
             os.fchown(descriptor, -1, before.st_gid)
             os.fchmod(descriptor, 0o640)

@@ -1,6 +1,6 @@
 """Who a record is about, as far as the contract lets the log say it.
 
-A claim marked pii is written as a keyed hash: the lines of one person can be joined, and nobody without the key can
+A claim marked pii is written as a keyed hash: the lines of one person can be joined, and no one without the key can
 name the person, not even by trying every possible value. The hash is bound to the issuer and the claim, so that equal
 values of two issuers, or of `sub` and `client_id`, do not look alike.
 """
@@ -35,7 +35,7 @@ class MaskKey:
 
 
 def ephemeral_key() -> MaskKey:
-    """A key that nobody knows and that ends with the process."""
+    """A key that no one knows and that ends with the process."""
     return MaskKey(EPHEMERAL, secrets.token_bytes(32))
 
 

@@ -1,7 +1,7 @@
 """How many lines a second refused tokens may cost.
 
-Anybody can send tokens that are refused, and each one is a line: a flood would fill the disk, and a full disk ends all
-decisions. Beyond the limit refusals are counted by cause, and one summary stands for them.
+Anyone can send tokens that are refused, and each one is a line: a flood would fill the disk, and a full disk ends all
+decisions. Beyond the limit refusals are counted by cause, and one summary represents them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The state that a new lock is compared with: what was locked last, found where nobody can have edited it by hand.
+"""The state that a new lock is compared with: what was locked last, found where no one can have edited it by hand.
 
 In a git repository that is the last commit's lock with its release, so that a lock can be made again and again before
 it is committed. Elsewhere it is the lock that is there. Only where nothing knows an earlier lock is there no base.
@@ -37,7 +37,7 @@ class Base:
 def find_base(contracts: Path, stack: ExitStack, against: str | None = None) -> Base:
     """Find what a new lock has to be compared with.
 
-    against: `git:REF`, where somebody names it; stack: ends the files that were taken out of git. Raises
+    against: `git:REF`, where someone names it; stack: ends the files that were taken out of git. Raises
     ContractsInvalid where the base cannot be read, and StartupFault where an earlier lock is known and not there.
     """
     history = History.of(contracts)

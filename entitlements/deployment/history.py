@@ -16,7 +16,7 @@ from entitlements.errors import StartupFault
 from entitlements.release import Release, read_release
 
 SHALLOW = (
-    "this is a shallow clone, which cannot tell what was locked before: fetch the whole history "
+    "this is a shallow clone, which cannot say what was locked before: fetch the whole history "
     "(`fetch-depth: 0` in a workflow, `git fetch --unshallow`), or name the base with `--against git:REF`"
 )
 

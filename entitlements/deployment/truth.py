@@ -39,7 +39,7 @@ def truth(
 ) -> tuple[State, list[Fault]]:
     """What is locked, and everything that keeps it from being true, short of proving its records again.
 
-    against: `git:REF`, the lock that this one has to follow; the history says it where nobody does. Raises StartupFault
+    against: `git:REF`, the lock that this one has to follow; the history says it where no one does. Raises StartupFault
     where something cannot be read.
     """
     state = read_state(contracts)
@@ -125,7 +125,7 @@ def continuity_faults(state: State, history: History | None, against: str | None
         elif before is not None and pin.audience in before.pins and pin.check != ROLLED_BACK:
             yield from _not_followed(pin, before.pins[pin.audience], state)
     if state.lock.rollback is not None and not _was_locked(state.lock.release, history):
-        text = "no earlier commit locked the release that was rolled back to, so nobody proved or served it before"
+        text = "no earlier commit locked the release that was rolled back to, so no one proved or served it before"
         yield Fault("rollback_unfounded", text, lock_file(state.folder))
     if state.lock.rollback is not None and not _was_locked(state.lock.rollback.undone, history):
         text = (

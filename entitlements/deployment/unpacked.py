@@ -10,7 +10,7 @@ from entitlements.release import Release
 
 
 class Unpacked:
-    """A release in a folder that somebody else removes."""
+    """A release in a folder that someone else removes."""
 
     def __init__(self, release: Release, folder: Path) -> None:
         self.policies = folder / "policies"

@@ -27,15 +27,15 @@ MAX_OBLIGATIONS = 16
 def read_answer(body: bytes) -> Verdict:
     """Read the body of a 200 answer of OPA's Data API with provenance.
 
-    Raises EngineUnavailable `engine_answer_invalid` (no strict JSON object, or one with a warning or an error beside
+    Raises EngineUnavailable `engine_answer_invalid` (not strict JSON object, or one with a warning or an error beside
     the result) or `policy_revision_unknown` (not exactly one bundle revision was named).
     """
     try:
         document = strict_json.loads(body, max_depth=32, rounded=True)
     except JSONRefused:
-        raise EngineUnavailable("engine_answer_invalid", "the engine's answer is no strict JSON") from None
+        raise EngineUnavailable("engine_answer_invalid", "the engine's answer is not strict JSON") from None
     if not isinstance(document, dict):
-        raise EngineUnavailable("engine_answer_invalid", "the engine's answer is no JSON object")
+        raise EngineUnavailable("engine_answer_invalid", "the engine's answer is not a JSON object")
     if not document.keys() <= _ANSWER_MEMBERS:
         # OPA warns, for one, that it has evaluated a policy without its input.
         raise EngineUnavailable("engine_answer_invalid", "the engine's answer holds more than a result")
@@ -66,12 +66,16 @@ def _read_object(result: JSON) -> tuple[bool, tuple[str, ...], tuple[dict[str, J
     if not isinstance(allow, bool) or not isinstance(reasons, list) or not isinstance(obligations, list):
         return None
     codes = [code for code in reasons if isinstance(code, str) and CODE.fullmatch(code)]
-    duties = [duty for duty in obligations if isinstance(duty, dict) and isinstance(duty.get("id"), str)]
-    if len(codes) != len(reasons) or len(duties) != len(obligations):
+    found = [
+        obligation
+        for obligation in obligations
+        if isinstance(obligation, dict) and isinstance(obligation.get("id"), str)
+    ]
+    if len(codes) != len(reasons) or len(found) != len(obligations):
         return None
-    if len(codes) > MAX_REASONS or len(duties) > MAX_OBLIGATIONS:
+    if len(codes) > MAX_REASONS or len(found) > MAX_OBLIGATIONS:
         return None
-    return allow, tuple(sorted(codes)), tuple(sorted(duties, key=lambda duty: str(duty["id"])))
+    return allow, tuple(sorted(codes)), tuple(sorted(found, key=lambda obligation: str(obligation["id"])))
 
 
 def _revision(document: dict[str, JSON]) -> str:

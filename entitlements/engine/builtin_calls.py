@@ -17,7 +17,7 @@ _SECONDS = 60
 
 
 class SetDocument(list[Any]):
-    """A set of documents, which JSON has not, told apart from a list."""
+    """A set of documents, which JSON has not, distinguished from a list."""
 
 
 @dataclass(frozen=True, slots=True)

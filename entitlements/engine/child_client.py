@@ -135,7 +135,7 @@ class _Connection:
             self._send(request, deadline)
             while octets := self._receive(deadline):
                 if (answer := reader.feed(octets)) is not None:
-                    # An answer that comes with the deadline is not taken: who asked has given up.
+                    # An answer that comes with the deadline is not taken: the caller has timed out.
                     _left(deadline)
                     return answer
         except (BrokenPipeError, ConnectionResetError) as error:
@@ -143,7 +143,7 @@ class _Connection:
                 raise
             raise _Stale from error
         if reader.begun:
-            raise EngineUnavailable("engine_answer_invalid", "the engine's answer was cut short")
+            raise EngineUnavailable("engine_answer_invalid", "the engine's answer was truncated")
         raise _Stale
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """Data documents of a policy folder, read strictly: what OPA and we could read differently, or lose, is a fault.
 
 Duplicate members, numbers that no double holds exactly, odd encodings, YAML beyond its JSON-like core, two documents
-that say the same place, and members that a rule computes are told with file and line (RFC 8259, RFC 7493).
+that say the same place, and members that a rule computes are reported with file and line (RFC 8259, RFC 7493).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def roots_of(documents: Documents) -> Iterator[InputPath]:
 
 
 def holds(documents: Documents, path: InputPath) -> str | None:
-    """The file whose document has a value at a path, or above it one that is no object."""
+    """The file whose document has a value at a path, or above it one that is not an object."""
     for name, document in documents.items():
         place = place_of(name)
         if path[: len(place)] != place:
@@ -92,7 +92,7 @@ def conflicts(documents: Documents) -> Iterator[tuple[str, str]]:
 
 
 def _merge(seen: dict[str, Any], document: Mapping[str, JSON], path: InputPath, name: str) -> Iterator[str]:
-    """Put a document into what was seen; each member of it that is there already and no object in both is told."""
+    """Put a document into what was seen; each member of it that is there already and no object in both is reported."""
     for key, value in document.items():
         known = seen.get(key)
         if isinstance(value, dict) and (known is None or isinstance(known, dict)):
@@ -141,10 +141,10 @@ def exact(text: str) -> bool:
 def _numbers(text: str) -> Iterator[tuple[int, str]]:
     line = 1
     for match in _TOKENS.finditer(text):
-        piece = match[0]
-        line += piece == "\n"
-        if piece[0] in "-0123456789":
-            yield line, piece
+        chunk = match[0]
+        line += chunk == "\n"
+        if chunk[0] in "-0123456789":
+            yield line, chunk
 
 
 def _line_of(content: bytes, code: str) -> int:
@@ -184,20 +184,20 @@ def _duplicate(text: str) -> int:
     line, last = 1, ""
     objects: list[set[str]] = []
     for match in _TOKENS.finditer(text):
-        piece = match[0]
-        if piece == "\n":
+        chunk = match[0]
+        if chunk == "\n":
             line += 1
             continue
-        if piece in "{[":
+        if chunk in "{[":
             objects.append(set())
-        elif piece in "}]" and objects:
+        elif chunk in "}]" and objects:
             objects.pop()
-        elif piece == ":" and objects:
+        elif chunk == ":" and objects:
             key = json.loads(last, strict=False)
             if key in objects[-1]:
                 return line
             objects[-1].add(key)
-        last = piece
+        last = chunk
     return 1
 
 

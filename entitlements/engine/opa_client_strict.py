@@ -118,7 +118,7 @@ class _Session:
                 raise EngineUnavailable("engine_answer_invalid", "the engine's answer is too large")
             if response.length_remaining:
                 response.close()
-                raise _cut_short()
+                raise _truncated()
             response.release_conn()
             if response.headers.get("Content-Encoding", "identity") != "identity":
                 raise EngineUnavailable("engine_answer_invalid", "the engine's answer has a content encoding")
@@ -128,10 +128,10 @@ class _Session:
         return Answer(response.status, answer)
 
 
-def _cut_short() -> EngineUnavailable:
+def _truncated() -> EngineUnavailable:
     if time.monotonic() >= _TURN.deadline:
         return EngineUnavailable("engine_timeout", "the engine took too long")
-    return EngineUnavailable("engine_answer_invalid", "the engine's answer was cut short")
+    return EngineUnavailable("engine_answer_invalid", "the engine's answer was truncated")
 
 
 class StrictOpaClient(OpaClient):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""An OPA server that somebody else started: asked as any other, and looked at for being locked down."""
+"""An OPA server that someone else started: asked as any other, and looked at for being locked down."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class OpaElsewhere:
         self._anonymous.close()
 
     def _look(self) -> None:
-        for server, who in ((self._anonymous, "anybody"), (self._server, "the holder of the token")):
+        for server, who in ((self._anonymous, "anyone"), (self._server, "the holder of the token")):
             try:
                 status = server.status_of(_CLOSED_TO_CALLERS, deadline=time.monotonic() + _ONE_SECOND)
             except EngineUnavailable:

@@ -153,12 +153,12 @@ def _fetch(address: str, write: Callable[[bytes], object]) -> str:
     deadline, digest, size = time.monotonic() + _DOWNLOAD_SECONDS, hashlib.sha256(), 0
     try:
         with urllib.request.urlopen(address, timeout=_REACH_SECONDS) as answer:  # noqa: S310 (https, or loopback)
-            while piece := answer.read(65536):
-                digest.update(piece)
-                size += len(piece)
+            while chunk := answer.read(65536):
+                digest.update(chunk)
+                size += len(chunk)
                 if size > _MAX_BYTES or time.monotonic() > deadline:
                     raise _NotReached("the download is too large or too slow")
-                write(piece)
+                write(chunk)
     except urllib.error.HTTPError as error:
         error.close()
         raise _NotReached(f"status {error.code}") from error

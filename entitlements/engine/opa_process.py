@@ -113,7 +113,7 @@ class OpaProcess:
             text = "the engine serves another revision than the active one"
             return not_ready("policy_not_locked", text, served.detail)
         if not self._supervisor.is_alive() and not self._stopping.is_set():
-            problem = Problem("engine_not_supervised", "nobody restarts the engine: start the service again")
+            problem = Problem("engine_not_supervised", "no one restarts the engine: start the service again")
             return replace(served, problems=(*served.problems, problem))
         return served
 
@@ -132,7 +132,7 @@ class OpaProcess:
             raise StartupFault("bundle_refused", f"OPA does not activate the bundle: {reason}")
         # OPA would serve it, and no answer would ever name the revision that is waited for.
         if named_revision(bundle) != revision:
-            raise StartupFault("bundle_refused", "the manifest of the bundle names another revision than was told")
+            raise StartupFault("bundle_refused", "the manifest of the bundle names another revision than was given")
 
     def _start_first(self, bundle: bytes, revision: str) -> None:
         if named_revision(bundle) != revision:
@@ -142,7 +142,7 @@ class OpaProcess:
         except OSError as error:
             raise StartupFault("opa_not_started", f"OPA cannot be started: {error.strerror}") from error
         try:
-            self._wait_until_served(give_up_when_dead=True)
+            self._wait_until_served(stop_when_dead=True)
         except StartupFault:
             self._try(bundle, revision)
             raise
@@ -161,7 +161,7 @@ class OpaProcess:
             try:
                 child.replace(self._loaded.bundle)
             except FileNotFoundError:
-                # Somebody tidied the folder away: the supervisor makes another, for another child.
+                # Someone tidied the folder away: the supervisor makes another, for another child.
                 child.kill()
             except OSError as error:
                 raise StartupFault("opa_failed", f"the bundle cannot be written: {error.strerror}") from error
@@ -177,14 +177,14 @@ class OpaProcess:
         if child is not None:
             child.stop()
 
-    def _wait_until_served(self, *, give_up_when_dead: bool = False) -> None:
+    def _wait_until_served(self, *, stop_when_dead: bool = False) -> None:
         """Wait for an answer with the very revision. Raises StartupFault `opa_not_started`."""
         began = written = time.monotonic()
         while time.monotonic() - began < _START_SECONDS and not self._stopping.is_set():
             child, wanted = self._child, self._loaded.revision
             if child is not None and child.client.health().detail.get("revision") == wanted:
                 return
-            if give_up_when_dead and (child is None or not child.alive()):
+            if stop_when_dead and (child is None or not child.alive()):
                 break
             if time.monotonic() - written > _AGAIN_SECONDS:
                 self._write()
@@ -204,7 +204,7 @@ class OpaProcess:
                 return
             try:
                 self._start_child()
-                self._wait_until_served(give_up_when_dead=True)
+                self._wait_until_served(stop_when_dead=True)
                 backoff = 0.1
             except (StartupFault, OSError):
                 # OSError: no process can be started now. The next turn finds none, and tries again.

@@ -42,7 +42,7 @@ def _edits(old: bytes, new: bytes) -> Iterator[Edit]:
 
 
 def _line(lines: Sequence[bytes], first: int, last: int) -> int:
-    """The first line of an edit that says something, or that follows it; the last one stands for the one after it."""
+    """The first line of an edit that says something, or that follows it; the last one represents the one after it."""
     limit = (last if first < last else len(lines)) - 1
     while first < limit and not lines[first].strip():
         first += 1

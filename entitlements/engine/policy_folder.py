@@ -1,4 +1,4 @@
-"""Which files of a policy folder are policies, and their digest: the one way in which anybody reads such a folder."""
+"""Which files of a policy folder are policies, and their digest: the one way in which anyone reads such a folder."""
 
 from __future__ import annotations
 

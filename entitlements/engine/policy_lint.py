@@ -1,6 +1,6 @@
 """What OPA compiles and a release must not hold: found in OPA's own syntax tree, with file, line and what to write.
 
-A reference to `data` outside of the packages and data documents of the folder would read what somebody puts beside the
+A reference to `data` outside of the packages and data documents of the folder would read what someone puts beside the
 release; one that is computed could. `system` is the engine's own. A package stands in the folder of its name.
 """
 
@@ -70,7 +70,7 @@ def lint(files: Mapping[str, bytes], documents: Documents, folder: Path, opa: Pa
 
 @lru_cache(maxsize=512)
 def parsed(opa: Path, content: bytes) -> dict[str, Any] | None:
-    """One module as OPA's parser tells it, not to be changed; None where it is no Rego."""
+    """One module as OPA's parser tells it, not to be changed; None where it is not Rego."""
     with tempfile.TemporaryDirectory(prefix="entitlements-") as work:
         file = Path(work) / "policy.rego"
         file.write_bytes(content)

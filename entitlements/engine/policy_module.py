@@ -119,17 +119,17 @@ class PolicyModule:
         for rule in self._rules:
             name = _rule_name(rule)
             self._names = self._names_in(rule)
-            self._walk(rule, name, "value", name in self._negated, found)
+            self._collect(rule, name, "value", name in self._negated, found)
         mentions = sum(term["type"] == "var" and term["value"] == "input" for term in terms(self._rules))
         if self._heads_seen < mentions:
             # Nothing may count as unread that was only not understood.
             found.append(Read((), True, "value", False, "", self._name, 1))
         return found
 
-    def _walk(self, node: Any, rule: str, how: str, negated: bool, found: list[Read]) -> None:
+    def _collect(self, node: Any, rule: str, how: str, negated: bool, found: list[Read]) -> None:
         if isinstance(node, list):
             for inner in node:
-                self._walk(inner, rule, how, negated, found)
+                self._collect(inner, rule, how, negated, found)
             return
         if not isinstance(node, Mapping):
             return
@@ -140,10 +140,10 @@ class PolicyModule:
             how = _operation(operands[0]) or how
         if isinstance(operands, list) and _function(operands[0]) == "object.get" and self._member(operands) is not None:
             self._read(self._member(operands) or {}, rule, how, negated, found)
-            self._walk(operands[3:], rule, how, negated, found)
+            self._collect(operands[3:], rule, how, negated, found)
             return
         if isinstance(operands, list) and _asks_for_an_item(operands):
-            self._walk(operands[1], rule, how, negated, found)
+            self._collect(operands[1], rule, how, negated, found)
             self._read(operands[2], rule, how, negated, found, as_set=True)
             return
         if kind in ("ref", "var"):
@@ -151,9 +151,11 @@ class PolicyModule:
         for key, inner in node.items():
             # A reference is one read; only what is computed inside it is looked into. So is the name of a rule.
             if key == "ref" or (kind == "ref" and key == "value"):
-                self._walk([part for part in inner if part["type"] not in _CONSTANT_PARTS], rule, how, negated, found)
+                self._collect(
+                    [part for part in inner if part["type"] not in _CONSTANT_PARTS], rule, how, negated, found
+                )
             elif key not in ("location", "annotations", "name"):
-                self._walk(inner, rule, how, negated, found)
+                self._collect(inner, rule, how, negated, found)
 
     def _member(self, operands: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
         """`object.get(input.a, "b", …)` as the reference `input.a.b`, where it is one."""
@@ -192,7 +194,7 @@ class PolicyModule:
         return tuple(path), node["type"] == "var" or len(path) <= 1 or path[-1] in ("claims", "properties", "context")
 
     def _names_in(self, rule: Mapping[str, Any]) -> dict[str, InputPath]:
-        """Names that stand for a part of the input within a rule: its own variables, and what they do not hide."""
+        """Names that represent a part of the input within a rule: its own variables, and what they do not hide."""
         own = {term["value"] for term in terms(rule["head"].get("args") or []) if term["type"] == "var"}
         seen = {name: path for name, path in self._global_names.items() if name not in own}
         return self._resolved(seen, [*_local_assignments(rule)])

@@ -1,4 +1,4 @@
-"""Walks over what the parser of OPA tells of a policy file: expressions, terms, references and lines."""
+"""Traverses what the parser of OPA tells of a policy file: expressions, terms, references and lines."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A folder of policies, watched: what is built of it after each edit is activated, what cannot be is told.
+"""A folder of policies, watched: what is built of it after each edit is activated, what cannot be is reported.
 
 The watcher knows neither how a bundle is built nor who serves it. Whatever goes wrong in a turn, it takes the next one;
-that it has died or hangs is told by its health.
+that it has died or hangs is reported by its health.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class PolicyWatcher(Generic[Built]):
         self._looked = self._clock()
 
     def health(self) -> PartHealth:
-        """Not ready while the files are not what serves, and while nobody looks at them."""
+        """Not ready while the files are not what serves, and while no one looks at them."""
         if self._thread.ident is not None and not self._thread.is_alive() and not self._stopping.is_set():
             return not_ready("watch_ended", "the policies are watched no more: start the service again")
         late = self._clock() - self._looked
@@ -100,14 +100,15 @@ class PolicyWatcher(Generic[Built]):
             text = f"the policies cannot be read: {error.strerror or 'input or output failed'}"
             return (Problem("policy_unreadable", text),), True
         except Exception as error:
-            # A build reads files of any content. Whatever it does not foresee is told and must not end the watching.
+            # A build reads files of any content. Whatever it does not foresee is reported and must not end the
+            # watching.
             text = f"the policies cannot be built, the last good policy serves: {type(error).__name__}"
             return (Problem("internal_error", text),), True
         return (), False
 
 
 def _refused(fault: StartupFault) -> tuple[Problem, ...]:
-    """One problem for each code among the faults, all of its faults told in one."""
+    """One problem for each code among the faults, all of its faults reported in one."""
     if not fault.faults:
         return (Problem(fault.code, fault.message),)
     by_code: dict[str, list[str]] = {}

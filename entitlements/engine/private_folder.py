@@ -1,4 +1,4 @@
-"""The folder that a child OPA listens in: nobody but our user can enter it, so nobody else can ask or answer there."""
+"""The folder that a child OPA listens in: no one but our user can enter it, so no one else can ask or answer there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP over a Unix socket, asked of nobody but whom we expect behind it.
+"""HTTP over a Unix socket, asked of no one but whom we expect behind it.
 
 The kernel tells who listens on the other side of a connection. That is compared with who was expected before the first
 byte is sent, on each connection anew: a path alone says nothing of who answers there.
@@ -51,7 +51,7 @@ def peer_of(connection: socket.socket) -> Peer:
             return Peer(struct.unpack_from("II", credentials)[1], pid)
     except OSError:
         raise EngineUnavailable("engine_unreachable", "the engine cannot be reached") from None
-    raise EngineUnavailable("engine_not_trusted", "this platform does not tell who listens on a Unix socket")
+    raise EngineUnavailable("engine_not_trusted", "this platform does not say who listens on a Unix socket")
 
 
 def only_process(pid: int, alive: Callable[[], bool]) -> Check:
@@ -68,7 +68,7 @@ def only_process(pid: int, alive: Callable[[], bool]) -> Check:
 
 
 def only_ours_or_roots(path: str) -> Check:
-    """The peer must be of our own user or root; so must the socket and its folder, which nobody else may write to."""
+    """The peer must be of our own user or root; so must the socket and its folder, which no one else may write to."""
 
     def check(connection: socket.socket) -> None:
         if peer_of(connection).uid not in {os.geteuid(), 0}:

@@ -1,4 +1,4 @@
-"""Token profiles: how access tokens of real authorization servers are told apart, as data and as one judge of it."""
+"""Token profiles: how access tokens of real authorization servers are distinguished, as data and as one judge of it."""
 
 from entitlements.profiles.introspecting import answer_misfit, apart, introspected, kind_misfits
 from entitlements.profiles.judging import (

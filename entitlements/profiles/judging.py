@@ -12,7 +12,7 @@ from entitlements.profiles.servers import FOREIGN
 _NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,255}", re.DOTALL)
 _SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
-# What the claim `typ` of a token that anybody may present says, where it is there (Keycloak; RFC 9449 section 5).
+# What the claim `typ` of a token that anyone may present says, where it is there (Keycloak; RFC 9449 section 5).
 _KINDS = frozenset({"bearer", "dpop", "at+jwt", "application/at+jwt"})
 
 

@@ -60,7 +60,7 @@ def refused_by(profile: str, sample: Sample) -> Misfit | None:
 
 
 def drafted_rules(profile: str, claims: Mapping[str, JSON]) -> TokenRules:
-    """The rules of a profile, for the client of these claims where a client stands for the audience."""
+    """The rules of a profile, for the client of these claims where a client represents the audience."""
     rules = PROFILES[profile]
     return replace(rules, audience_clients=(client_of(rules, claims),)) if profile == "cognito" else rules
 

@@ -1,4 +1,4 @@
-"""Access tokens of real authorization servers as data: how each is told from the server's other tokens.
+"""Access tokens of real authorization servers as data: how each is distinguished from the server's other tokens.
 
 A header of type `at+jwt` says it alone (RFC 9068 section 2.1). Where a server sends another one, the claims have to
 show a marker that only its access tokens bear. That something of an ID token is absent is none: ID tokens come without

@@ -111,7 +111,7 @@ class NeverAllows:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer in one direction. coverage says what was walked; reason says why an answer is unknown.
+    """The answer in one direction. coverage says what was executed; reason says why an answer is unknown.
 
     fingerprint: what an approval accepts of what was not looked at; accepted: whether there is one. Of a proof, bounds:
     how many elements of each list were looked at where more are permitted; approximations: built-ins of which only

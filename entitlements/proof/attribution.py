@@ -110,7 +110,7 @@ def _differing(sides: Sequence[Evaluated], rules: Sequence[RuleLines]) -> frozen
 def _alone(
     side: Evaluated, ended: Sequence[RuleLines], other: Evaluated, others: Sequence[RuleLines], differing: Set[Path]
 ) -> Iterator[RuleLines]:
-    """The rules that ended on one side and not, as they stand, on the other. A function is told by that alone."""
+    """The rules that ended on one side and not, as they stand, on the other. A function is reported by that alone."""
     stated = {other.stated(rule) for rule in others}
     yield from (r for r in ended if side.stated(r) not in stated and (r.function or r.path in differing))
 

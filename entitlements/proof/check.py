@@ -1,4 +1,4 @@
-"""The question itself: from one contract and policy to another, does anybody gain or lose access?"""
+"""The question itself: from one contract and policy to another, does anyone gain or lose access?"""
 
 from __future__ import annotations
 
@@ -247,7 +247,7 @@ def _answer(space: Space, enumerated: Enumerated, makers: tuple[Witnesses, Witne
     if whole:
         coverage = f"exhaustive: {enumerated.scenarios} points"
     else:
-        # Where every chosen point was walked, those that were not chosen are left.
+        # Where every chosen point was executed, those that were not chosen are left.
         coverage = f"sampled {enumerated.scenarios} of {'more' if enumerated.exhaustive else _size(space.size)}"
     reason = "" if whole else "not every permitted token and request was looked at"
     if enumerated.changed_decisions or enumerated.lost_obligations:

@@ -72,7 +72,7 @@ def _heads(tokens: list[str], rule: str) -> Iterator[bool]:
     for at, part in enumerate(tokens):
         depth += _BRACKETS.get(part, 0)
         if part == "$" or (depth == 0 and part == "else"):
-            # A template string holds expressions, which are not told apart here.
+            # A template string holds expressions, which are not distinguished here.
             yield False
         elif depth == 0 and part == rule:
             yield _starts_rule(tokens, at) and _plain_value(tokens, at + 1)

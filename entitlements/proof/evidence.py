@@ -1,4 +1,4 @@
-"""What an answer rests on, so that somebody else can find it out again: digests, versions and assumptions."""
+"""What an answer rests on, so that someone else can find it out again: digests, versions and assumptions."""
 
 from __future__ import annotations
 

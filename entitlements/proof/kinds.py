@@ -1,6 +1,6 @@
 """What makes two witnesses two: the differences that they need, as far as a finite domain names them.
 
-Of a number or a free text only that it changed is told, for its value is one example of many.
+Of a number or a free text only that it changed is reported, for its value is one example of many.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _all(old: Contract, new: Contract, scenario: Scenario) -> Iterator[Differenc
     one, other = scenario.before, scenario.after
     for step in claim_steps(old, new):
         if not step.name_after:
-            # What another claim's value takes the place of is told with that one.
+            # What another claim's value takes the place of is reported with that one.
             continue
         pair = one.claims.get(step.name_before, ABSENT), other.claims.get(step.name_after, ABSENT)
         if step.name_before in scenario.changed or step.name_after in scenario.changed:

@@ -1,4 +1,4 @@
-"""Flips become witnesses: one of each kind, shrunk to what matters, confirmed by OPA, with the rules that turned."""
+"""Changed decisions become witnesses: one of each kind, shrunk to what matters, confirmed by OPA, with their rules."""
 
 from __future__ import annotations
 

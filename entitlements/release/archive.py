@@ -47,7 +47,7 @@ def read_archive(content: bytes) -> dict[str, bytes]:
 
 
 def _refuse_twins(names: Iterable[str]) -> None:
-    """Some file systems take names for one that differ in case or in how Unicode composes a letter. Raises."""
+    """Some file systems take names for one that differ in case or in how Unicode composes a character. Raises."""
     seen: dict[str, str] = {}
     for name in names:
         twin = seen.setdefault(unicodedata.normalize("NFC", name).casefold(), name)

@@ -28,7 +28,7 @@ class Binding:
 
 
 def binding_of(claims: Mapping[str, JSON]) -> Binding | None:
-    """The key that a token is bound to, None for a token that anybody may present.
+    """The key that a token is bound to, None for a token that anyone may present.
 
     Raises TokenRejected sender_constrained where it is bound in a way that is not checked here.
     """

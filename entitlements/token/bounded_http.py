@@ -100,7 +100,7 @@ class Exchange:
             adapter.release()
 
     def _read(self, answer: requests.Response, deadline: float) -> Answer:
-        _check_time(deadline)  # a head that was cut short at the deadline looks like a whole one
+        _check_time(deadline)  # a head that was truncated at the deadline looks like a whole one
         body = self._body(answer, deadline) if answer.status_code in self.with_body else b""
         kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         return Answer(answer.status_code, kind, body)

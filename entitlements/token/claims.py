@@ -30,7 +30,7 @@ class Times:
         """Refuse a token that is not valid at `now`, give or take `leeway` seconds (RFC 7519 sections 4.1.4 to 4.1.6).
 
         Raises TokenRejected token_expired or token_not_yet_valid. The comparisons say when a token is good, so that a
-        `now` that is no number refuses.
+        `now` that is not a number refuses.
         """
         if not now < self.expires_at + leeway:
             raise refuse(Refusal.TOKEN_EXPIRED, "the token has expired")
@@ -66,7 +66,7 @@ def _numeric_date(claims: Mapping[str, JSON], name: str) -> float:
     """Seconds since the epoch (RFC 7519 section 2, NumericDate)."""
     value = claims[name]
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise refuse(Refusal.CLAIM_INVALID, f"`{name}` is no number")
+        raise refuse(Refusal.CLAIM_INVALID, f"`{name}` is not a number")
     if not math.isfinite(value) or not 0 <= value < MAX_NUMERIC_DATE:
         raise refuse(Refusal.CLAIM_INVALID, f"`{name}` is out of range")
     return value

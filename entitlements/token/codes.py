@@ -30,7 +30,7 @@ class Refusal(StrEnum):
     TOKEN_INACTIVE = "token_inactive"  # noqa: S105 - the issuer says that the token is not active
     INTROSPECTION_DECLINED = "introspection_declined"  # the issuer introspects no token of this kind (status 400)
     ISSUER_MISMATCH = "issuer_mismatch"  # the introspection answer names another issuer than the one that was asked
-    SENDER_CONSTRAINED = "sender_constrained"  # bound to a key, which no contract permits or nobody can check
+    SENDER_CONSTRAINED = "sender_constrained"  # bound to a key, which no contract permits or no one can check
     PROOF_MISSING = "proof_missing"  # the token is bound to a key and came without a proof of it
     PROOF_INVALID = "proof_invalid"  # the DPoP proof does not hold for this token and request
     PROOF_MISMATCH = "proof_mismatch"  # the proof shows another key or certificate than the token's

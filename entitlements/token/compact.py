@@ -1,7 +1,7 @@
 """The compact serialization of a JWS, taken apart without trusting it (RFC 7515 section 7.1).
 
 The shape is tested by one anchored expression before anything is decoded, so that a JWE (five parts), the JSON
-serialization, blanks, padding and a second token behind a comma end here and cost nothing.
+serialization, whitespace, padding and a second token behind a comma end here and cost nothing.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def parse_object(part: str, name: str, depth: int) -> dict[str, JSON]:
     except JSONRefused as refusal:
         raise refuse(Refusal.TOKEN_MALFORMED, f"the {name} is refused: {refusal.message}") from None
     if not isinstance(value, dict):
-        raise refuse(Refusal.TOKEN_MALFORMED, f"the {name} is no JSON object")
+        raise refuse(Refusal.TOKEN_MALFORMED, f"the {name} is not a JSON object")
     return value
 
 
@@ -79,7 +79,7 @@ def _decode_part(part: str, name: str) -> bytes:
 def decode(text: str) -> bytes:
     """Decode canonical unpadded base64url (RFC 7515 section 2, RFC 4648 section 3.5). Raises ValueError.
 
-    Spare bits in the last letter must be zero: otherwise one octet string would have several spellings.
+    Spare bits in the last character must be zero: otherwise one octet string would have several spellings.
     """
     try:
         data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

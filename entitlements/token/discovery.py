@@ -188,5 +188,5 @@ class DiscoveredAddress:
 
 
 def _left(deadline: float) -> float:
-    # A fetch without any time left fails at once, as one that came too late.
+    # A fetch without any time left fails immediately, as one that came too late.
     return max(deadline - time.monotonic(), 0.001)

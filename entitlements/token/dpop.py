@@ -35,7 +35,7 @@ _NOT_PERMITTED = tuple(name for name in NOT_PERMITTED if name != "jwk")
 class CheckedProof:
     """A proof that holds by itself; whether it was used before is not known yet.
 
-    thumbprint: of its key; name: what it is remembered by, a SHA-256 over key, target and `jti`; issued_at: its `iat`;
+    thumbprint: of its key; name: what it is cached by, a SHA-256 over key, target and `jti`; issued_at: its `iat`;
     nonce: as it was sent, None where there is none.
     """
 
@@ -67,7 +67,7 @@ def check_proof(proof: DPoPProof, token: str, *, now: float, leeway: float, max_
         raise _invalid("was made for another access token: `ath` differs")
     identifier = _string(claims, "jti")
     nonce = _string(claims, "nonce") if "nonce" in claims else None
-    return CheckedProof(name, _remembered_as(name, target, identifier), issued_at, nonce)
+    return CheckedProof(name, _cache_name(name, target, identifier), issued_at, nonce)
 
 
 def hash_of(token: str) -> str:
@@ -145,7 +145,7 @@ def _number(claims: Mapping[str, JSON], name: str) -> float:
     return value
 
 
-def _remembered_as(key: str, target: str, identifier: str) -> bytes:
+def _cache_name(key: str, target: str, identifier: str) -> bytes:
     """A hash of fixed size, so that long identifiers fill no memory; framed, so that no two names run together."""
     digest = hashlib.sha256()
     for part in (key, target, identifier):

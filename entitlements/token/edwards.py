@@ -1,7 +1,7 @@
 """Which 32 octets are a usable Ed25519 public key (RFC 8032 section 5.1.3).
 
 The library takes any 32 octets. A key of small order makes one signature hold for many messages, and an encoding that
-is not canonical or not on the curve belongs to nobody.
+is not canonical or not on the curve belongs to no one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How often key ids that nobody knows may make the service ask an issuer."""
+"""How often key ids that no one knows may make the service ask an issuer."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from entitlements.token.codes import Refusal, refuse
 
 # A key and addresses of keys (RFC 8725 section 3.10), extensions that change what is signed (RFC 7515 section 4.1.11,
 # RFC 7797 section 7), and what belongs to encryption or nesting (RFC 7516, RFC 7519 section 5.2). Certificates and
-# their thumbprints (`x5c`, `x5t`, `x5t#S256`) move no trust as long as nobody reads them, and Entra and ADFS send them.
+# their thumbprints (`x5c`, `x5t`, `x5t#S256`) move no trust as long as no one reads them, and Entra and ADFS send them.
 NOT_PERMITTED = ("jwk", "jku", "x5u", "url", "crit", "b64", "zip", "enc", "cty")
 KEY_ID = re.compile(r"[\x20-\x7e]{1,256}", re.ASCII)
 

@@ -4,8 +4,8 @@ A request whose key is known never waits for a fetch. Fetches run in a thread of
 background before the set grows too old, and for an unknown `kid` in a burst and then once a cooldown, so that made-up
 key ids cannot turn this service against the issuer. An unknown `kid` may belong to a key that the issuer began to sign
 with a moment ago: it is refused only by a set that was asked for after the question came; until one is there, there is
-no decision. A whole key set with status 200 is the issuer's word and counts at once. Anything else is a failure of the
-line: the last good set serves until its hard maximum age.
+no decision. A whole key set with status 200 is the issuer's word and counts immediately. Anything else is a failure of
+the line: the last good set serves until its hard maximum age.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ class HttpKeys:
             raise no_such_key() if known is not None and self._log.problem is None else self._not_now(now)
         old_name = known is not None and kid is not None and (kid in known.names or kid in self._removed)
         flight = self._flight or self._launch_for(now, old_name=old_name)
-        # Nobody waits for an endpoint that fails or is slow, while other keys are known: all threads would wait.
+        # No one waits for an endpoint that fails or is slow, while other keys are known: all threads would wait.
         patient = known is None or self._log.problem is None
         if flight is not None and patient and not self._slow:
             return flight
@@ -223,7 +223,7 @@ class HttpKeys:
 
     def _fly(self, started: float, number: int) -> None:
         found: KeySet | None = None
-        problem: Problem | None = Problem("keys_fetch_failed", "the fetch of the key set was cut short")
+        problem: Problem | None = Problem("keys_fetch_failed", "the fetch of the key set was truncated")
         begun = time.monotonic()
         try:
             found, problem = parse_key_set(self._address.read(started, self._timeout)), None

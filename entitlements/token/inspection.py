@@ -1,6 +1,6 @@
 """A look into a token without believing it: for a person at a terminal, never for a decision.
 
-The verifier stops at the first reason to refuse a token; here every one is told, and the signature apart from them.
+The verifier stops at the first reason to refuse a token; here every one is reported, and the signature apart from them.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _objections(
     header: Mapping[str, JSON], payload: Mapping[str, JSON], profile: TokenProfile, now: float, leeway: float
 ) -> Iterator[Objection]:
     kind = header_type(header)
-    # What is wrong with the type is told with the claims.
+    # What is wrong with the type is reported with the claims.
     yield from map(_of, header_refusals(header, profile.algorithms, () if kind is None else (kind,)))
     for found in misfits(profile.rules, kind, payload):
         yield Objection(found.code, found.text, found.topic or topic_of(found.code))
@@ -97,7 +97,7 @@ def _objections(
 
 
 def _of(refusal: TokenRejected) -> Objection:
-    # The type of the header is told by the profile's rules, of which it is one.
+    # The type of the header is reported by the profile's rules, of which it is one.
     topic = "type" if refusal.code == Refusal.TYPE_NOT_ACCESS_TOKEN else topic_of(refusal.code)
     return Objection(refusal.code, refusal.message, "registered" if topic == "claims" else topic)
 

@@ -3,7 +3,7 @@
 A document that is whole is the issuer's word, also where it names no key at all: what it does not name is not used any
 more. Each member is judged by itself: a bad one is skipped with its reason and never takes the set down with it. Two
 rules look across members. A `kid` is used if all members of that name hold the same key for the same algorithm; if they
-differ, none of them is, as nobody can tell which one was meant. A key whose private part stands anywhere in the set is
+differ, none of them is, as no one can say which one was meant. A key whose private part stands anywhere in the set is
 refused in every member: it is everybody's by now.
 """
 

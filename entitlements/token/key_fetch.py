@@ -22,7 +22,7 @@ def check_url(url: str) -> str:
         fine = bool(parts.hostname) and parts.username is None and not parts.fragment and parts.port != 0
     except ValueError:
         fine = False
-    if not fine or not url.isascii() or any(letter.isspace() for letter in url):
+    if not fine or not url.isascii() or any(character.isspace() for character in url):
         raise StartupFault("key_source_invalid", "the address is malformed")
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS):
         raise StartupFault("key_source_invalid", "the address must begin with `https://`")

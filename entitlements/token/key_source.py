@@ -220,7 +220,7 @@ class FileKeys:
         try:
             data = _content(self._path)
             if data != self._read:
-                # Remembered before parsing: a broken file is parsed once, not at every look.
+                # Kept before parsing: a broken file is parsed once, not at every look.
                 self._log.problem = Problem("keys_fetch_failed", "the key set file was not read to its end")
                 self._read = data
                 self._accept(parse_key_set(data))

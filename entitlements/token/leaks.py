@@ -79,7 +79,7 @@ def shown_name(member: JSON, index: int) -> str:
 
 
 def _repeats(shown: str, secret: str) -> bool:
-    """Whether 16 letters in a row of `shown` stand in `secret`, or all of a shorter `secret` in `shown`."""
+    """Whether 16 characters in a row of `shown` stand in `secret`, or all of a shorter `secret` in `shown`."""
     windows = (shown[start : start + _LEAST_PART] for start in range(len(shown) - _LEAST_PART + 1))
     return any(window in secret for window in windows) or (len(secret) >= _LEAST_PART // 2 and secret in shown)
 
@@ -110,11 +110,11 @@ def _number(value: JSON) -> int:
 
 
 def _octets(value: JSON) -> bytes:
-    """What base64url letters stand for, read leniently: another spelling of a key is the same key."""
+    """What base64url characters represent, read leniently: another spelling of a key is the same key."""
     if not isinstance(value, str):
         return b""
-    letters = value.rstrip("=").replace("+", "-").replace("/", "_")
+    characters = value.rstrip("=").replace("+", "-").replace("/", "_")
     try:
-        return base64.urlsafe_b64decode(letters + "=" * (-len(letters) % 4))
+        return base64.urlsafe_b64decode(characters + "=" * (-len(characters) % 4))
     except ValueError:
         return b""

@@ -1,6 +1,6 @@
 """Nonces for DPoP proofs (RFC 9449 sections 8 and 9): they show when a proof can have been made at the earliest.
 
-A nonce is the time at which it was made and a MAC of it, so that none has to be remembered.
+A nonce is the time at which it was made and a MAC of it, so that none has to be cached.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from entitlements.token.dpop import INVALID_PROOF, MAX_AGE, CheckedProof, check_
 from entitlements.token.nonces import Nonces
 from entitlements.token.replay import ProofMemory, Use
 
-# A proof is remembered for longer than it is good, so that no rounding lets it pass a second time.
+# A proof is cached for longer than it is good, so that no rounding lets it pass a second time.
 _LONGER = 1
 _DPOP = Challenge(("DPoP",))
 

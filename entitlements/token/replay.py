@@ -13,7 +13,7 @@ from typing import Protocol
 
 
 class Use(Enum):
-    """What a memory says of a proof: first use, used before, or that it cannot tell without a nonce."""
+    """What a memory says of a proof: first use, used before, or that it cannot say without a nonce."""
 
     FIRST = "first"
     REPLAYED = "replayed"
@@ -38,7 +38,7 @@ class MemoryInProcess:
     """A bounded memory of one process. Safe to use from many threads.
 
     started_at: proofs that were made before may have been used in an earlier process; leeway: seconds that `iat` may
-    lie ahead; entries: how many proofs are remembered. Where there are more, those that expire first are forgotten, and
+    lie ahead; entries: how many proofs are cached. Where there are more, those that expire first are forgotten, and
     proofs as old as they are need a nonce from then on.
     """
 

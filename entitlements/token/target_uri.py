@@ -41,8 +41,8 @@ def _path(path: str) -> str:
 def _unescaped(escape: re.Match[str]) -> str:
     if escape[1] is None:
         raise ValueError("holds `%` without two hexadecimal digits")
-    letter = chr(int(escape[1], 16))
-    return letter if _UNRESERVED.fullmatch(letter) else escape[0].upper()
+    character = chr(int(escape[1], 16))
+    return character if _UNRESERVED.fullmatch(character) else escape[0].upper()
 
 
 def _without_dot_segments(path: str) -> str:

@@ -13,7 +13,7 @@ from entitlements.model import JSON, MAX_TOKEN_BYTES, Proof, TokenProfile, Verif
 from entitlements.profiles import for_audience
 from entitlements.token import compact
 from entitlements.token.binding import Binding, binding_of, permitting
-from entitlements.token.cache import RememberedToken, TokenCache, cache_name
+from entitlements.token.cache import CachedToken, TokenCache, cache_name
 from entitlements.token.claims import Times, audiences, check_kind, check_times
 from entitlements.token.codes import Refusal, refuse
 from entitlements.token.header import CheckedHeader, check_header
@@ -29,12 +29,12 @@ class TokenVerifier:
     """Verifies access tokens (RFC 9068 section 4, RFC 8725). Safe to use from many threads.
 
     profiles: what the pinned contract versions demand, several per issuer and audience allowed;
-    keys: for each issuer of a profile, its own keys and nobody else's;
+    keys: for each issuer of a profile, its own keys and no one else's;
     leeway: seconds of clock difference that token times may show, 0 to 60;
-    cache_entries: verified tokens that are remembered, 0 for none;
+    cache_entries: verified tokens that are cached, 0 for none;
     possession: checks that senders of bound tokens hold their keys, None where that is not checked: they are refused;
     monotonic: the clock that key sets age by.
-    Raises StartupFault token_verifier_invalid with every fault at once.
+    Raises StartupFault token_verifier_invalid with every fault together.
     """
 
     def __init__(
@@ -80,15 +80,15 @@ class TokenVerifier:
         self.check_possession(verified.binding, proof, token, now, decision_id)
         return verified.claims
 
-    def verified(self, token: str, *, now: float, audience: str) -> RememberedToken:
+    def verified(self, token: str, *, now: float, audience: str) -> CachedToken:
         """The same, but for the proof that the sender holds the token's key: see `check_possession`."""
         _check_size(token)
         name = cache_name(token, audience)
-        remembered = self._cache.get(name)
-        if remembered is not None:
-            if self._still_holds(remembered):
-                remembered.times.check(now, self._leeway)
-                return remembered
+        cached = self._cache.get(name)
+        if cached is not None:
+            if self._still_holds(cached):
+                cached.times.check(now, self._leeway)
+                return cached
             self._cache.forget(name)
         verified = self._verify(token, now, audience)
         self._cache.put(name, verified, len(token))
@@ -130,13 +130,13 @@ class TokenVerifier:
         elif binding is not None:
             raise refuse(Refusal.PROOF_MISSING, "the token is bound to a key, and proofs are not checked here")
 
-    def _still_holds(self, remembered: RememberedToken) -> bool:
-        source = self._keys[remembered.claims.issuer]
+    def _still_holds(self, cached: CachedToken) -> bool:
+        source = self._keys[cached.claims.issuer]
         # Asked each time: it refuses a key that left the set or a set that is too old, and lets an old set refresh.
-        key = source.find(remembered.kid, remembered.claims.algorithm, self._monotonic())
-        return source.generation == remembered.generation and key == remembered.key
+        key = source.find(cached.kid, cached.claims.algorithm, self._monotonic())
+        return source.generation == cached.generation and key == cached.key
 
-    def _verify(self, token: str, now: float, audience: str) -> RememberedToken:
+    def _verify(self, token: str, now: float, audience: str) -> CachedToken:
         genuine = self._genuine(token, now)
         pins = self._pins[genuine.issuer]
         if audience not in pins:
@@ -153,14 +153,14 @@ class TokenVerifier:
             bound=genuine.binding is not None,
         )
         header = genuine.header
-        return RememberedToken(verified, genuine.times, header.kid, genuine.key, genuine.generation, genuine.binding)
+        return CachedToken(verified, genuine.times, header.kid, genuine.key, genuine.generation, genuine.binding)
 
     def _genuine(self, token: str, now: float) -> _Genuine:
         """The token as its issuer signed it, within its times, for whichever audience."""
         parts = compact.parse(token)
         header = check_header(parts.header, self._all_algorithms, self._types)
         issuer = self._pinned_issuer(parts.payload, header)
-        # Read before the key is looked for: a change in between makes what is remembered too old, never too new.
+        # Read before the key is looked for: a change in between makes what is cached too old, never too new.
         generation = self._keys[issuer].generation
         key = self._key(issuer, header, parts.payload, now)
         if not signature_holds(key, parts.signing_input, parts.signature):

@@ -26,7 +26,7 @@ def create_app(
 ) -> Flask:
     """The service's HTTP application around a decision point, its readiness and what it counts.
 
-    operator_token: shows a caller from elsewhere the detail of `/readyz` and `/metrics`; empty: nobody from elsewhere;
+    operator_token: shows a caller from elsewhere the detail of `/readyz` and `/metrics`; empty: no one from elsewhere;
     releases, bundles_token: what OPA servers elsewhere may load, and their bearer token; empty: there is no such route.
     """
     app = Flask("entitlements", static_folder=None)
@@ -58,7 +58,7 @@ def create_app(
             raise RequestInvalid(
                 "request_id_invalid",
                 "the request is malformed",
-                {"X-Request-ID": ["must be 1 to 128 printable characters without blanks"]},
+                {"X-Request-ID": ["must be 1 to 128 printable characters without whitespace"]},
             )
 
     @app.after_request

@@ -1,7 +1,7 @@
 """`GET /bundles/<digest>`: the release for OPA servers elsewhere, by OPA's own bundle protocol. Off without a token.
 
 Only the release that is pinned and the one before it are handed out, each by the digest of its content: whoever changes
-what a name stands for cannot make an OPA load another one.
+what a name represents cannot make an OPA load another one.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def install(app: Flask, metrics: Metrics) -> None:
     @app.errorhandler(DecisionUnavailable)
     def _unavailable(error: DecisionUnavailable) -> Response:
         metrics.unavailable(error.code)
-        # Anybody can send a token of a key that nobody knows: it is counted, and fills no log.
+        # Anyone can send a token of a key that no one knows: it is counted, and fills no log.
         level = logging.DEBUG if error.code == "key_not_confirmed" else logging.ERROR
         _LOG.log(level, "no decision can be made: %s: %s", error.code, error.message)
         return problem(

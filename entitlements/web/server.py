@@ -145,7 +145,7 @@ class Door:
             self._free += 1
 
     def _run(self, environ: dict[str, Any], arrived: float) -> Answer:
-        # Whoever waited this long has given up, and an answer for nobody keeps the next one waiting.
+        # Whoever waited this long has timed out, and an answer for no one keeps the next one waiting.
         if self._clock() - arrived > _WAIT_SECONDS:
             raise _overloaded()
         started: list[tuple[int, Headers]] = []

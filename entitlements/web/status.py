@@ -17,7 +17,7 @@ from entitlements.readiness import Readiness
 from entitlements.web.metrics import Metrics
 
 _LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
-# A proxy on this machine asks for somebody else.
+# A proxy on this machine asks for someone else.
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
 
 

@@ -116,7 +116,7 @@ def test_a_forged_lock_over_an_earlier_one_fails_ci(project: AttackedProject) ->
 
 
 def test_a_record_that_was_made_up_is_proved_again(project: AttackedProject) -> None:
-    """A real record whose sides are swapped for the pair that nobody checked, named by lock and digest."""
+    """A real record whose sides are swapped for the pair that no one checked, named by lock and digest."""
     project.rego.write_text(POLICY + "\n# proved\n")
     project.lock()
     record = json.loads((project.contracts / "shop/1.0.0.proof.json").read_bytes())

@@ -1,4 +1,4 @@
-"""Folders of policies and contracts that hold what nobody expects, and folders that change while they are locked."""
+"""Folders of policies and contracts that hold what no one expects, and folders that change while they are locked."""
 
 from __future__ import annotations
 

@@ -262,7 +262,7 @@ def test_a_token_that_is_remembered_for_one_api_is_judged_anew_for_another(servi
 
 
 def test_a_second_signature_of_the_same_text_is_the_same_token_and_no_more(service: RunningService, wire: Wire) -> None:
-    """ECDSA is malleable: what is remembered by its text must not be more than what is verified."""
+    """ECDSA is malleable: what is cached by its text must not be more than what is verified."""
     one, other = (
         service.one(wire.ask(bearer=b"Authorization: Bearer " + token.encode()))
         for token in (wire.token, other_signature(wire))

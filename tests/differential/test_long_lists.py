@@ -1,8 +1,8 @@
-"""A list that is cut short, of which as many elements are looked at as are counted: what is proved of it holds of the
+"""A list that is truncated, of which as many elements are looked at as are counted: what is proved of it holds of the
 whole list.
 
 The same question is asked twice, with one element to begin with and with all of them. Policies are drawn at random from
-what makes one use of a list hang on several of its elements.
+what makes one use of a list depend on several of its elements.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def test_what_is_proved_of_some_elements_holds_of_all(opa: Path) -> None:
     one, calls, found, tried = contract(), BuiltinCalls(opa), [], 0
     with Solver(seconds=5) as solver:
         for _ in range(POLICIES):
-            # What nobody may is what a list that is cut short hides best.
+            # What no one may is what a list that is truncated hides best.
             texts = NOBODY if chance.random() < 0.7 else policy(chance), policy(chance)
             try:
                 before, after = (planned(opa, text) for text in texts)

@@ -33,7 +33,7 @@ OPEN = frozenset(
         *("trim", "trim_left", "trim_prefix", "trim_right", "trim_space", "trim_suffix"),
     }
 )
-# Plans call these themselves; no policy can. Others give nothing that could be told from another.
+# Plans call these themselves; no policy can. Others give nothing that could be distinguished from another.
 INTERNAL = frozenset({"internal.member_2", "internal.member_3", "internal.template_string"})
 DEPRECATED = frozenset({"re_match"})
 WITHOUT_RESULT = frozenset({"internal.print", "print", "trace"})

@@ -1,6 +1,6 @@
 """The rules of built-ins on values that are not known: under every assignment they give what OPA gives.
 
-The arguments stand for everything that a schema permits. Assignments are drawn at random; the documents that the
+The arguments represent everything that a schema permits. Assignments are drawn at random; the documents that the
 arguments then are go to OPA, and its result has to be what the result of the rule then is.
 """
 
@@ -137,7 +137,7 @@ def calls(opa: Path) -> Iterator[ServedCalls]:
 
 
 def argument(inputs: Inputs, name: str, place: int) -> Value:
-    """What a name of an argument stands for: a schema's values, a set of a list's elements, or a constant."""
+    """What a name of an argument represents: a schema's values, a set of a list's elements, or a constant."""
     if name == "pair":
         return of_leaf(Array(tuple((TRUE, argument(inputs, one, place)) for one in ("text", "letter"))))
     if name.startswith("set of "):

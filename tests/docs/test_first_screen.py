@@ -1,4 +1,4 @@
-"""What the README shows before its tour is true: a session as it really prints, and a picture that anybody can open."""
+"""What the README shows before its tour is true: a session as it really prints, and a picture that anyone can open."""
 
 from __future__ import annotations
 

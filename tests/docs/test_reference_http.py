@@ -53,7 +53,7 @@ def validator(shape: str) -> Draft202012Validator:
 
 
 def resolved(node: dict[str, Any]) -> dict[str, Any]:
-    """What a reference stands for, or the node itself."""
+    """What a reference represents, or the node itself."""
     found: dict[str, Any] = API if "$ref" in node else node
     for part in node.get("$ref", "#").split("/")[1:]:
         found = found[part]

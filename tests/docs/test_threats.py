@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "threats.md"
 _ROW = re.compile(r"^\| ([A-Z][0-9]+) \| .+ \| .+ \| `([^`]+)` \|$", re.MULTILINE)
 _CITED = re.compile(r"\b[A-Z][0-9]{1,2}\b")
-# What a docstring may mean by a letter and a number beside a threat.
+# What a docstring may mean by a character and a number beside a threat.
 _NO_THREATS = {"Z3"}
 ROWS = _ROW.findall(PAGE.read_text(encoding="utf-8"))
 IDS = {identifier for identifier, _ in ROWS}

@@ -1,4 +1,4 @@
-"""A lock that rests on an approval: it serves, its days are counted, and CI fails at once where it ran out."""
+"""A lock that rests on an approval: it serves, its days are counted, and CI fails immediately where it ran out."""
 
 from __future__ import annotations
 

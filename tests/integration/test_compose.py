@@ -240,7 +240,7 @@ def test_an_edit_is_served_once_it_is_locked_without_a_restart(plain: Plain) -> 
         assert ready(plain)[0] == 200
         assert ask(plain, suspended=True)["reasons"] == ["subject_suspended"]
         locked = contract(plain, "lock")
-        # That a reason has another name is proved to give nobody access.
+        # That a reason has another name is proved to give no one access.
         assert locked.returncode == 0, locked.stdout + locked.stderr
         # OPA may have it a moment before the service has: no decision is made meanwhile.
         eventually(lambda: request(plain).json().get("policy", {}).get("revision", revision) != revision)

@@ -124,7 +124,7 @@ def test_unlocked_is_told_at_the_start_and_in_readyz(folder: Path, opa: Path) ->
     (folder / POLICY).write_text((folder / POLICY).read_text() + "\n# edited\n")
     with served(folder, opa, "--unlocked") as (found, printed):
         assert found["parts"]["contracts"]["unlocked"] is True
-        assert "UNLOCKED: policies are served that nobody proved or approved" in printed.read_text()
+        assert "UNLOCKED: policies are served that were neither proved nor approved" in printed.read_text()
 
 
 def test_unlocked_is_no_way_to_serve_a_contract_that_was_changed(folder: Path, opa: Path) -> None:

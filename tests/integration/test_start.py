@@ -1,4 +1,4 @@
-"""A service that cannot serve does not start: it ends with exit code 2 and names every fault at once."""
+"""A service that cannot serve does not start: it ends with exit code 2 and names every fault together."""
 
 from __future__ import annotations
 

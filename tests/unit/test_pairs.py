@@ -75,7 +75,7 @@ def test_what_the_engine_does_not_load_changes_nothing(served: ServedPairs, offe
 
 
 class Clock:
-    """A monotonic clock that goes on by a tenth of a second at each look, as nobody waits in these tests."""
+    """A monotonic clock that goes on by a tenth of a second at each look, as no one waits in these tests."""
 
     def __init__(self) -> None:
         self.now = 100.0

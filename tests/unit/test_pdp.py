@@ -249,7 +249,7 @@ def test_a_request_that_breaks_the_contract_reaches_neither_engine_nor_log(
 
 
 def test_the_audience_that_asks_is_held_against_the_token(world: World, token: str) -> None:
-    """C5, C7: also after the same token was remembered for its own audience."""
+    """C5, C7: also after the same token was cached for its own audience."""
     assert world.pdp.decide(request_of(token, audience=ORDERS)).decision.allow
     with pytest.raises(TokenRejected) as refused:
         world.pdp.decide(request_of(token, audience="https://payments.example.com"))
@@ -299,7 +299,7 @@ def test_keys_that_cannot_be_had_give_no_decision(tmp_path: Path, issuer: Issuer
 
 
 def test_a_catalog_without_the_audience_refuses_and_logs(world: World, issuer: Issuer, token: str) -> None:
-    """A name that is not pinned is told to who holds a token; to anybody else it looks like any other."""
+    """A name that is not pinned is told to who holds a token; to anyone else it looks like any other."""
     full = load_catalog(ROOT / "contracts")
     payments_only = Catalog({a: c for a, c in full.by_audience.items() if a != ORDERS}, full.lock)
     verifier = TokenVerifier(full.profiles, {"https://login.example.com": FileKeys(issuer.jwks)})

@@ -1,4 +1,4 @@
-"""What YAML text becomes, and the line that a fault is told with."""
+"""What YAML text becomes, and the line that a fault is reported with."""
 
 from __future__ import annotations
 

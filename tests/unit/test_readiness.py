@@ -122,7 +122,7 @@ def test_an_edit_that_is_not_locked_and_a_lock_that_is_refused_leave_the_last_on
     assert ("contracts", "policy_not_locked") in codes(readiness(edited, keys))
     refused = readiness(edited, keys, watched=not_ready("lock_invalid", "no lock"))
     assert refused.ready
-    # What cannot be taken up is told, not how it differs from what serves.
+    # What cannot be taken up is reported, not how it differs from what serves.
     assert [code for part, code in codes(refused) if part == "contracts"] == ["lock_invalid"]
 
 

@@ -1,4 +1,4 @@
-"""Settings come from the environment, all faults told at once."""
+"""Settings come from the environment, all faults reported at once."""
 
 import re
 from pathlib import Path

@@ -158,7 +158,7 @@ def with_default(start_service: StartService) -> RunningService:
 
 
 def test_the_default_decides_for_silent_callers_and_never_the_token(with_default: RunningService, wire: Wire) -> None:
-    """A token for orders is not judged by the contract of orders because nobody said what asks."""
+    """A token for orders is not judged by the contract of orders because no one said what asks."""
     before = silent_callers(with_default, wire)
     reply = ask(with_default, wire, None, None)
     assert (reply.status, with_default.rows()[-1]["refusal"]) == (401, "audience_mismatch")

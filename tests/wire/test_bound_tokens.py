@@ -67,7 +67,7 @@ class Client:
         self._made = 0
 
     def jwt(self, **claims: Any) -> str:
-        """A new proof, with the nonce that was told last."""
+        """A new proof, with the nonce that was given last."""
         self._made += 1
         nonce = {"nonce": self.nonce} if self.nonce else {}
         members = {"now": time.time(), "jti": f"{id(self)}-{self._made}", **nonce, **claims}
@@ -171,7 +171,7 @@ def test_a_proof_by_another_key_is_refused(client: Client, wire: Wire) -> None:
 
 
 def test_a_certificate_bound_token_is_accepted_with_its_certificate_only(client: Client, wire: Wire) -> None:
-    """B7: and no header of the question stands for it."""
+    """B7: and no header of the question represents it."""
     token = wire.token_of("u_1", changes={"cnf": {"x5t#S256": CERTIFICATE}})
     assert client.ask({"mtls": {"x5t#S256": CERTIFICATE}}, token=token).allows
     assert client.ask({"mtls": {"x5t#S256": CERTIFICATE}}, token=token).allows

@@ -1,4 +1,4 @@
-"""R8: a key whose private part its issuer published is told by the service, and never the key."""
+"""R8: a key whose private part its issuer published is reported by the service, and never the key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""H10: everything is bounded, and who is slow or large disturbs nobody else."""
+"""H10: everything is bounded, and who is slow or large disturbs no one else."""
 
 from __future__ import annotations
 

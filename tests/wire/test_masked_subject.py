@@ -1,4 +1,4 @@
-"""A8: a person's lines can be joined, and nobody without the installation's key can name the person."""
+"""A8: a person's lines can be joined, and no one without the installation's key can name the person."""
 
 from __future__ import annotations
 

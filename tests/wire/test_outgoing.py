@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def trap() -> Iterator[socket.socket]:
-    """Somewhere to be called. Nobody may."""
+    """Somewhere to be called. No one may."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0.3)
         yield listener

@@ -46,7 +46,7 @@ def service(
 
 
 def ask(service: RunningService, token: str, owner: IssuerServer, name: str = "u_1", proof: Any = None) -> Reply:
-    """Ask to read an item of somebody of an issuer."""
+    """Ask to read an item of someone of an issuer."""
     properties = {"owner": name, "owner_issuer": owner.url}
     body = {
         "audience": AUDIENCE,
@@ -97,7 +97,7 @@ def test_log_names_the_issuer_of_each_and_masks_equal_values_apart(
 def test_key_of_one_issuer_makes_no_token_of_the_other(
     service: RunningService, old: IssuerServer, new: IssuerServer
 ) -> None:
-    """C7: both keys are called `one`, so that nothing but the issuer tells them apart."""
+    """C7: both keys are called `one`, so that nothing but the issuer distinguishes them."""
     assert refusal(service, new.token(key=old.key), new) == "signature_invalid"
     assert refusal(service, old.token(key=new.key), old) == "signature_invalid"
     assert ask(service, old.token(), old).allows

@@ -110,7 +110,7 @@ def values(schema: Mapping[str, Any], pool: Pool, *, limit: int = _MANY, ordered
 
 
 def listed(schema: Mapping[str, Any], *, limit: int = _MANY, ordered: bool = True) -> bool:
-    """Whether `values` gives every permitted value of a schema (up to the order of lists, where that is told)."""
+    """Whether `values` gives every permitted value of a schema (up to the order of lists, where that is said)."""
     number = _count(schema, ordered)
     return number is not None and number <= limit
 
@@ -212,7 +212,7 @@ def _numbers(schema: Mapping[str, Any], pool: Pool, *, whole: bool) -> Iterator[
         for near in (number, number + 1, number - 1):
             yield int(near) if whole and near == int(near) else near
     if not whole:
-        # Between any two that somebody names.
+        # Between any two that someone names.
         known = sorted({*ends, *pool.numbers, 0})
         yield from ((low + high) / 2 for low, high in itertools.pairwise(known))
         yield from (number + 0.5 for number in known)

@@ -38,7 +38,7 @@ _MOST_WANTED = 65
 
 
 class Policy:
-    """A policy that is ready to be walked. built: OPA's plan and the base documents."""
+    """A policy that is ready to be executed. built: OPA's plan and the base documents."""
 
     def __init__(self, built: BuiltPlan) -> None:
         self.plan: Plan = read_plan(built.plan, built.entrypoint)
@@ -86,8 +86,8 @@ class Executed:
 
 @dataclass(frozen=True)
 class Question:
-    """Both sides walked. one_policy: whether both sides have the same policy; decide: asked for what is constant; lost:
-    where an obligation of one side's decision (0 before, 1 after) is not among those of the other's.
+    """Both sides executed. one_policy: whether both sides have the same policy; decide: asked for what is constant;
+    lost: where an obligation of one side's decision (0 before, 1 after) is not among those of the other's.
     """
 
     pair: TokenPair
@@ -276,5 +276,5 @@ def encode_within(
     # What depends on lists that were truncated is noticed on the side that comes after.
     obligations = [one.obligations for one in read]
     lost = lost_obligation(algebra, *obligations), lost_obligation(algebra, *obligations[::-1])
-    assert first is not None  # noqa: S101 - two sides were walked
+    assert first is not None  # noqa: S101 - two sides were executed
     return Question(pair, inputs, (executed[0], executed[1]), policies[0].same_as(policies[1]), first, lost)

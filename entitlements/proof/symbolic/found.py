@@ -32,7 +32,7 @@ class Proof:
     """What was found out. answer and reason as `Answer` has them; queries: the SMT-LIB strings that were asked.
 
     bounds: how many elements of each list were looked at, where more are permitted; approximations: built-ins of which
-    only congruence was used, with places; approvable: whether every kind of witness is told.
+    only congruence was used, with places; approvable: whether every kind of witness is reported.
     """
 
     answer: str

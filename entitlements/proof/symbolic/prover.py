@@ -1,7 +1,7 @@
 """The proof in one direction: no permitted token and request turn the decision, or a witness that OPA confirms.
 
 One satisfiability question, `migration and request and not allowed before and allowed after`. A model of it becomes two
-tokens and a request, which an independent predicate and OPA itself have to confirm before anybody is shown them.
+tokens and a request, which an independent predicate and OPA itself have to confirm before anyone is shown them.
 
 Assumes: the question. Guarantees: `proved` only if goals, facts and relation are unsatisfiable, also with all that
 may fail taken as possible, and no list is short and no object open; `refuted` only with points that the independent
@@ -34,7 +34,7 @@ from entitlements.proof.witnesses import Witnesses
 _MOST_WITNESSES = 48
 _MOST_CANDIDATES = 90
 _BY_RULE = 24
-"""So many witnesses are told apart by the rules that grant them, too; more only by what changed and the request."""
+"""So many witnesses are distinguished by the rules that grant them, too; more only by what changed and the request."""
 _MORE = "there are more kinds of witnesses than are shown"
 _MOST_FAILURES = 8
 
@@ -251,8 +251,8 @@ class _Search:
             if witness.fingerprint in found:
                 # It shrank to one that is known, though other rules grant it.
                 witness = self._prover.plain_witness(scenario, widening=self._widening, obligation=self._obligation)
-            told_apart = witness.fingerprint not in found and len(found) < _BY_RULE
-            self._block(witness.scenario, witness.grants if told_apart else frozenset())
+            by_rule = witness.fingerprint not in found and len(found) < _BY_RULE
+            self._block(witness.scenario, witness.grants if by_rule else frozenset())
             found.setdefault(witness.fingerprint, witness)
         return tuple(found.values()), "", False
 

@@ -1,6 +1,6 @@
 """One answer of an introspection endpoint, judged: the claims of an access token, a refusal, or no word at all.
 
-Nothing here talks to anybody. A refusal (TokenRejected) is the issuer's word about the token, or what follows from it;
+Nothing here talks to anyone. A refusal (TokenRejected) is the issuer's word about the token, or what follows from it;
 IntrospectionUnavailable is for everything that tells nothing about the token.
 """
 

@@ -63,7 +63,7 @@ class Client:
         return {}, {"client_id": self.client_id}
 
     def _assertion(self, key: SigningKey, issuer: str, now: float) -> str:
-        """RFC 7523 section 3; the issuer is the only audience, so that nobody else can use it."""
+        """RFC 7523 section 3; the issuer is the only audience, so that no one else can use it."""
         claims: dict[str, JSON] = {
             **{"iss": self.client_id, "sub": self.client_id, "aud": self.assertion_audience or issuer},
             **{"iat": int(now), "exp": int(now) + _ASSERTION_SECONDS, "jti": str(uuid.uuid4())},
@@ -136,7 +136,7 @@ def _certificate(path: Path, texts: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _content(path: Path) -> bytes:
-    """The content of a file that nobody else can read."""
+    """The content of a file that no one else can read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:

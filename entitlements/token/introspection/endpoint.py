@@ -1,6 +1,6 @@
-"""The introspection endpoint of one issuer: asked once for each token at a time, remembered briefly, never trusted.
+"""The introspection endpoint of one issuer: asked once for each token at a time, cached briefly, never trusted.
 
-What is wrong with the endpoint is remembered as nothing: it is told in the endpoint's health until an answer comes.
+What is wrong with the endpoint is kept in no cache: it is reported in the endpoint's health until an answer comes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from entitlements.token.introspection.post import Connection, post
 
 NEGATIVE_SECONDS = 10.0
 _NEGATIVE_ENTRIES = 1024
-# After so many failures in a row nobody waits for the endpoint for a moment, so that it holds up no other request.
+# After so many failures in a row no one waits for the endpoint for a moment, so that it holds up no other request.
 _FAILURES, _PAUSE_SECONDS = 3, 1.0
 Judge = Callable[[Answer], Judged]
 
@@ -55,8 +55,8 @@ class HttpEndpoint:
 
     issuer, place: whose endpoint it is and where, as an address or what finds it; client: who we are there;
     timeout: seconds for one question, with finding the place;
-    cache_seconds: how long an answer about an active token is remembered at most, 0 for not at all; entries: how many;
-    clock, monotonic: seconds since the epoch, and of a clock that nobody sets.
+    cache_seconds: how long an answer about an active token is cached at most, 0 for not at all; entries: how many;
+    clock, monotonic: seconds since the epoch, and of a clock that no one sets.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class HttpEndpoint:
     def judged(self, token: str, judge: Judge, now: float) -> Judged:
         """See Endpoint.judged. Of many questions for one token at a time one is asked, and all get its answer."""
         name = name_of(token)
-        found = self._remembered(name, judge, now)
+        found = self._cached(name, judge, now)
         if found is not None:
             return found
         asked_at = self._monotonic()
@@ -111,8 +111,8 @@ class HttpEndpoint:
         problem = self._problem
         return PartHealth(True, (problem,) if problem else (), {})
 
-    def _remembered(self, name: bytes, judge: Judge, now: float) -> Judged | None:
-        """What a remembered answer says now; None where there is none, or where it has to be asked anew."""
+    def _cached(self, name: bytes, judge: Judge, now: float) -> Judged | None:
+        """What a cached answer says now; None where there is none, or where it has to be asked anew."""
         moment = self._monotonic()
         for memory in (self._refused, self._active):
             answer = memory.get(name, moment)
@@ -144,7 +144,7 @@ class HttpEndpoint:
         if flight.error is not None:
             raise IntrospectionUnavailable(flight.error.code, flight.error.message)
         if flight.answer is None:
-            raise _unreachable("the question was cut short")
+            raise _unreachable("the question was truncated")
         return flight.answer
 
     def _fly(self, flight: _Flight, name: bytes, token: str) -> None:

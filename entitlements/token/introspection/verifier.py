@@ -71,7 +71,7 @@ class IntrospectingVerifier:
     def audiences(
         self, token: str, *, now: float, proof: Proof | None = None, decision_id: str = ""
     ) -> tuple[str, ...]:
-        """See TokenVerifier.audiences. An opaque token is for none: where no audience is named nobody is asked."""
+        """See TokenVerifier.audiences. An opaque token is for none: where no audience is named no one is asked."""
         return self._jwts.audiences(token, now=now, proof=proof, decision_id=decision_id)
 
     def _introspecting(self, token: str, audience: str) -> tuple[TokenProfile, ...]:

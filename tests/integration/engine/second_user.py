@@ -41,7 +41,7 @@ def attack(folder: Path) -> None:
         client.connect(str(path))
         if folder.name not in taken:
             entered.append(f"connected {path}")
-    # Once the child's folder is gone, its name is anybody's.
+    # Once the child's folder is gone, its name is anyone's.
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o777)
         taken.add(folder.name)

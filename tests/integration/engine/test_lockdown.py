@@ -1,4 +1,4 @@
-"""An OPA server with the lockdown: its API gives decisions to the holder of the token, and nothing else to anybody."""
+"""An OPA server with the lockdown: its API gives decisions to the holder of the token, and nothing else to anyone."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_a_server_that_is_open_is_told_and_one_in_a_folder_of_others_is_not_aske
     process = subprocess.Popen([*command, "--skip-version-check"], env={}, stderr=subprocess.DEVNULL)
     engine = OpaElsewhere(f"unix://{place}/opa.sock", token=None, probe="shop/authz/decision")
     try:
-        wanted = "is not locked down: anybody" if trusted else "can be written to by others"
+        wanted = "is not locked down: anyone" if trusted else "can be written to by others"
         wait_until(lambda: wanted in engine.health().problem)
         assert engine.health().ready is trusted
     finally:

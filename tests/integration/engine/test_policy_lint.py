@@ -21,7 +21,7 @@ def write(folder: Path, files: dict[str, str | bytes]) -> None:
 
 
 def faults(opa: Path, folder: Path, files: dict[str, str | bytes]) -> list[str]:
-    """What is told, without the folder; the same to whoever checks and to whoever reads."""
+    """What is reported, without the folder; the same to whoever checks and to whoever reads."""
     write(folder, {"shop/authz/authz.rego": GOOD, "shop/plans/data.json": DATA, **files})
     told = []
     for ask in (

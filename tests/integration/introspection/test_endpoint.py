@@ -156,7 +156,7 @@ def endless(request: Handler) -> None:
 
 
 def two_lengths(request: Handler) -> None:
-    """The library refuses the head, and would keep the connection of a body that nobody reads."""
+    """The library refuses the head, and would keep the connection of a body that no one reads."""
     says(active(), **{"Content_Length": "400", "content_length": "40"})(request)
 
 
@@ -188,7 +188,7 @@ TROUBLE: dict[str, tuple[Answer, str]] = {
 
 @pytest.mark.parametrize("name", TROUBLE)
 def test_trouble_of_the_endpoint_is_no_word_about_the_token(world: World, name: str) -> None:
-    """K8: never an allow, never a refusal, never remembered; told until an answer comes."""
+    """K8: never an allow, never a refusal, never cached; told until an answer comes."""
     world.timeout = 0.5 if name in SLOW else TIMEOUT
     answer, code = TROUBLE[name]
     world.issuer().answer = answer
@@ -205,7 +205,7 @@ def test_trouble_of_the_endpoint_is_no_word_about_the_token(world: World, name: 
 
 @pytest.mark.parametrize("name", [name for name in TROUBLE if name not in SLOW])
 def test_answer_that_is_refused_leaves_no_socket_open(world: World, name: str, request: pytest.FixtureRequest) -> None:
-    """A connection that is kept would be one for each token that somebody makes up; nothing waits for a collector."""
+    """A connection that is kept would be one for each token that someone makes up; nothing waits for a collector."""
     gc.disable()
     request.addfinalizer(gc.enable)
     world.issuer().answer, code = TROUBLE[name]
@@ -483,7 +483,7 @@ def test_certificate_is_shown_to_a_server_that_asks_for_it(world: World) -> None
     assert client.method == "tls_client_auth"
     assert code_of(world.verifier(client=client)) == "accepted"
     assert code_of(world.verifier(client=replace(client, certificate=None)), "at_2") == "introspection_unreachable"
-    # K11: a server that nobody vouches for
+    # K11: a server that no one vouches for
     assert code_of(world.verifier(client=replace(client, ca_file=None)), "at_3") == "introspection_unreachable"
     assert [asked.form["client_id"] for asked in world.issuer().asked] == ["entitlements"]
 

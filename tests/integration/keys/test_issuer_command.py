@@ -28,7 +28,7 @@ def server() -> Iterator[IssuerServer]:
 
 @pytest.fixture
 def contracts(server: IssuerServer, tmp_path: Path) -> Path:
-    """The contract `orders` of the server's issuer, and another one of somebody else's."""
+    """The contract `orders` of the server's issuer, and another one of someone else's."""
     folder = tmp_path / "contracts"
     shutil.copytree(ROOT / "contracts", folder)
     file = folder / "orders" / "1.0.0.yaml"

@@ -1,4 +1,4 @@
-"""R8: what a whole key set says counts at once, over real HTTP and from a file; what is not whole says nothing."""
+"""R8: what a whole key set says counts immediately, over real HTTP and from a file; what is not whole says nothing."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_remembered_token_stops_with_its_key(endpoint: Endpoint, over_http: Http
     )
     verifier.verify(
         token, now=now, audience=audience
-    )  # fetches; what is remembered from here on is of the set that it fetched
+    )  # fetches; what is cached from here on is of the set that it fetched
     first = verifier.verify(token, now=now, audience=audience)
     assert verifier.verify(token, now=now, audience=audience) is first
     endpoint.answer = plain(document(*WORDS[name]))

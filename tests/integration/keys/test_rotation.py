@@ -56,7 +56,7 @@ def publish(*keys: SigningKey):  # type: ignore[no-untyped-def]
 
 
 def ask(service: RunningService, wire: Wire, key: SigningKey, number: int = 0) -> Reply:
-    """One question with a token of its own, so that nothing is remembered."""
+    """One question with a token of its own, so that nothing is cached."""
     token = mint(key, {**good_claims(wire), "jti": f"{key.kid}-{number}"})
     return service.one(wire.ask(bearer=b"Authorization: Bearer " + token.encode()))
 

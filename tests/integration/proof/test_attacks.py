@@ -53,7 +53,7 @@ def answer(
     rule_after: str = "",
     effort: Effort = DEFAULT_EFFORT,
 ) -> Answer:
-    """Whether anybody gains access, under one policy or from one to another."""
+    """Whether anyone gains access, under one policy or from one to another."""
     sides = []
     for one, text, name in ((old, rule, "before"), (new, rule_after or rule, "after")):
         place = folder / (name if rule_after else "same")

@@ -105,7 +105,7 @@ CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
 }
 GONE = {"suspended removed", "suspended renamed", "suspended optional"}
 WIDENS: dict[str, set[str]] = {
-    # `contains` of a list is an error, so nobody was allowed; of a text it finds "non-admin".
+    # `contains` of a list is an error, so no one was allowed; of a text it finds "non-admin".
     "substring": {"roles: list to text"},
     # A text and an object do not hold the item; a value that was replaced or dropped is gone from the list. Where the
     # claim is absent OPA leaves the negation undefined, because the argument is evaluated before it.

@@ -146,7 +146,7 @@ def key(scopes: frozenset[str], claims: dict[str, Any], properties: dict[str, st
 
 
 def truth(old: Contract, new: Contract, before: dict[str, bool], after: dict[str, bool]) -> tuple[bool, bool]:
-    """Whether anybody gains and whether anybody loses access: every related pair is looked at."""
+    """Whether anyone gains and whether anyone loses access: every related pair is looked at."""
     gains = loses = False
     news = tokens(new)
     for one in tokens(old):
@@ -191,7 +191,7 @@ def test_a_contract_compared_with_itself_is_proved_in_both_directions(seed: int,
 
 @pytest.mark.parametrize("seed", range(8))
 def test_what_one_way_gains_the_way_back_loses(seed: int, opa: Path, tmp_path: Path) -> None:
-    """Of policies alone, where the relation is the same in both directions: nobody's token changes."""
+    """Of policies alone, where the relation is the same in both directions: no one's token changes."""
     chance = random.Random(2000 + seed)
     one = contract(chance, "1.0.0")
     before, after = policy(chance, tmp_path / "before"), policy(chance, tmp_path / "after")

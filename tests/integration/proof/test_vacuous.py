@@ -1,4 +1,4 @@
-"""A side that allows nobody anything is told, with the rule: `proved` of it says little."""
+"""A side that allows no one anything is reported, with the rule: `proved` of it says little."""
 
 from __future__ import annotations
 

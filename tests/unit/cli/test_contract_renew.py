@@ -115,7 +115,7 @@ def test_a_consistent_forgery_is_found_by_proving_everything_again(tmp_path: Pat
 
 
 def forge(locked: Locked, policy: str) -> None:
-    """Make release, record and lock consistent around another policy, which nobody proved."""
+    """Make release, record and lock consistent around another policy, which no one proved."""
     bundle = locked.contracts / "release" / "bundle.tar.gz"
     content = read_release(bundle.read_bytes()).content
     files = {**content.policies, "shop/authz/authz.rego": policy.encode()}

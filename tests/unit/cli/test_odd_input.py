@@ -1,4 +1,4 @@
-"""Input that is no text, no token and no address is told in a sentence, and a token is never repeated."""
+"""Input that is no text, no token and no address is reported in a sentence, and a token is never repeated."""
 
 from __future__ import annotations
 

@@ -259,7 +259,7 @@ def test_an_edit_gives_exactly_its_rules(edit: Edit, wanted: set[str], tmp_path:
     assert found - ALWAYS == wanted
 
 
-# What is found in one direction only, with the reason; `claim_renamed` is told both ways as what it is there.
+# What is found in one direction only, with the reason; `claim_renamed` is reported both ways as what it is there.
 ONE_WAY = {
     "claim_removed_without_tombstone": "a name that comes back needs no tombstone",
     "strict_consumer_broken": "a strict consumer breaks on more, not on less",

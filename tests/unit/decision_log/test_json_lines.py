@@ -88,7 +88,7 @@ LARGE = DecisionRecord(time="t", decision_id="d", request_id="", effect="deny", 
 
 @pytest.mark.parametrize("blocking", [True, False])
 def test_reader_that_has_stopped_is_an_error_in_bounded_time_and_heals(blocking: bool) -> None:
-    """A4: nobody waits for ever on a pipe, and no line runs into another one."""
+    """A4: no one waits for ever on a pipe, and no line runs into another one."""
     reader, writer = os.pipe()
     os.set_blocking(writer, blocking)
     log = JsonLinesLog(writer, owned=True)

@@ -180,7 +180,7 @@ def test_dry_run_shows_the_plan_and_writes_nothing(project: LockedProject) -> No
 
 
 def test_two_locks_in_one_branch_are_found_where_they_are_merged(project: LockedProject) -> None:
-    """The first lets somebody in by an approval that is gone, the second proves that nobody else gets in."""
+    """The first lets someone in by an approval that is gone, the second proves that no one else gets in."""
     project.lock()
     base = project.commit("main")
     project.git("checkout", "-q", "-b", "feature")

@@ -25,14 +25,14 @@ def _opa(opa: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> LockedProject:
-    """Two locks: the second lets nobody in any more."""
+    """Two locks: the second lets no one in any more."""
     project = LockedProject(tmp_path / "project").start()
     project.lock()
     return project
 
 
 def closed(project: LockedProject) -> str:
-    """Lock policies that let nobody in, and name the release that let clerks in."""
+    """Lock policies that let no one in, and name the release that let clerks in."""
     before = read_lock(project.contracts).release
     project.rego.write_text(POLICY.replace('"clerk"', '"nobody"'))
     project.lock()

@@ -1,4 +1,4 @@
-"""The watcher of a policy folder: what changed is activated, what goes wrong is told, nothing ends the watching."""
+"""The watcher of a policy folder: what changed is activated, what goes wrong is reported, nothing ends the watching."""
 
 from __future__ import annotations
 

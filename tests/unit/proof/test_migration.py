@@ -200,7 +200,7 @@ PERMITTED = [*TRIED[:-1], True, False, [], ["a"], ["b"], ["a", "b"], ["b", "a"]]
 def test_every_permitted_value_has_a_successor_and_a_kept_value_may_stay(
     one: Any, other: Any, required: bool, still: bool
 ) -> None:
-    """Laws: nobody is left without a token; what both contracts permit is always among what may come."""
+    """Laws: no one is left without a token; what both contracts permit is always among what may come."""
     old, new = spec(one, required), spec(other, still)
     tried = [*PERMITTED, ABSENT]
     for before in tried:

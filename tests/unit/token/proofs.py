@@ -28,7 +28,7 @@ OTHER_CERTIFICATE = encode(hashlib.sha256(b"another certificate").digest())
 
 
 class Clients:
-    """The keys of a client and of somebody else; an issuer that binds tokens to them."""
+    """The keys of a client and of someone else; an issuer that binds tokens to them."""
 
     def __init__(self, signers: Signers) -> None:
         self.signers = signers

@@ -9,7 +9,7 @@ import pytest
 from entitlements.errors import KeysUnavailable, TokenRejected
 from entitlements.model import PartHealth, TokenProfile
 from entitlements.token import KeySet, TokenVerifier, VerificationKey, generate_key, parse_key_set
-from entitlements.token.cache import RememberedToken, TokenCache, cache_name
+from entitlements.token.cache import CachedToken, TokenCache, cache_name
 from entitlements.token.claims import Times
 
 from .vectors import AUDIENCE, ISSUER, NOW, PROFILE, Signers, token_of
@@ -169,6 +169,6 @@ def test_names_differ_by_text_and_by_audience() -> None:
     assert len(names) == 9
 
 
-def _remembered() -> RememberedToken:
+def _remembered() -> CachedToken:
     claims = verifier_with(ChangingKeys(SIGNERS.keys_a.keys)).verify(TOKEN, now=NOW, audience=AUDIENCE)
-    return RememberedToken(claims, Times(0, 0, 1), "ES256", SIGNERS.keys_a.keys.keys[0], 1)
+    return CachedToken(claims, Times(0, 0, 1), "ES256", SIGNERS.keys_a.keys.keys[0], 1)

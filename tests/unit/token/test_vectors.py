@@ -45,7 +45,7 @@ def verifier(signers: Signers) -> TokenVerifier:
 @pytest.mark.parametrize("vector", VECTORS, ids=[f"{vector['threat']}: {vector['name'][:60]}" for vector in VECTORS])
 def test_vector_is_answered_as_expected(vector: dict[str, Any], signers: Signers, verifier: TokenVerifier) -> None:
     token = token_of(vector, signers)
-    # Twice: what is remembered must not change an answer.
+    # Twice: what is cached must not change an answer.
     for _ in range(2):
         if vector["expect"] == "accepted":
             (audience,) = verifier.audiences(token, now=NOW)

@@ -124,7 +124,7 @@ def payload_of(vector: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _named(value: Any) -> Any:
-    """`@iss` and the like stand for the real names."""
+    """`@iss` and the like represent the real names."""
     if isinstance(value, str):
         for name, real in (("@iss_b", ISSUER_B), ("@aud_b", AUDIENCE_B), ("@iss", ISSUER), ("@aud", AUDIENCE)):
             value = value.replace(name, real)
@@ -216,7 +216,7 @@ _SIGNATURES: Mapping[str, Callable[[bytes, SigningKey], bytes]] = {
 
 
 def _next_letter(part: str) -> str:
-    """The same octets spelt with spare bits: the last letter's successor."""
+    """The same octets written with spare bits: the last character's successor."""
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     assert len(part) % 4, "the part has no spare bits"
     return part[:-1] + letters[letters.index(part[-1]) + 1]

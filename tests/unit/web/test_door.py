@@ -261,7 +261,7 @@ def test_who_finds_no_room_is_told_to_come_back(counted: list[tuple[str, str]]) 
         start_response("200 OK", [])
         return [b""]
 
-    # The clock stands: however long the machine takes, nobody waits too long for a thread.
+    # The clock stands: however long the machine takes, no one waits too long for a thread.
     door = make_door(application, counted, clock=lambda: 100.0)
     room = 1 * 33
     exchanges = [Exchange() for _ in range(room + 5)]
@@ -291,7 +291,7 @@ def test_who_finds_no_room_is_told_to_come_back(counted: list[tuple[str, str]]) 
 def test_request_that_waited_too_long_for_a_thread_is_not_served(
     counted: list[tuple[str, str]], waited: float, status: int
 ) -> None:
-    """L5: its caller has given up, and an answer for nobody keeps the next one waiting."""
+    """L5: its caller has timed out, and an answer for no one keeps the next one waiting."""
     now, served = [100.0], []
     release, busy = threading.Event(), threading.Event()
 

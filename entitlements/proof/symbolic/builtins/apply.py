@@ -1,7 +1,7 @@
 """Built-in functions on symbolic values: one table of rules, and OPA itself for whatever is constant.
 
 Each call is answered by the first that can: the rule of its name; OPA, where the arguments can only be a few constants;
-or an uninterpreted function of the arguments, of which only congruence is known. What a call may fail for is told.
+or an uninterpreted function of the arguments, of which only congruence is known. What a call may fail for is reported.
 
 Assumes: OPA's declaration of the types. Guarantees: under every assignment the result is that of OPA, or one that no
 term knows anything of but congruence (then noted in `approximations`); each failure has its condition. NotFollowed

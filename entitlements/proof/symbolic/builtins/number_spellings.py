@@ -41,7 +41,7 @@ PRINTING: Final = frozenset(
 
 
 def is_unknown(name: str, value: Value) -> bool:
-    """Whether an argument holds a number that this built-in may tell from another spelling of it."""
+    """Whether an argument holds a number that this built-in may distinguish from another spelling of it."""
     return name not in BY_VALUE and any(_is_unspelled(name, leaf) for leaf in _scalars(value))
 
 

@@ -24,7 +24,7 @@ def loop_over(algebra: Algebra, limits: Limits, leaf: Array | Set | Object, *, u
         rows = leaf.members if ordered is None else ordered
         rounds = [(guard, of_leaf(name), member) for guard, name, member in rows]
         return Loop(leaf, rounds, ordered is not None or len(rows) < 2, leaf.rest is None)
-    # Sets and objects are walked in sorted order, which is known of constants.
+    # Sets and objects are iterated in sorted order, which is known of constants.
     singles = [(guard, element.cases[0][1], element) for guard, element in leaf.elements if len(element.cases) == 1]
     ordered = sorted_elements(singles) if len(singles) == len(leaf.elements) else None
     if ordered is None:

@@ -253,7 +253,7 @@ def place_of(function: Function) -> Place:
 
 
 def is_read(block: Block, local: int) -> bool:
-    """Whether a block uses a local: OPA copies the key of a scan into locals that nobody reads."""
+    """Whether a block uses a local: OPA copies the key of a scan into locals that no one reads."""
     aliases = {local}
     for statement in each_statement(block):
         source = statement.operands.get("source")

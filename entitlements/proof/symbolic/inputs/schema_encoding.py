@@ -156,7 +156,7 @@ def _object(algebra: Algebra, schema: Mapping[str, Any], leaf: Object) -> Term:
 def _open_object(algebra: Algebra, schema: Mapping[str, Any], leaf: Object) -> Term:
     """An object of which nothing is said conforms where its declared members do, and where there is no other one.
 
-    One member that nobody names represents all others: whatever is true of some request is true with it and without it.
+    One member that no one names represents all others: whatever is true of some request is true with it and without it.
     """
     found = [neg(_open_member(algebra, leaf, another_member(schema)).defined)]
     for name, inner in schema["properties"].items():
@@ -179,7 +179,7 @@ def another_member(schema: Mapping[str, Any]) -> str:
 
 
 def longest_needed(schema: Mapping[str, Any], value: Value) -> dict[str, int]:
-    """How many elements of each list that is truncated have to be looked at to tell whether it is too long."""
+    """How many elements of each list that is truncated have to be looked at to say whether it is too long."""
     found: dict[str, int] = {}
     for _, leaf in value.cases:
         if isinstance(leaf, Array) and "items" in schema:

@@ -153,7 +153,7 @@ class Assignment:
         return float(value)
 
     def _opened(self, leaf: Object) -> dict[str, Any]:
-        """The members of an open object that somebody has looked at."""
+        """The members of an open object that someone has looked at."""
         known = leaf.rest.known if leaf.rest is not None else {}
         found = {name: self.document(value) for name, value in known.items()}
         return {name: document for name, document in found.items() if document is not ABSENT}

@@ -103,7 +103,7 @@ class Solver:
             self._process.wait()
             for pipe in (self._process.stdin, self._process.stdout):
                 if pipe is not None:
-                    # What was not sent is flushed on closing, to nobody.
+                    # What was not sent is flushed on closing, to no one.
                     with contextlib.suppress(OSError):
                         pipe.close()
             self._process = None

@@ -13,8 +13,8 @@ from entitlements.proof.symbolic.terms.term import BOOL, INT, STRING_SORT, Term,
 PREFIX, SUFFIX, INFIX, MATCHES, GLOB, CONFORMS = "prefix", "suffix", "infix", "matches", "glob", "conforms"
 # The `pattern` of a contract, which its validator reads otherwise than OPA reads an expression.
 PATTERN = "pattern"
-SEGMENTS, HAS_SEGMENT = "pieces", "has_piece"
-SEGMENT, TRIM_PREFIX, TRIM_SUFFIX = "piece", "trim_prefix", "trim_suffix"
+SEGMENTS, HAS_SEGMENT = "segments", "has_segment"
+SEGMENT, TRIM_PREFIX, TRIM_SUFFIX = "segment", "trim_prefix", "trim_suffix"
 LOWER, UPPER, TRIM, TRIM_LEFT, TRIM_RIGHT = "lower", "upper", "trim", "trim_left", "trim_right"
 SUBSTRING, REPLACE = "substring", "replace"
 SPACES: Final = "".join(
@@ -51,7 +51,7 @@ PREDICATES: Final[Mapping[str, Callable[[str, str], bool]]] = {
     HAS_SEGMENT: _has_segment,
 }
 """Of a string and a parameter. `segments`, of a delimiter and a number: whether there are at least so many segments;
-`has_piece`, of a delimiter and a string: whether that is one of them."""
+`has_segment`, of a delimiter and a string: whether that is one of them."""
 
 
 def part(how: str, parameter: str, subject: Term) -> Term:

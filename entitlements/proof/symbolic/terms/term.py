@@ -1,7 +1,7 @@
 """Terms: hash-consed formulas over booleans, numbers and strings, simplified as they are made. No solver is known here.
 
 Equal terms are one object, so that what both sides of a question have in common is the same node and falls away before
-anybody solves anything. Sorts: `bool`, `int`, `real`, `text`, and `any` for what only equality is known of.
+anyone solves anything. Sorts: `bool`, `int`, `real`, `text`, and `any` for what only equality is known of.
 
 Guarantees: simplification keeps the meaning under every assignment; equal terms are one object.
 """

@@ -153,7 +153,7 @@ class Algebra:
         return tuple(found)
 
     def bounded(self, elements: Sequence[object]) -> None:
-        """Raise where there are too many elements to tell which stands where."""
+        """Raise where there are too many elements to say which stands where."""
         if len(elements) > _MOST_SLOTS:
             raise Unsupported("list_too_long", f"`{self.notices.place}`: a computed list is read by position")
 

@@ -190,8 +190,8 @@ class NonCanonicalNumber(Fraction):
 
 
 def constant(value: Any) -> Value:
-    """The value of a JSON document: scalars, lists and objects. A Fraction that is not `Canonical` is a number spelt in
-    a way that is not known."""
+    """The value of a JSON document: scalars, lists and objects. A Fraction that is not `Canonical` is a number written
+    in a way that is not known."""
     if isinstance(value, Fraction) and not isinstance(value, Canonical):
         return _NON_CANONICAL.setdefault(Fraction(value), of_leaf(Scalar(NUMBER, number(Fraction(value)))))
     if isinstance(value, list):

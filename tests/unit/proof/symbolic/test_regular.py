@@ -210,7 +210,7 @@ def test_every_letter_that_becomes_one_of_ascii_in_a_case_is_known(
         rows += [(letter, language, letter in known) for letter in {*known, *"aAkKsSiI", "\u0131", "\u0130", "\u017f"}]
     answers = [one for start in range(0, len(rows), 300) for one in solved(solver, rows[start : start + 300])]
     assert answers == [held for _, _, held in rows]
-    # Each of them becomes one letter, and is found for that one.
+    # Each of them becomes one character, and is found for that one.
     assert sorted(letter for letter, _, held in rows if held) == sorted(itertools.chain(*become.values()))
     assert {"a", "A"} == become["a" if case == "lower" else "A"]
     assert {"k", "K", "\u212a"} >= become["k" if case == "lower" else "K"] >= {"k", "K"}

@@ -124,12 +124,12 @@ def on(predicate: str, parameter: str, subject: Pair) -> Pair:
 
 
 def of_piece(delimiter: str, place: int, subject: Pair, said: tuple[str, str]) -> Pair:
-    """Something that is said of a piece of a text, where there is such a piece."""
+    """Something that is said of a segment of a text, where there is such a segment."""
     predicate, word = said
 
     def term(whole: Term) -> Term:
-        piece = text_terms.part("piece", json.dumps([delimiter, place]), whole)
-        there = text_terms.on_string("pieces", json.dumps([delimiter, place + 1]), whole)
+        piece = text_terms.part("segment", json.dumps([delimiter, place]), whole)
+        there = text_terms.on_string("segments", json.dumps([delimiter, place + 1]), whole)
         said_of = {
             "equal": lambda: terms.equal(piece, terms.string(word)),
             "same": lambda: terms.equal(piece, whole),
@@ -160,7 +160,7 @@ def of_piece(delimiter: str, place: int, subject: Pair, said: tuple[str, str]) -
 def has_piece(delimiter: str, word: str, subject: Pair) -> Pair:
     parameter = json.dumps([delimiter, word])
     return lifted(
-        lambda s: text_terms.on_string("has_piece", parameter, s), lambda s: word in s.split(delimiter), subject
+        lambda s: text_terms.on_string("has_segment", parameter, s), lambda s: word in s.split(delimiter), subject
     )
 
 
@@ -187,7 +187,7 @@ def of_cut(how: str, number: int, place: int, subject: Pair, said: tuple[str, st
     parameter = parameters[number % len(parameters)]
 
     def made(whole: Term) -> Term:
-        inner = whole if place else text_terms.part("piece", '["/", 0]', whole)
+        inner = whole if place else text_terms.part("segment", '["/", 0]', whole)
         found = text_terms.part(how, parameter, inner)
         if predicate == "equal":
             return terms.equal(found, terms.string(word))

@@ -1,4 +1,5 @@
-"""How a built-in is applied: what fails is told, constants are asked of OPA, of the rest equal arguments are used."""
+"""How a built-in is applied: what fails is reported, constants are asked of OPA, of the rest equal arguments are
+used."""
 
 from __future__ import annotations
 
