@@ -77,7 +77,7 @@ def _tokens(profile: TokenProfile) -> Iterator[tuple[str, str]]:
     types = " or ".join(name or "none" for name in rules.header_types)
     yield "told by", f"header typ {types}" + (f"; {told(rules.marker)}" if rules.marker else "")
     if rules.audience_clients:
-        yield "clients", f"{', '.join(rules.audience_clients)}, which stand for the audience"
+        yield "clients", f"{', '.join(rules.audience_clients)}, which represent the audience"
     if rules.audience_is:
         yield "audience is", f"{rules.audience_is}, which stands in tokens for other APIs too"
     if profile.sender_constrained != "refused":

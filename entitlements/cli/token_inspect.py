@@ -51,8 +51,8 @@ class _Held:
 def inspect_command(token_file: IO[bytes], name: str | None, form: str) -> None:
     """Show a token's claims against its contract: every reason to refuse it at once, each with what to set.
 
-    The state of its signature is told apart from them. Values of claims marked pii or secret are not shown. Exit code
-    3: it would not be accepted.
+    The state of its signature is reported apart. Values of claims marked pii or secret are not shown. Exit code 3: it
+    would not be accepted.
     """
     text = render.read_token(token_file)
     settings = render.settings()
@@ -158,7 +158,7 @@ def _server(contract: Contract | None, sample: Sample) -> str:
 
 
 def _violations(contract: Contract, header: Mapping[str, JSON], payload: Mapping[str, JSON]) -> tuple[Violation, ...]:
-    """What of the claims breaks the contract, as far as it can be told of unverified claims."""
+    """What of the claims breaks the contract, as far as can be said of unverified claims."""
     profile = contract.profile
     kind = header_type(header)
     claims = VerifiedClaims(
