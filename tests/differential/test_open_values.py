@@ -19,11 +19,23 @@ from entitlements.proof.symbolic.builtins.apply import RULES, Builtins
 from entitlements.proof.symbolic.encode import decide_string
 from entitlements.proof.symbolic.inputs.inputs import Inputs
 from entitlements.proof.symbolic.smt.assignment import Assignment, Chance, NotKnown
-from entitlements.proof.symbolic.terms.term import TRUE, disj, subterms
+from entitlements.proof.symbolic.terms.string_relations import digits
+from entitlements.proof.symbolic.terms.string_terms import concatenation
+from entitlements.proof.symbolic.terms.term import INT, STRING_SORT, TRUE, disj, string, subterms, variable
 from entitlements.proof.symbolic.values.algebra import Algebra, OrderNeeded
 from entitlements.proof.symbolic.values.concrete import in_order
 from entitlements.proof.symbolic.values.precision import Limits
-from entitlements.proof.symbolic.values.value import Array, Const, Object, Set, Value, constant, of_leaf
+from entitlements.proof.symbolic.values.value import (
+    STRING,
+    Array,
+    Const,
+    Object,
+    Set,
+    Value,
+    constant,
+    of_leaf,
+    scalar,
+)
 
 from .executing import ServedCalls, exactly, printed, same
 from .test_constants import TableOf
@@ -71,6 +83,7 @@ TEXTS = [
     "\x1f",
 ]
 GLOBS = ["a", "*", "a*", "*b", "a/*", "*/*", "**", "a/**", "a**b", "?", "a?b", "*.*", "a*b*", "[ab]*", "{a,x}*", ""]
+CONTAINING = ("startswith", "endswith", "contains")
 ANY_MATCHES = ("strings.any_prefix_match", "strings.any_suffix_match")
 
 CALLS: list[tuple[str, ...]] = [
@@ -114,9 +127,20 @@ CALLS: list[tuple[str, ...]] = [
     *(("object.get", "object", key, "digit") for key in ('"k"', '"z"', '["k"]', "letter")),
     ("object.keys", "object"),
     *((f, "text", f'"{part}"') for f in ("startswith", "endswith", "contains") for part in ("a", "/", "ab")),
+    *(
+        (f, a, b)
+        for f in CONTAINING
+        for a, b in [("text", "text"), ('"ab/a"', "text"), ('""', "text"), ("text", "letter")]
+    ),
+    *((f, "joined", name) for f in (*CONTAINING, "equal") for name in ("text", "joined", '"a/ab"', '"/"')),
+    *((f, name, parts) for f in ANY_MATCHES for name in ("text", '"ab/a"') for parts in ("texts", "text")),
+    *(("equal", "digits of it", name) for name in ('"-3"', '"03"', '"2"', "text", "digits of it")),
     *(("regex.match", f'"{pattern}"', "text") for pattern in ("^a", "[/.]", "b$")),
-    *(("concat", '"/"', name) for name in ("letters", "texts", "tags", "pair")),
-    *(("sprintf", '"%s-%v"', name) for name in ("pair",)),
+    *(("concat", '"/"', name) for name in ("letters", "texts", "tags", "pair", "list of text letter")),
+    ("sprintf", '"%s-%v"', "pair"),
+    *(("sprintf", f'"{pattern}"', "list of text letter") for pattern in ("%s-%v", "%s%s", "%%%s%v%%")),
+    *(("sprintf", f'"{pattern}"', name) for pattern in ("%d", "n%vx") for name in ("list of number", "list of digit")),
+    *(("sprintf", f'"{pattern}"', "list of text number anything") for pattern in ("%s/%d %v", "%v%v%v")),
     *((f"is_{kind}", "anything") for kind in ("null", "boolean", "number", "string", "array", "object", "set")),
     ("type_name", "anything"),
     *(("split", "text", f'"{mark}"') for mark in ("/", ".", "//", "ab")),
@@ -136,15 +160,23 @@ def calls(opa: Path) -> Iterator[ServedCalls]:
         yield served
 
 
-def argument(inputs: Inputs, name: str, place: int) -> Value:
+def argument(inputs: Inputs, name: str, place: int | str) -> Value:
     """What a name of an argument represents: a schema's values, a set of a list's elements, or a constant."""
+    variable_name = f"x{place}"
     if name == "pair":
         return of_leaf(Array(tuple((TRUE, argument(inputs, one, place)) for one in ("text", "letter"))))
+    if name == "joined":
+        return of_leaf(scalar(STRING, concatenation([string("a/"), variable(variable_name, STRING_SORT)])))
+    if name == "digits of it":
+        return of_leaf(scalar(STRING, digits(variable(variable_name, INT))))
+    if name.startswith("list of "):
+        kinds = enumerate(name.removeprefix("list of ").split())
+        return of_leaf(Array(tuple((TRUE, argument(inputs, one, f"{place}.{at}")) for at, one in kinds)))
     if name.startswith("set of "):
-        listed = inputs.of_schema(SCHEMAS[name.removeprefix("set of ")], f"x{place}")
+        listed = inputs.of_schema(SCHEMAS[name.removeprefix("set of ")], variable_name)
         return Value(tuple((g, Set(leaf.elements)) for g, leaf in listed.cases if isinstance(leaf, Array)))
     if name in SCHEMAS:
-        return inputs.of_schema(SCHEMAS[name], f"x{place}")
+        return inputs.of_schema(SCHEMAS[name], variable_name)
     return constant(json.loads(name))
 
 

@@ -89,6 +89,14 @@ SYMBOLIC = (
         ("tests/unit/proof/symbolic/terms/test_string_predicates.py",),
         "a segment of a string is taken to be missing",
     ),
+    Mutation(
+        "constant-is-no-prefix-of-itself",
+        "proof/symbolic/terms/string_relations.py",
+        "return [whole[:end] for end in range(size + 1)]",
+        "return [whole[:end] for end in range(size)]",
+        ("tests/unit/proof/symbolic/terms/test_string_relations.py",),
+        "a string that is the whole constant is taken to be no prefix of it: a false proof",
+    ),
     # values
     Mutation(
         "sets-are-equal-to-their-supersets",
@@ -276,6 +284,14 @@ SYMBOLIC = (
         "pass",
         ("tests/unit/proof/symbolic/builtins/test_apply.py",),
         "a decision that OPA does not give counts",
+    ),
+    Mutation(
+        "string-verb-prints-digits",
+        "proof/symbolic/builtins/formatting.py",
+        'return digits(term_of(leaf)) if verb in "dv" and',
+        "return digits(term_of(leaf)) if",
+        ("tests/unit/proof/symbolic/builtins/test_formatting.py",),
+        "a number that OPA prints with its type is taken to be printed plainly: a false proof",
     ),
     Mutation(
         "fraction-is-an-index",

@@ -16,7 +16,7 @@ from fractions import Fraction
 from typing import Any, Final, Protocol
 
 from entitlements.engine.builtin_calls import CallResult, SetDocument
-from entitlements.proof.symbolic.builtins import any_value, lists, number_spellings, numbers, strings
+from entitlements.proof.symbolic.builtins import any_value, formatting, lists, number_spellings, numbers, strings
 from entitlements.proof.symbolic.builtins.table import NoRule, Rule
 from entitlements.proof.symbolic.terms.term import (
     BOOL,
@@ -53,7 +53,7 @@ from entitlements.proof.symbolic.values.value import (
     term_of,
 )
 
-RULES: Final[dict[str, Rule]] = {**any_value.RULES, **lists.RULES, **numbers.RULES, **strings.RULES}
+RULES: Final[dict[str, Rule]] = {**any_value.RULES, **formatting.RULES, **lists.RULES, **numbers.RULES, **strings.RULES}
 """The rules by the name of the built-in."""
 _MOST_ROWS = 400
 _MOST_PAIRS = 4096

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from entitlements.proof.symbolic.builtins.table import Context, Rule, rule_of
+from entitlements.proof.symbolic.terms.string_relations import holds_of
 from entitlements.proof.symbolic.terms.string_terms import (
     GLOB,
     INFIX,
     LOWER,
     MATCHES,
-    PREDICATES,
     PREFIX,
     REPLACE,
     SEGMENT,
@@ -27,28 +26,24 @@ from entitlements.proof.symbolic.terms.string_terms import (
     TRIM_RIGHT,
     TRIM_SUFFIX,
     UPPER,
-    concatenation,
     on_string,
     part,
     segments_parameter,
 )
 from entitlements.proof.symbolic.terms.term import (
     BOOL,
-    FALSE,
     STRING_SORT,
     TRUE,
     Term,
     application,
     conj,
     disj,
-    neg,
     number,
     string,
 )
 from entitlements.proof.symbolic.values.concrete import plain_leaf
 from entitlements.proof.symbolic.values.truncation import of_list
 from entitlements.proof.symbolic.values.value import (
-    NUMBER,
     STRING,
     Array,
     Const,
@@ -56,9 +51,7 @@ from entitlements.proof.symbolic.values.value import (
     Segments,
     Set,
     Value,
-    constant,
     from_truth,
-    joined,
     of_leaf,
     scalar,
     term_of,
@@ -78,12 +71,8 @@ def _string_predicate(predicate: str) -> Rule:
     return rule
 
 
-def _holds(predicate: str, subject: Leaf, parameter: Leaf) -> Value | None:
-    if not isinstance(parameter, Const):
-        return None
-    if isinstance(subject, Const):
-        return constant(PREDICATES[predicate](subject.value, parameter.value))
-    return from_truth(on_string(predicate, parameter.value, term_of(subject)))
+def _holds(predicate: str, subject: Leaf, parameter: Leaf) -> Value:
+    return from_truth(holds_of(predicate, term_of(parameter), term_of(subject)))
 
 
 RULES["startswith"] = _string_predicate(PREFIX)
@@ -96,13 +85,12 @@ def _any_match(predicate: str) -> Rule:
         def leaf(subjects: Leaf, parameters: Leaf) -> Value | None:
             ones, others = _elements(call, subjects), _elements(call, parameters)
             every = (*ones, *others)
-            if any(one.kind != STRING for _, one in every) or any(not isinstance(one, Const) for _, one in others):
+            if any(one.kind != STRING for _, one in every):
                 return None
             held = [
-                conj(there, also, call.algebra.equal(found, constant(True)))
+                conj(there, also, holds_of(predicate, term_of(other), term_of(one)))
                 for there, one in ones
                 for also, other in others
-                if (found := _holds(predicate, one, other)) is not None
             ]
             return from_truth(disj(*held))
 
@@ -216,77 +204,3 @@ def _split(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
 
 def _string(term: Term) -> Value:
     return of_leaf(scalar(STRING, term))
-
-
-@rule_of(RULES, "concat")
-def _concat(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
-    def leaf(delimiter: Leaf, collection: Leaf) -> Value | None:
-        if not (isinstance(delimiter, Const) and isinstance(collection, Array)):
-            return None
-        call.algebra.noticed(collection)
-        slots = call.algebra.slots(collection)
-        parts = []
-        for size in range(len(slots) + 1):
-            there = [guard for guard, _ in slots[:size]]
-            exactly = conj(*there, *(neg(guard) for guard, _ in slots[size : size + 1]))
-            if exactly is not FALSE:
-                found = _joined(call, delimiter.value, [element for _, element in slots[:size]])
-                if found is None:
-                    return None
-                parts.append((exactly, found))
-        return joined(parts)
-
-    return call.by_leaf(arguments, leaf)
-
-
-def _joined(call: Context, delimiter: str, elements: Sequence[Value]) -> Value | None:
-    if any(leaf.kind != STRING for element in elements for _, leaf in element.cases):
-        return None
-    parts = []
-    for row in call.pairs(elements):
-        terms: list[Term] = []
-        for place, (_, leaf) in enumerate(row):
-            terms += [string(delimiter)] if place and delimiter else []
-            terms.append(term_of(leaf))
-        parts.append((conj(*(guard for guard, _ in row)), of_leaf(scalar(STRING, concatenation(terms)))))
-    return joined(parts)
-
-
-_VERB = re.compile(r"%([sdv%])")
-
-
-@rule_of(RULES, "sprintf")
-def _sprintf(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
-    def leaf(pattern: Leaf, values: Leaf) -> Value | None:
-        if not (isinstance(pattern, Const) and isinstance(values, Array) and values.prefix) or values.truncated:
-            return None
-        if not all(guard is TRUE for guard, _ in values.elements):
-            return None
-        return _formatted(call, pattern.value, [element for _, element in values.elements])
-
-    return call.by_leaf(arguments, leaf)
-
-
-def _formatted(call: Context, pattern: str, elements: Sequence[Value]) -> Value | None:
-    segments = _VERB.split(pattern)
-    if "%" in "".join(segments[::2]) or sum(verb != "%" for verb in segments[1::2]) != len(elements):
-        return None
-    verbs = [verb for verb in segments[1::2] if verb != "%"]
-    for verb, element in zip(verbs, elements, strict=True):
-        for _, leaf in element.cases:
-            whole = isinstance(leaf, Const) and isinstance(leaf.value, int) and leaf.kind == NUMBER
-            if not (leaf.kind == STRING and verb in "sv") and not (whole and verb in "dv"):
-                return None
-    parts = []
-    for row in call.pairs(elements):
-        leaves = iter(leaf for _, leaf in row)
-        terms = [string(segments[0])]
-        for verb, after in zip(segments[1::2], segments[2::2], strict=True):
-            one = string("%") if verb == "%" else _as_string(next(leaves))
-            terms += [one, string(after)]
-        parts.append((conj(*(guard for guard, _ in row)), of_leaf(scalar(STRING, concatenation(terms)))))
-    return joined(parts)
-
-
-def _as_string(leaf: Leaf) -> Term:
-    return term_of(leaf) if leaf.kind == STRING else string(str(term_of(leaf).args[0]))

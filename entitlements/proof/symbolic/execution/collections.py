@@ -42,7 +42,6 @@ class Collections(Statements):
     def _do_array_append(self, frame: Frame, statement: Statement, live: Term) -> Term:
         value = self._value(frame, statement.operands["value"])
         array = frame.locals.get(statement.operands["array"], UNDEFINED)
-        cut = self._cut(frame)
         parts: list[tuple[Term, Leaf]] = []
         for guard, leaf in array.cases:
             if not isinstance(leaf, Array):
@@ -50,6 +49,8 @@ class Collections(Statements):
                 parts.append((guard, leaf))
                 continue
             loops = _filling(frame, leaf)
+            # What is made and filled in one round is whole: its elements are what the round looks at.
+            cut = self._cut(frame) if loops else WHOLE
             source_list = next((one for loop in loops if (one := _unordered(loop.leaf))), "")
             last = leaf.elements[-1][0] if leaf.elements else TRUE
             grown = Array(

@@ -25,6 +25,15 @@ _CALCULATED: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "<=": lambda a, b: a <= b,
 }
 
+_OF_VALUES: Final[Mapping[str, Callable[[Sequence[Any]], Any]]] = {
+    "not": lambda values: not values[0],
+    "count": sum,
+    "is_whole": lambda values: Fraction(values[0]).denominator == 1,
+    "concat": "".join,
+    "length": lambda values: len(values[0]),
+    "digits": lambda values: str(int(values[0])),
+}
+
 
 class NotKnown(Exception):
     """A term depends on what no assignment says: an uninterpreted function, or a string that could not be found."""
@@ -97,16 +106,10 @@ class Assignment:
         return self._calculated(op, args, values)
 
     def _calculated(self, op: str, args: Sequence[Any], values: Sequence[Any]) -> Any:
-        if op == "not":
-            return not values[0]
-        if op == "count":
-            return sum(values)
-        if op == "is_whole":
-            return Fraction(values[0]).denominator == 1
-        if op == "concat":
-            return "".join(values)
-        if op == "length":
-            return len(values[0])
+        if op in _OF_VALUES:
+            return _OF_VALUES[op](values)
+        if op == "on_strings":
+            return PREDICATES[args[0]](values[1], values[0])
         if op == "on_text":
             predicate, parameter = args[0], args[1]
             if predicate in PREDICATES:

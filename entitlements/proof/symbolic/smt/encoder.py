@@ -115,7 +115,7 @@ class _Writer:
             frozenset(term.args[0] for term in variables),
             {term.args[0]: roots[self._strings.group(term)] for term in variables},
             tuple(self._goals) if self._said.predicates or self._said.parts else (),
-            any(term.op in ("on_text", "part") for term in self._terms),
+            any(term.op in ("on_text", "on_strings", "part") for term in self._terms),
         )
 
     def _sort(self, term: Term) -> str:
@@ -156,9 +156,16 @@ class _Writer:
             return f"(str.++ {' '.join(map(self._written, args))})"
         if op == "on_text":
             return self._said.on_string(*args)
+        if op in ("on_strings", "digits"):
+            return self._said.related(*args) if op == "on_strings" else self._digits(args[0])
         if op == "part":
             return self._said.part(term)
         return self._applied(term) if op == "apply" else self._number(term)
+
+    def _digits(self, whole: Term) -> str:
+        """SMT-LIB writes no number below zero."""
+        one = self._written(whole)
+        return f'(ite (<= 0 {one}) (str.from_int {one}) (str.++ "-" (str.from_int (- {one}))))'
 
     def _number(self, term: Term) -> str:
         """A calculation, and whether a number is whole."""

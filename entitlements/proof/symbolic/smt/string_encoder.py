@@ -88,6 +88,10 @@ class StringEncoder:
             return f"(str.in_re {self._written(subject)} {language})"
         return self._predicate(predicate, parameter, self._written(subject))
 
+    def related(self, predicate: str, parameter: Term, subject: Term) -> str:
+        """A predicate of two strings of which neither is known."""
+        return _WORDS[predicate].format(self._written(parameter), self._written(subject))
+
     def _within(self, subject: Term, language: str) -> str:
         """Whether a string is in a language; of a part it is said of the whole string, where that can be."""
         while subject.op == "part":

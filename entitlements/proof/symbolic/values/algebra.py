@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from typing import Protocol
 
 from entitlements.errors import NotFollowed
+from entitlements.proof.symbolic.terms.string_relations import same_strings
 from entitlements.proof.symbolic.terms.term import (
     FALSE,
     TRUE,
@@ -96,7 +97,7 @@ class Algebra:
         if isinstance(one, Const) and isinstance(other, Const):
             return FALSE
         if one.kind in (NUMBER, STRING):
-            return equal(term_of(one), term_of(other))
+            return (equal if one.kind == NUMBER else same_strings)(term_of(one), term_of(other))
         if isinstance(one, Array) and isinstance(other, Array):
             return self._same_arrays(one, other)
         if isinstance(one, Set) and isinstance(other, Set):

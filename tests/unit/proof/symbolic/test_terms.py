@@ -19,12 +19,13 @@ from entitlements.proof.symbolic.smt.assignment import Assignment, NotKnown, of_
 from entitlements.proof.symbolic.smt.encoder import write_query
 from entitlements.proof.symbolic.smt.solver import SAT, UNSAT, Solver
 from entitlements.proof.symbolic.smt.string_models import NoString, find_strings
+from entitlements.proof.symbolic.terms import string_relations
 from entitlements.proof.symbolic.terms import string_terms as text_terms
 from entitlements.proof.symbolic.terms import term as terms
 from entitlements.proof.symbolic.terms.term import BOOL, INT, REAL, STRING_SORT, Term
 
 BOOLS, INTS, REALS, TEXTS = ["p", "q", "r"], ["i", "j"], ["x", "y"], ["s", "t"]
-WORDS = ["", "a", "b", "ab", 'q"', "\\u{41}", "é", "a/b", "/", "/a", "aab/b/", "aaaa", "Ab"]
+WORDS = ["", "0", "-1", "01", "a", "b", "ab", 'q"', "\\u{41}", "é", "a/b", "/", "/a", "aab/b/", "aaaa", "Ab"]
 ASCII = [word for word in WORDS if word.isascii()]
 DELIMITERS = ["/", "a", "aa", "ab"]
 SIZES = {"c": 3, "d": 2, "e": 1}
@@ -106,6 +107,7 @@ texts: st.SearchStrategy[Pair] = st.recursive(
             lambda found: lifted(lambda *a: text_terms.concatenation(a), lambda *a: "".join(a), *found)
         ),
         st.builds(trimmed, st.booleans(), st.sampled_from(WORDS), inner),
+        st.sampled_from(INTS).map(lambda n: lifted(string_relations.digits, str, leaf(n, INT))),
     ),
     max_leaves=3,
 )
@@ -222,6 +224,15 @@ pieces = st.one_of(
 )
 
 
+def of_two(predicate: str, one: Pair, other: Pair) -> Pair:
+    """Something that is said of two texts of which neither has to be known."""
+    if predicate == "same":
+        return lifted(string_relations.same_strings, lambda a, b: a == b, one, other)
+    means = {"prefix": str.startswith, "suffix": str.endswith, "infix": str.__contains__}[predicate]
+    return lifted(lambda a, b: string_relations.holds_of(predicate, b, a), means, one, other)
+
+
+pairs_of_texts = st.builds(of_two, st.sampled_from(["same", "prefix", "suffix", "infix"]), texts, texts)
 atoms: st.SearchStrategy[Pair] = st.one_of(
     st.sampled_from(BOOLS).map(lambda n: leaf(n, BOOL)),
     st.booleans().map(lambda b: Pair(terms.truth(b), lambda _world: b)),
@@ -237,6 +248,7 @@ atoms: st.SearchStrategy[Pair] = st.one_of(
     texts.map(lambda p: lifted(lambda s: terms.equal(text_terms.length(s), terms.number(2)), lambda s: len(s) == 2, p)),
     st.builds(on, st.sampled_from(["prefix", "suffix", "infix"]), st.sampled_from(WORDS), texts),
     st.builds(on, st.just("conforms"), st.sampled_from([SHORT, LIKE]), texts),
+    pairs_of_texts,
     pieces,
 )
 
@@ -343,12 +355,18 @@ def default(term: Term) -> Any:
 
 
 @settings(slow, max_examples=250)
-@given(parts=st.lists(pieces, min_size=1, max_size=3), whole=st.sampled_from(WORDS), regular=st.booleans())
+@given(
+    parts=st.lists(st.one_of(pieces, pairs_of_texts), min_size=1, max_size=3),
+    whole=st.sampled_from(WORDS),
+    regular=st.booleans(),
+)
 def test_the_solver_reads_pieces_of_texts_as_they_mean(
     parts: list[Pair], whole: str, regular: bool, solver: Solver
 ) -> None:
-    world = dict.fromkeys(TEXTS, whole)
+    size = len(whole) - 2
+    world = {**dict.fromkeys(TEXTS, whole), **dict.fromkeys(INTS, size)}
     known = [terms.equal(terms.variable(name, STRING_SORT), terms.string(whole)) for name in TEXTS]
+    known += [terms.equal(terms.variable(name, INT), terms.number(size)) for name in INTS]
     goals = [one.term if one.means(world) else terms.neg(one.term) for one in parts]
     assert (
         solver.solve(write_query([*known, *goals], {}, decide, strings_as_strings=True, regular=regular).script).answer
