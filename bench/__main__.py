@@ -28,8 +28,8 @@ from entitlements.cli.render import table
 from entitlements.engine import OPA_VERSION, find_opa
 
 _PROCESSORS = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-_ALLOWED = b'"decision": true'
-_OPA_ALLOWED = b'"allow":true'
+ALLOWED = b'"decision": true'
+OPA_ALLOWED = b'"allow":true'
 _QUERY = "?strict-builtin-errors=true&provenance=true"
 
 
@@ -76,23 +76,22 @@ def _machine() -> str:
 
 
 def _rates(issuer: Issuer, folder: Path, options: argparse.Namespace) -> list[list[str]]:
-    pinned = _pinned()
+    command = pinned()
     settings = environment(issuer, listen=free_address(), log=str(folder / "decisions.jsonl"))
     settings["ENTITLEMENTS_BUDGET_MS"] = "5000"
-    with running(settings, command=pinned), _opa(folder, pinned) as (opa, opa_token):
+    with running(settings, command=command), opa_alone(folder, command) as (opa, opa_token, _):
         service = settings["ENTITLEMENTS_LISTEN"]
-        target = f"/v1/data/{orders().decision_path}{_QUERY}"
-        direct = http_request(target, opa_body(), opa_token, opa)
+        direct = direct_request(opa, opa_token)
         plans: dict[str, Callable[[], tuple[str, Callable[[], bytes | None], bytes]]] = {
-            "OPA alone": lambda: (opa, lambda: direct, _OPA_ALLOWED)
+            "OPA alone": lambda: (opa, lambda: direct, OPA_ALLOWED)
         }
         for algorithm in ALGORITHMS:
             warm = _asked(order_token(issuer, algorithm), service)
-            plans[f"/authorize, cached token, {algorithm}"] = lambda warm=warm: (service, lambda: warm, _ALLOWED)
+            plans[f"/authorize, cached token, {algorithm}"] = lambda warm=warm: (service, lambda: warm, ALLOWED)
             plans[f"/authorize, new tokens, {algorithm}"] = lambda algorithm=algorithm: (
                 service,
                 _each_once([_asked(order_token(issuer, algorithm), service) for _ in range(options.cold)]),
-                _ALLOWED,
+                ALLOWED,
             )
         found: dict[str, list[Measured]] = {name: [] for name in plans}
         for number, (name, plan) in itertools.product(range(options.rounds + 1), plans.items()):
@@ -107,6 +106,11 @@ def _rates(issuer: Issuer, folder: Path, options: argparse.Namespace) -> list[li
         print(file=sys.stderr)
     base = median(one.rate for one in found["OPA alone"])
     return [_row(name, rounds, base) for name, rounds in found.items()]
+
+
+def direct_request(address: str, token: str) -> bytes:
+    """The service's own question, for an OPA that is asked directly."""
+    return http_request(f"/v1/data/{orders().decision_path}{_QUERY}", opa_body(), token, address)
 
 
 def _row(name: str, rounds: list[Measured], base: float) -> list[str]:
@@ -129,7 +133,7 @@ def _each_once(requests: list[bytes]) -> Callable[[], bytes | None]:
     return lambda: next(left, None)
 
 
-def _pinned() -> list[str]:
+def pinned() -> list[str]:
     """The command prefix that gives what is measured a processor of its own, where that can be had."""
     processors = sorted(_PROCESSORS)
     if len(processors) < 2 or shutil.which("taskset") is None:
@@ -146,15 +150,15 @@ def _unpinned() -> None:
 
 
 @contextmanager
-def _opa(folder: Path, pinned: list[str]) -> Iterator[tuple[str, str]]:
-    """An OPA with the same release and a lockdown; gives its address and token."""
+def opa_alone(folder: Path, command: list[str]) -> Iterator[tuple[str, str, int]]:
+    """An OPA with the same release and a lockdown; gives its address, token and process id."""
     address, token = free_address(), secrets.token_urlsafe(32)
     found = find_opa(
         configured=os.environ.get("ENTITLEMENTS_OPA_BIN", ""), tools=ROOT / ".tools", search_path=os.environ["PATH"]
     )
     release = ROOT / "contracts" / "release"
     command = [
-        *(*pinned, str(found), "run", "--server", f"--addr={address}"),
+        *(*command, str(found), "run", "--server", f"--addr={address}"),
         *("--bundle", str(release / "bundle.tar.gz"), "--bundle", str(release / "lockdown.tar.gz")),
         *("--authentication=token", "--authorization=basic", "--skip-version-check"),
         "--log-level=error",
@@ -162,7 +166,7 @@ def _opa(folder: Path, pinned: list[str]) -> Iterator[tuple[str, str]]:
     process = subprocess.Popen(command, env={"ENTITLEMENTS_OPA_TOKEN": token}, stderr=subprocess.DEVNULL, cwd=folder)
     try:
         _wait(address)
-        yield address, token
+        yield address, token, process.pid
     finally:
         process.terminate()
         process.wait(10)

@@ -3,10 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from entitlements.contract import ACT, Contract, acting, named_as_registered
 from entitlements.decision_log import MASKED, DecisionRecord, Masking
-from entitlements.model import Decision, VerifiedClaims
+from entitlements.model import AccessRequest, Decision, VerifiedClaims
+
+
+def with_request(
+    record: DecisionRecord, request: AccessRequest, *, decision_id: str, request_id: str, now: float
+) -> DecisionRecord:
+    """The record with what was asked, and when: in seconds since the epoch."""
+    return replace(
+        record,
+        time=time_of_record(now),
+        decision_id=decision_id,
+        request_id=request_id,
+        action=request.action.name,
+        resource_type=request.resource.type,
+        resource_id=request.resource.id,
+    )
+
+
+def time_of_record(now: float) -> str:
+    """RFC 3339 in UTC. now: in seconds since the epoch."""
+    return datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")
 
 
 def with_contract(

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from entitlements.contract import Catalog
 from entitlements.model import Proof, VerifiedClaims
+from entitlements.token import CachedToken
 
 
 class Verifier(Protocol):
@@ -16,6 +17,9 @@ class Verifier(Protocol):
         self, token: str, *, now: float, audience: str, proof: Proof | None = None, decision_id: str = ""
     ) -> VerifiedClaims:
         """The claims of one token for one API; see TokenVerifier.verify."""
+
+    def cached(self, token: str, *, now: float, audience: str) -> CachedToken | None:
+        """What is cached of a token that would be verified without asking anyone; see TokenVerifier.cached."""
 
     def audiences(
         self, token: str, *, now: float, proof: Proof | None = None, decision_id: str = ""

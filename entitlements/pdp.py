@@ -10,23 +10,14 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
-from entitlements.contract import (
-    Admitted,
-    Catalog,
-    Contract,
-    Refused,
-    admit,
-    asked_audience,
-    policy_input,
-    request_faults,
-)
+from entitlements.admission import admission_of
+from entitlements.contract import Contract, Refused, asked_audience, policy_input, request_faults
 from entitlements.decision_log import DecisionLog, DecisionRecord, Masking
-from entitlements.decision_record import with_contract, with_decision
+from entitlements.decision_record import with_contract, with_decision, with_request
 from entitlements.engine import PolicyEngine
 from entitlements.errors import Challenge, EngineUnavailable, RequestInvalid, TokenRejected
-from entitlements.model import AccessRequest, Decision, DPoPProof, Principal, VerifiedClaims
+from entitlements.model import AccessRequest, Decision, DPoPProof, Principal, Verdict, VerifiedClaims
 from entitlements.pair import Pair, Pairs
 
 CONTRACT_VIOLATED = "contract_violated"
@@ -45,6 +36,14 @@ class Answered:
     ignored: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the decisions of one batch have in common. deadline: of the last one, on the monotonic clock."""
+
+    id: str
+    deadline: float
+
+
 class _OtherRevision(Exception):
     """The engine answered with the policies of another pair than the contracts that it was asked by."""
 
@@ -58,13 +57,15 @@ class _Asked:
     """One request on its way: the pairs that may decide it, its decision id, the time for token times, and when an
     answer has to be there.
 
-    audience: of the API that asks, by the contracts of the current pair, or why its names lead to none of theirs.
+    audience: of the API that asks, by the contracts of the current pair, or why its names lead to none of theirs;
+    owner: for whom a proof of possession is good, which is one decision or one batch.
     """
 
     request: AccessRequest
     pairs: Pairs
     audience: str | RequestInvalid
     id: str
+    owner: str
     now: float
     deadline: float
 
@@ -115,18 +116,30 @@ class PolicyDecisionPoint:
         self._masking = masking or Masking()
         self._default_audience = default_audience
 
-    def decide(self, request: AccessRequest, *, request_id: str = "") -> Answered:
+    @property
+    def budget(self) -> float:
+        """How many seconds one decision, or one batch, may take in all."""
+        return self._budget
+
+    def decide(
+        self, request: AccessRequest, *, request_id: str = "", since: float | None = None, batch: Batch | None = None
+    ) -> Answered:
         """Decide one access request.
+
+        since: from when on its budget counts, on the monotonic clock; None for now; batch: that it is one of.
 
         Raises TokenRejected (the token is no valid access token; names the decision id), RequestInvalid (the request
         does not fit the contract) and DecisionUnavailable (no decision can be made); all else is an allow or a deny.
         """
-        started = time.monotonic()
+        started = time.monotonic() if since is None else since
         now = self._clock()
         pairs = self._pairs()
         audience = self._audience(request, pairs.current)
         record = self._new_record(request, audience, request_id, now)
-        asked = _Asked(request, pairs, audience, record.decision_id, now, started + self._budget)
+        owner, deadline = record.decision_id, started + self._budget
+        if batch is not None:
+            record, owner, deadline = replace(record, batch_id=batch.id), batch.id, batch.deadline
+        asked = _Asked(request, pairs, audience, record.decision_id, owner, now, deadline)
         try:
             outcome = self._decide_by(asked)
         except TokenRejected as refusal:
@@ -198,12 +211,12 @@ class PolicyDecisionPoint:
             raise TokenRejected("token_missing", "no access token was sent")
         if isinstance(audience, RequestInvalid):
             # Only who holds a token of some pinned audience is told that the name leads nowhere.
-            pair.verifier.audiences(request.token, now=asked.now, proof=request.proof, decision_id=asked.id)
+            pair.verifier.audiences(request.token, now=asked.now, proof=request.proof, decision_id=asked.owner)
             raise audience
         claims = pair.verifier.verify(
-            request.token, now=asked.now, audience=audience, proof=request.proof, decision_id=asked.id
+            request.token, now=asked.now, audience=audience, proof=request.proof, decision_id=asked.owner
         )
-        contract, admission = _admit(pair.catalog, claims)
+        contract, admission = admission_of(pair.catalog, claims)
         if isinstance(admission, Refused):
             violations = admission.violations
             decision = Decision(asked.id, False, (CONTRACT_VIOLATED,), violations=violations, contract=contract.ref)
@@ -223,14 +236,7 @@ class PolicyDecisionPoint:
             raise _OtherRevision(verdict.revision)
         if pair.engine_version not in ("", verdict.engine_version):
             raise EngineUnavailable("engine_version", "the engine is not the OPA of the proof")
-        return Decision(
-            asked.id,
-            verdict.allow,
-            verdict.reasons,
-            verdict.obligations,
-            contract=contract.ref,
-            policy_revision=verdict.revision,
-        )
+        return decision_of(asked.id, contract, verdict)
 
     def _audience(self, request: AccessRequest, pair: Pair) -> str | RequestInvalid:
         """The audience of the API that asks. Raises RequestInvalid where it names none and has to."""
@@ -241,16 +247,8 @@ class PolicyDecisionPoint:
     def _new_record(
         self, request: AccessRequest, asked: str | RequestInvalid, request_id: str, now: float
     ) -> DecisionRecord:
-        return DecisionRecord(
-            time=datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds"),
-            decision_id=str(uuid.uuid4()),
-            request_id=request_id,
-            effect="reject",
-            audience=asked if isinstance(asked, str) else request.audience or "",
-            action=request.action.name,
-            resource_type=request.resource.type,
-            resource_id=request.resource.id,
-        )
+        record = DecisionRecord(effect="reject", audience=asked if isinstance(asked, str) else request.audience or "")
+        return with_request(record, request, decision_id=str(uuid.uuid4()), request_id=request_id, now=now)
 
     def _keep(self, record: DecisionRecord, started: float) -> None:
         self._log.append(replace(record, duration_ms=round((time.monotonic() - started) * 1000, 3)))
@@ -271,14 +269,13 @@ def _not_locked() -> EngineUnavailable:
     return EngineUnavailable("policy_not_locked", "the engine serves policies that are not the locked ones")
 
 
-def _admit(catalog: Catalog, claims: VerifiedClaims) -> tuple[Contract, Admitted | Refused]:
-    """The first version that admits the claims, the pinned one before older ones; else the pinned refusal."""
-    first: tuple[Contract, Admitted | Refused] | None = None
-    for contract in catalog.candidates(claims.audience):
-        admission = admit(contract, claims)
-        if isinstance(admission, Admitted):
-            return contract, admission
-        first = first or (contract, admission)
-    if first is None:
-        raise TokenRejected("audience_mismatch", "no contract is pinned for the audience")
-    return first
+def decision_of(decision_id: str, contract: Contract, verdict: Verdict) -> Decision:
+    """The decision by the engine's verdict."""
+    return Decision(
+        decision_id,
+        verdict.allow,
+        verdict.reasons,
+        verdict.obligations,
+        contract=contract.ref,
+        policy_revision=verdict.revision,
+    )

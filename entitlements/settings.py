@@ -99,6 +99,11 @@ VARIABLES = (
         "not world-readable (mode 0640); empty: there is no such address",
     ),
     Variable("ENTITLEMENTS_THREADS", "8", "requests that are decided at the same time (1 to 64)"),
+    Variable(
+        "ENTITLEMENTS_LEAN",
+        "1",
+        "`1` answers plain requests in front of the ordinary route, with the same bytes; `0` turns that off",
+    ),
     Variable("ENTITLEMENTS_LEEWAY", "10", "seconds of clock difference that token times may show (0 to 60)"),
     Variable("ENTITLEMENTS_BUDGET_MS", "500", "milliseconds that one decision may take in all (20 to 10000)"),
     Variable("ENTITLEMENTS_TOKEN_CACHE", "4096", "verified tokens that are cached (0 turns it off)"),
@@ -144,6 +149,7 @@ class Settings:
     host: str
     port: int
     threads: int
+    lean: bool
     leeway: int
     budget: float
     token_cache: int
@@ -183,6 +189,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         host=host,
         port=port,
         threads=reader.integer("ENTITLEMENTS_THREADS", 1, 64),
+        lean=bool(reader.integer("ENTITLEMENTS_LEAN", 0, 1)),
         leeway=reader.integer("ENTITLEMENTS_LEEWAY", 0, 60),
         budget=reader.integer("ENTITLEMENTS_BUDGET_MS", 20, 10_000) / 1000,
         token_cache=reader.integer("ENTITLEMENTS_TOKEN_CACHE", 0, 1_000_000),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entitlements.contract import Catalog, check_default
-from entitlements.decision_log import Masking, open_log, read_mask_keys
+from entitlements.decision_log import LoopLog, Masking, open_log, read_mask_keys
 from entitlements.endpoint_ring import EndpointRing
 from entitlements.engine import OpaElsewhere, OpaProcess, PolicyEngine, check_policies
 from entitlements.engine.policy_watcher import PolicyWatcher
@@ -18,6 +18,7 @@ from entitlements.engine.private_folder import private_base
 from entitlements.errors import Fault, StartupFault
 from entitlements.folder import read_file
 from entitlements.key_ring import KeyRing
+from entitlements.lean_pdp import LeanDecisionPoint
 from entitlements.local_opa import opa_of
 from entitlements.model import Fetched, TokenProfile
 from entitlements.pair import Verifier
@@ -33,9 +34,13 @@ _MAX_KEY = 64 * 1024
 
 @dataclass(frozen=True)
 class Service:
-    """Everything that serves, and how to ask whether it could and how to stop it."""
+    """Everything that serves, and how to ask whether it could and how to stop it.
+
+    lean: decides what is plain on an event loop; None where that is turned off, or the engine has to be waited for.
+    """
 
     pdp: PolicyDecisionPoint
+    lean: LeanDecisionPoint | None
     served: ServedPairs
     readiness: Callable[[], Readiness]
     leaked_keys: Callable[[], Mapping[str, Sequence[str]]]
@@ -122,8 +127,30 @@ def build(settings: Settings, *, proofs_since: float | None = None, clock: Calla
         keys.close()
         log.close()
 
+    lean = _lean(settings, served, engine, log, masking, clock)
     return Service(
-        pdp, served, readiness, leaked_keys, keys.fetched, log.counts, lambda: served.days_left(_today()), close
+        pdp, lean, served, readiness, leaked_keys, keys.fetched, log.counts, lambda: served.days_left(_today()), close
+    )
+
+
+def _lean(
+    settings: Settings,
+    served: ServedPairs,
+    engine: PolicyEngine,
+    log: LoopLog,
+    masking: Masking,
+    clock: Callable[[], float],
+) -> LeanDecisionPoint | None:
+    if not settings.lean or not isinstance(engine, OpaProcess):
+        return None
+    return LeanDecisionPoint(
+        pairs=lambda: served.now,
+        engine=engine,
+        log=log,
+        budget=settings.budget,
+        masking=masking,
+        default_audience=settings.default_audience,
+        clock=clock,
     )
 
 

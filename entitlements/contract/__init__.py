@@ -58,7 +58,7 @@ from entitlements.contract.lock import (
     write_lock,
 )
 from entitlements.contract.lock_plan import changed_since_published, plan_lock
-from entitlements.contract.policy_input import policy_input
+from entitlements.contract.policy_input import PrincipalInput, policy_input
 from entitlements.contract.registered import always_names_client, claim_places
 from entitlements.contract.resource_metadata import metadata_url, resource_metadata
 from entitlements.contract.schema_changes import retyped
@@ -93,6 +93,7 @@ __all__ = [
     "Lock",
     "ObjectSpec",
     "Pin",
+    "PrincipalInput",
     "Refused",
     "RequestSpec",
     "Rollback",

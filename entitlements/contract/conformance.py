@@ -181,8 +181,8 @@ def _object_violations(spec: ObjectSpec, members: Mapping[str, JSON], path: str)
         if name not in members:
             yield Violation("member_missing", f"{path}.{name}", "is required by the contract")
     for name, schema in spec.properties.items():
-        if name in members:
-            yield from _violations(_validator(_Key(schema)), members[name], f"{path}.{name}")
+        if name in members and not (validator := _validator(_Key(schema))).is_valid(members[name]):
+            yield from _violations(validator, members[name], f"{path}.{name}")
 
 
 @lru_cache(maxsize=4096)

@@ -12,6 +12,19 @@ from entitlements.contract.trusted_time import time_context
 from entitlements.model import CONTEXT_TIME, JSON, AccessRequest, Principal
 
 
+class PrincipalInput:
+    """What policy sees of one principal, for whatever it asks. The time that policies are told is not in it."""
+
+    def __init__(self, contract: Contract, principal: Principal) -> None:
+        self._contract = contract
+        self._subject = _subject(contract, principal)
+        self._named: dict[str, JSON] = {"name": contract.ref.name, "version": contract.ref.version}
+
+    def document(self, request: AccessRequest, now: float) -> dict[str, JSON]:
+        """See `policy_input`. Subject and contract are shared by all documents: no one may change them."""
+        return {"subject": self._subject, **_asked(self._contract, request, now), "contract": self._named}
+
+
 def policy_input(
     contract: Contract, principal: Principal, request: AccessRequest, now: float = math.nan
 ) -> dict[str, JSON]:
@@ -20,11 +33,14 @@ def policy_input(
     now: in seconds since the epoch, which a contract that declares `time` needs. Raises DecisionUnavailable
     `clock_out_of_range`.
     """
+    return PrincipalInput(contract, principal).document(request, now)
+
+
+def _asked(contract: Contract, request: AccessRequest, now: float) -> dict[str, JSON]:
     context = {name: value for name, value in request.context.items() if name != CONTEXT_TIME}
     if contract.time is not None:
         context[CONTEXT_TIME] = time_context(contract.time, now)
     return {
-        "subject": _subject(contract, principal),
         "action": _entity({"name": request.action.name}, request.action.properties),
         "resource": {
             "type": request.resource.type,
@@ -32,7 +48,6 @@ def policy_input(
             "properties": _plain(request.resource.properties),
         },
         "context": _plain(context),
-        "contract": {"name": contract.ref.name, "version": contract.ref.version},
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import select
@@ -14,7 +13,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from entitlements.decision_log.log_file import Change, LogFile
+from entitlements.decision_log.line import line_of, marked
+from entitlements.decision_log.log_file import Change, LogFile, takes_more
 from entitlements.decision_log.record import DecisionRecord
 from entitlements.decision_log.reject_limit import RejectLimit
 from entitlements.errors import DecisionLogUnavailable, StartupFault
@@ -70,23 +70,47 @@ class JsonLinesLog:
         return self._stream if self._file is None else self._file.descriptor
 
     def append(self, record: DecisionRecord) -> None:
-        """Write one line, or count a refused token beyond the limit. Raises DecisionLogUnavailable where it could not
-        be written whole.
-        """
+        """Write one whole line, or count a refused token beyond the limit. Raises DecisionLogUnavailable."""
         if record.effect == "reject" and self._rejects is not None and not self._rejects.admits(record.refusal):
             return
-        line = _line(record.as_json())
+        self.append_line(line_of(record.as_json()))
+
+    def append_line(self, line: bytes) -> None:
+        """See LoopLog.append_line."""
         deadline = time.monotonic() + _SECONDS
         if not self._lock.acquire(timeout=_SECONDS):
             raise DecisionLogUnavailable("decision_log_unavailable", "the decision log is too slow")
         try:
-            problem = self._settle(deadline) or self._keep(line, deadline)
-            # What was written stays written: whether the next one can be is reported by the next look.
-            self._problem = "" if problem == self._unsettled else problem
+            self._noted(self._settle(deadline) or self._keep(line, deadline))
         finally:
             self._lock.release()
+
+    def append_now(self, line: bytes) -> bool:
+        """See LoopLog.append_now; False also while anything about the file is to be settled first."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            if not self._takes_now(line):
+                return False
+            self._noted(self._keep(line, time.monotonic()))
+        finally:
+            self._lock.release()
+        return True
+
+    def _noted(self, problem: str) -> None:
+        """Raises DecisionLogUnavailable where there is a problem."""
+        # What was written stays written: whether the next one can be is reported by the next look.
+        self._problem = "" if problem == self._unsettled else problem
         if problem:
             raise DecisionLogUnavailable("decision_log_unavailable", problem)
+
+    def _takes_now(self, line: bytes) -> bool:
+        """Whether a line can be written without a wait, and nothing has to be done before."""
+        if self._torn or self._problem or self._unsettled or self._again or self._closed.is_set():
+            return False
+        if self._file is not None and self._file.change() is not Change.NONE:
+            return False
+        return not self._chunk or (len(line) <= self._chunk and takes_more(self._descriptor, 0.0))
 
     def _keep(self, line: bytes, deadline: float) -> str:
         """Write one line into the file that the path names before and after. Out: empty, or why it could not be."""
@@ -102,7 +126,7 @@ class JsonLinesLog:
                 return self._settle(deadline)
             # No one can say whether a rotator had read to the end of the file before this line came to stand there.
             self._file.lines -= 1
-            line = _marked(line)
+            line = marked(line)
             problem = self._settle(deadline)
             if problem:
                 return problem
@@ -142,7 +166,7 @@ class JsonLinesLog:
         missing, copied = file.begin_again()
         self._torn = file.torn
         self._counts[Change.TRUNCATED.value] += 1
-        self._again += [_marked(line) for line in missing]
+        self._again += [marked(line) for line in missing]
         if copied:
             _LOG.info("the decision log `%s` was copied and truncated", file.path)
         else:
@@ -173,7 +197,7 @@ class JsonLinesLog:
         try:
             while written < len(data) and not problem:
                 chunk = data[written : written + step]
-                if self._chunk and not self._takes_more(deadline):
+                if self._chunk and not takes_more(self._descriptor, deadline - time.monotonic()):
                     problem = "the decision log takes no more, its reader has stopped"
                     break
                 done = os.write(self._descriptor, chunk)
@@ -183,11 +207,6 @@ class JsonLinesLog:
             problem = f"the decision log cannot be written: {os.strerror(error.errno or 0)}"
         self._torn = bool(problem) and (written > 0 or self._torn)
         return problem
-
-    def _takes_more(self, deadline: float) -> bool:
-        waiting = select.poll()
-        waiting.register(self._descriptor, select.POLLOUT)
-        return bool(waiting.poll(max(0.0, deadline - time.monotonic()) * 1000))
 
     def watch(self, seconds: float = _WATCH_SECONDS) -> None:
         """Look after the log every so many seconds, in a thread of its own, until the log is closed."""
@@ -228,7 +247,7 @@ class JsonLinesLog:
 
     def _tell(self, members: dict[str, JSON]) -> str:
         """Write a line that is no decision, without waiting for a reader. Out: empty, or why it could not be."""
-        return self._keep(_line({"time": self._time("milliseconds"), **members}), time.monotonic())
+        return self._keep(line_of({"time": self._time("milliseconds"), **members}), time.monotonic())
 
     def _time(self, precision: str) -> str:
         return datetime.fromtimestamp(self._now(), UTC).isoformat(timespec=precision)
@@ -256,15 +275,6 @@ class JsonLinesLog:
         with self._lock:
             if self._owned:
                 os.close(self._descriptor)
-
-
-def _line(members: Mapping[str, JSON]) -> bytes:
-    return json.dumps(members, ensure_ascii=True, separators=(",", ":")).encode("ascii") + b"\n"
-
-
-def _marked(line: bytes) -> bytes:
-    """The line as one that may stand in the log a second time."""
-    return line if line.endswith(b',"again":true}\n') else line[:-2] + b',"again":true}\n'
 
 
 def open_log(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import stat
 from collections.abc import Callable
 from contextlib import suppress
@@ -118,6 +119,13 @@ class LogFile:
         except OSError:
             return True
         return last == str(self.path.parent.resolve() / self.path.name)
+
+
+def takes_more(descriptor: int, seconds: float) -> bool:
+    """Whether a pipe takes the next octets without blocking, or does so in time."""
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLOUT)
+    return bool(waiting.poll(max(0.0, seconds) * 1000))
 
 
 def _open(path: Path, before: os.stat_result | None) -> int:

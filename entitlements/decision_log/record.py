@@ -16,16 +16,17 @@ from entitlements.model import JSON, PartHealth
 class DecisionRecord:
     """What is kept of one decision. Only what stands here can reach a log.
 
-    time: RFC 3339 in UTC; effect: `allow`, `deny` or, for a token that was refused, `reject`; refusal: the exact
-    cause that the caller is not told; subject, client_id: the value, its keyed hash or empty, as the contract's
-    sensitivity of `sub` and `client_id` says (masking.py); violations: `code:claim` pairs; ignored: names of claims
-    that were stripped; duration_ms: from parsed request to verdict.
+    time: RFC 3339 in UTC; batch_id: of the batch that the request came in; effect: `allow`, `deny` or, for a token that
+    was refused, `reject`; refusal: the exact cause that the caller is not told; subject, client_id: the value, its
+    keyed hash or empty, as the contract's sensitivity of `sub` and `client_id` says (masking.py); violations:
+    `code:claim` pairs; ignored: names of claims that were stripped; duration_ms: from parsed request to verdict.
     """
 
-    time: str
-    decision_id: str
-    request_id: str
-    effect: str
+    time: str = ""
+    decision_id: str = ""
+    request_id: str = ""
+    batch_id: str = ""
+    effect: str = ""
     reasons: tuple[str, ...] = ()
     refusal: str = ""
     subject: str = ""
@@ -65,3 +66,16 @@ class DecisionLog(Protocol):
 
     def close(self) -> None:
         """Release what is held."""
+
+
+class LoopLog(DecisionLog, Protocol):
+    """A log that can be written to from an event loop, line by line (see LineTemplate)."""
+
+    def append_now(self, line: bytes) -> bool:
+        """Keep the line of a decision if that needs no wait; False where it would, and nothing was kept.
+
+        Raises DecisionLogUnavailable.
+        """
+
+    def append_line(self, line: bytes) -> None:
+        """Keep the line of a decision before returning. Raises DecisionLogUnavailable."""

@@ -14,7 +14,7 @@ from entitlements.engine.policy_folder import LOCKDOWN, digest_of, invariant_fil
 from entitlements.engine.policy_module import Read, RuleLines
 from entitlements.engine.policy_reading import PolicyReading, read_policies
 from entitlements.engine.policy_roots import policy_roots
-from entitlements.engine.port import PolicyEngine
+from entitlements.engine.port import LoopEngine, PolicyEngine
 
 if TYPE_CHECKING:
     from entitlements.engine.opa_elsewhere import OpaElsewhere
@@ -31,6 +31,7 @@ __all__ = [
     "OPA_VERSION",
     "BatchEngine",
     "Edit",
+    "LoopEngine",
     "OpaElsewhere",
     "OpaProcess",
     "OpaServer",

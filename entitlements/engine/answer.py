@@ -20,6 +20,8 @@ MEMBERS = frozenset({"allow", "reasons", "obligations"})
 _ANSWER_MEMBERS = frozenset({"result", "provenance", "decision_id"})
 # How the revision of a server's lockdown bundle begins; it decides nothing and stands beside the one that does.
 LOCKDOWN_REVISION = "lockdown:"
+_KNOWN: dict[bytes, Verdict] = {}
+_KNOWN_BYTES, _MOST_KNOWN = 4096, 256
 MAX_REASONS = 32
 MAX_OBLIGATIONS = 16
 
@@ -40,6 +42,21 @@ def read_answer(body: bytes) -> Verdict:
         # OPA warns, for one, that it has evaluated a policy without its input.
         raise EngineUnavailable("engine_answer_invalid", "the engine's answer holds more than a result")
     return read_result(document, "result", _revision(document), _engine_version(document))
+
+
+def read_answer_again(body: bytes) -> Verdict:
+    """The same, cached for answers that name nothing but reasons: most of OPA's answers are a few, again and again.
+
+    An obligation may hold what a policy took from a token or a request, which is not kept.
+    """
+    known = _KNOWN.get(body)
+    if known is None:
+        known = read_answer(body)
+        if not known.obligations and len(body) <= _KNOWN_BYTES:
+            if len(_KNOWN) >= _MOST_KNOWN:
+                _KNOWN.clear()
+            _KNOWN[body] = known
+    return known
 
 
 def read_result(document: Mapping[str, JSON], member: str, revision: str, engine_version: str = "") -> Verdict:

@@ -7,29 +7,21 @@ each connection, before a byte is sent.
 
 from __future__ import annotations
 
-import functools
-import json
 import math
 import select
 import socket
-import time
 from collections import deque
 from collections.abc import Mapping
 
-from entitlements.engine.answer import read_answer
-from entitlements.engine.decision_path import DECISION_PATH
+from entitlements.engine.answer import read_answer_again
+from entitlements.engine.child_question import Stale, left, question, too_late
 from entitlements.engine.http_answer import Answer, AnswerReader
 from entitlements.engine.probe import probed_health
 from entitlements.engine.unix_socket import Check, connected
 from entitlements.errors import EngineUnavailable
 from entitlements.model import JSON, PartHealth, Verdict
 
-_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _READ_BYTES = 64 * 1024
-
-
-class _Stale(Exception):
-    """The peer had closed an idle connection: no octet of an answer came, and a query changes nothing."""
 
 
 class ChildClient:
@@ -49,12 +41,9 @@ class ChildClient:
 
     def ask(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
         """One evaluation before `deadline`. Raises EngineUnavailable."""
-        if not DECISION_PATH.fullmatch(decision_path):
-            raise ValueError("a decision path is made of Rego identifiers")
-        body = _ENCODER.encode({"input": policy_input}).encode("ascii")
-        answer = self._exchange(b"%b%d\r\n\r\n%b" % (_head(decision_path), len(body), body), deadline)
+        answer = self._exchange(question(decision_path, policy_input), deadline)
         answer.raise_for_status()
-        return read_answer(answer.body)
+        return read_answer_again(answer.body)
 
     def health(self) -> PartHealth:
         """Whether a decision can be had, and of which policy revision."""
@@ -71,19 +60,19 @@ class ChildClient:
             if (idle := self._take()) is not None:
                 try:
                     return self._on(idle, request, deadline)
-                except _Stale:
+                except Stale:
                     pass
-            new = _Connection(connected(self._path, self._check, _left(deadline)))
+            new = _Connection(connected(self._path, self._check, left(deadline)))
             return self._on(new, request, deadline)
-        except _Stale:
+        except Stale:
             raise EngineUnavailable("engine_unreachable", "the engine closed the connection") from None
         except TimeoutError as error:
-            raise _too_late() from error
+            raise too_late() from error
         except OSError as error:
             raise EngineUnavailable("engine_unreachable", "the engine cannot be reached") from error
 
     def _on(self, connection: _Connection, request: bytes, deadline: float) -> Answer:
-        """One question on a connection, kept or closed afterwards. Raises _Stale, EngineUnavailable and OSError."""
+        """One question on a connection, kept or closed afterwards. Raises Stale, EngineUnavailable and OSError."""
         try:
             answer = connection.ask(request, deadline)
         except BaseException:
@@ -129,22 +118,22 @@ class _Connection:
         return False
 
     def ask(self, request: bytes, deadline: float) -> Answer:
-        """One question. Raises _Stale, EngineUnavailable and OSError; the connection is to be closed then."""
+        """One question. Raises Stale, EngineUnavailable and OSError; the connection is to be closed then."""
         reader = AnswerReader()
         try:
             self._send(request, deadline)
             while octets := self._receive(deadline):
                 if (answer := reader.feed(octets)) is not None:
                     # An answer that comes with the deadline is not taken: the caller has timed out.
-                    _left(deadline)
+                    left(deadline)
                     return answer
         except (BrokenPipeError, ConnectionResetError) as error:
             if reader.begun:
                 raise
-            raise _Stale from error
+            raise Stale from error
         if reader.begun:
             raise EngineUnavailable("engine_answer_invalid", "the engine's answer was truncated")
-        raise _Stale
+        raise Stale
 
     def close(self) -> None:
         """Close it."""
@@ -157,36 +146,15 @@ class _Connection:
             sent = 0
         if sent < len(request):
             # A timeout of `sendall` is one for all that it sends.
-            self._socket.settimeout(_left(deadline))
+            self._socket.settimeout(left(deadline))
             self._socket.sendall(memoryview(request)[sent:])
             self._socket.setblocking(False)
 
     def _receive(self, deadline: float) -> bytes:
         """What has come, or comes before the deadline; nothing where the peer has closed."""
         while True:
-            self._readable.poll(math.ceil(_left(deadline) * 1000))
+            self._readable.poll(math.ceil(left(deadline) * 1000))
             try:
                 return self._socket.recv(_READ_BYTES)
             except BlockingIOError:
                 continue
-
-
-def _left(deadline: float) -> float:
-    """The seconds that are left. Raises EngineUnavailable `engine_timeout` where there are none."""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise _too_late()
-    return left
-
-
-def _too_late() -> EngineUnavailable:
-    return EngineUnavailable("engine_timeout", "the engine took too long")
-
-
-@functools.lru_cache(256)
-def _head(decision_path: str) -> bytes:
-    """The head of a question, as far as the digits of its length."""
-    return (
-        f"POST /v1/data/{decision_path}?strict-builtin-errors=true&provenance=true HTTP/1.1\r\n"
-        "Host: localhost\r\nAccept-Encoding: identity\r\nContent-Type: application/json\r\nContent-Length: "
-    ).encode("ascii")

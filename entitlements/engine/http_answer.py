@@ -7,6 +7,7 @@ the answer. Every refusal ends the connection.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -88,35 +89,9 @@ class AnswerReader:
             raise _invalid("has a head that is too large")
         if end < 4:
             return False
-        head = _HEAD.fullmatch(self._data, 0, end)
-        if head is None:
-            raise _invalid("is not HTTP as OPA speaks it")
-        status, lines = int(head[1]), bytes(head[2])
-        del head, self._data[:end]
-        self._read_framing(status, lines)
+        self._status, self._length, self._keeps = _framing(bytes(self._data[:end]))
+        del self._data[:end]
         return True
-
-    def _read_framing(self, status: int, lines: bytes) -> None:
-        lengths, codings, closes = [], [], False
-        for line in lines.split(b"\r\n")[1:]:
-            name, _, value = line.partition(b":")
-            match name.lower():
-                case b"content-length":
-                    lengths.append(value.strip(b" \t"))
-                case b"transfer-encoding":
-                    codings.append(value.strip(b" \t").lower())
-                case b"content-encoding" if value.strip(b" \t").lower() != b"identity":
-                    raise _invalid("has a content encoding")
-                case b"connection":
-                    closes = closes or value.strip(b" \t").lower() != b"keep-alive"
-        if codings == [b"chunked"] and not lengths:
-            self._length = None
-        elif len(lengths) == 1 and not codings and _DIGITS.fullmatch(lengths[0]):
-            self._length = int(lengths[0])
-            _check_size(self._length)
-        else:
-            raise _invalid("does not tell its length in one way")
-        self._status, self._keeps = status, status in _KEEPS and not closes
 
     def _read_chunks(self) -> bool:
         """Move whole chunks to the body; whether the last one was there."""
@@ -141,6 +116,37 @@ class AnswerReader:
             return False
         finally:
             del self._data[:place]
+
+
+# OPA's heads differ by the second and the length of the answer.
+@functools.lru_cache(64)
+def _framing(octets: bytes) -> tuple[int, int | None, bool]:
+    """The status of a head, the length of its body (None: in chunks), and whether the connection stays open."""
+    head = _HEAD.fullmatch(octets)
+    if head is None:
+        raise _invalid("is not HTTP as OPA speaks it")
+    status, lines = int(head[1]), head[2]
+    length: int | None
+    lengths, codings, closes = [], [], False
+    for line in lines.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        match name.lower():
+            case b"content-length":
+                lengths.append(value.strip(b" \t"))
+            case b"transfer-encoding":
+                codings.append(value.strip(b" \t").lower())
+            case b"content-encoding" if value.strip(b" \t").lower() != b"identity":
+                raise _invalid("has a content encoding")
+            case b"connection":
+                closes = closes or value.strip(b" \t").lower() != b"keep-alive"
+    if codings == [b"chunked"] and not lengths:
+        length = None
+    elif len(lengths) == 1 and not codings and _DIGITS.fullmatch(lengths[0]):
+        length = int(lengths[0])
+        _check_size(length)
+    else:
+        raise _invalid("does not tell its length in one way")
+    return status, length, status in _KEEPS and not closes
 
 
 def _check_size(size: int) -> None:

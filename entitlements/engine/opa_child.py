@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from entitlements.engine.child_client import ChildClient
+from entitlements.engine.loop_client import LoopClient
 from entitlements.engine.private_folder import SOCKET, private_folder
 from entitlements.engine.unix_socket import only_process
 
@@ -47,7 +48,9 @@ class OpaChild:
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
-        self.client = ChildClient(str(self.socket), check=only_process(self.pid, self.alive), probe=probe)
+        ours = only_process(self.pid, self.alive)
+        self.client = ChildClient(str(self.socket), check=ours, probe=probe)
+        self.on_loop = LoopClient(str(self.socket), check=ours)
 
     def replace(self, bundle: bytes) -> None:
         """Put other bytes in the place of the bundle, in one step; OPA sees them by itself. Raises OSError."""
@@ -68,6 +71,7 @@ class OpaChild:
     def stop(self) -> None:
         """End OPA and remove its folder."""
         self.client.close()
+        self.on_loop.close()
         self._end()
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -80,10 +80,17 @@ class OpaProcess:
 
     def ask(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
         """One evaluation before `deadline`. Raises EngineUnavailable."""
+        return self._running().client.ask(decision_path, policy_input, deadline=deadline)
+
+    async def ask_on_loop(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
+        """The same, from an event loop."""
+        return await self._running().on_loop.ask(decision_path, policy_input, deadline=deadline)
+
+    def _running(self) -> OpaChild:
         child = self._child
         if child is None:
             raise EngineUnavailable("engine_unreachable", "the engine is being restarted")
-        return child.client.ask(decision_path, policy_input, deadline=deadline)
+        return child
 
     def activate(self, bundle: bytes, revision: str) -> None:
         """Serve other bytes from now on, and after each restart; returns when OPA answers with `revision`.

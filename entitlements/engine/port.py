@@ -22,3 +22,10 @@ class PolicyEngine(Protocol):
 
     def close(self) -> None:
         """Release connections and processes."""
+
+
+class LoopEngine(PolicyEngine, Protocol):
+    """An engine that can be asked from an event loop, which never waits for it."""
+
+    async def ask_on_loop(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
+        """See PolicyEngine.ask."""

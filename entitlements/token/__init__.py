@@ -4,6 +4,7 @@ The room knows tokens, keys and the profiles of the pinned contracts. It refuses
 the contract's, and what they grant is the policy's.
 """
 
+from entitlements.token.cache import CachedToken
 from entitlements.token.codes import Refusal
 from entitlements.token.discovery import DiscoveredAddress, FixedAddress, KeyAddress
 from entitlements.token.http_keys import HttpKeys
@@ -21,6 +22,7 @@ from entitlements.token.verifier import TokenVerifier
 
 __all__ = [
     "SUPPORTED_ALGORITHMS",
+    "CachedToken",
     "DiscoveredAddress",
     "FileKeys",
     "FixedAddress",

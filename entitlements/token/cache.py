@@ -24,7 +24,8 @@ CacheName: TypeAlias = tuple[bytes, str]
 class CachedToken:
     """A verified token and what its validity depends on: its times, and the key in one generation of its source.
 
-    binding: the key that its sender has to prove anew for each request.
+    binding: the key that its sender has to prove anew for each request; made: what others have made of these very
+    claims, to be forgotten with them.
     """
 
     claims: VerifiedClaims = field(repr=False)
@@ -33,6 +34,7 @@ class CachedToken:
     key: VerificationKey
     generation: int
     binding: Binding | None = None
+    made: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
 
 
 def cache_name(token: str, audience: str) -> CacheName:

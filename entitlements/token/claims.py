@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from entitlements.errors import TokenRejected
 from entitlements.model import JSON, TokenRules
 from entitlements.profiles import misfit
 from entitlements.token.codes import Refusal, refuse
@@ -36,6 +37,14 @@ class Times:
             raise refuse(Refusal.TOKEN_EXPIRED, "the token has expired")
         if not max(self.not_before, self.issued_at) <= now + leeway:
             raise refuse(Refusal.TOKEN_NOT_YET_VALID, "the token is not valid yet")
+
+    def hold(self, now: float, leeway: float) -> bool:
+        """Whether `check` lets the token pass."""
+        try:
+            self.check(now, leeway)
+        except TokenRejected:
+            return False
+        return True
 
 
 def check_kind(rules: TokenRules, kind: str, claims: Mapping[str, JSON]) -> None:

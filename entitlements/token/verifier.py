@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from entitlements.errors import Fault, StartupFault, TokenRejected
+from entitlements.errors import StartupFault, TokenRejected
 from entitlements.model import JSON, MAX_TOKEN_BYTES, Proof, TokenProfile, VerifiedClaims
 from entitlements.profiles import for_audience
 from entitlements.token import compact
@@ -19,9 +19,9 @@ from entitlements.token.codes import Refusal, refuse
 from entitlements.token.header import CheckedHeader, check_header
 from entitlements.token.key_source import KeySource
 from entitlements.token.possession import Possession
-from entitlements.token.signature import SUPPORTED_ALGORITHMS, VerificationKey, is_bound, signature_holds
+from entitlements.token.signature import VerificationKey, is_bound, signature_holds
+from entitlements.token.verifier_faults import verifier_faults
 
-MAX_LEEWAY = 60
 _TWO_ALGORITHMS = "the issuer's key names no `alg`, and its contracts permit two that fit: permit one of them"
 
 
@@ -47,7 +47,7 @@ class TokenVerifier:
         possession: Possession | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        faults = _faults(profiles, keys, leeway)
+        faults = verifier_faults(profiles, keys, leeway)
         if faults:
             raise StartupFault("token_verifier_invalid", "tokens cannot be verified with these settings", faults)
         self._pins: dict[str, dict[str, tuple[TokenProfile, ...]]] = {}
@@ -93,6 +93,20 @@ class TokenVerifier:
         verified = self._verify(token, now, audience)
         self._cache.put(name, verified, len(token))
         return verified
+
+    def cached(self, token: str, *, now: float, audience: str) -> CachedToken | None:
+        """What is cached of a token that is bound to no key, while its key serves and its times hold.
+
+        None where `verify` has to judge: no one is asked for a key, and nothing is refused.
+        """
+        cached = self._cache.get(cache_name(token, audience))
+        if cached is None or cached.binding is not None:
+            return None
+        source = self._keys[cached.claims.issuer]
+        key = source.known(cached.kid, cached.claims.algorithm, self._monotonic())
+        if source.generation != cached.generation or key != cached.key:
+            return None
+        return cached if cached.times.hold(now, self._leeway) else None
 
     def audiences(
         self, token: str, *, now: float, proof: Proof | None = None, decision_id: str = ""
@@ -272,20 +286,3 @@ def _algorithms(profiles: Sequence[TokenProfile]) -> frozenset[str]:
 
 def _of_issuer(pins: Mapping[str, tuple[TokenProfile, ...]]) -> list[TokenProfile]:
     return [profile for versions in pins.values() for profile in versions]
-
-
-def _faults(profiles: Sequence[TokenProfile], keys: Mapping[str, KeySource], leeway: int) -> list[Fault]:
-    """Refuse the empty rule: no profile, no issuer, no audience, no algorithm, no keys."""
-    found: list[Fault] = []
-    if not profiles:
-        found.append(Fault("no_profiles", "no contract is pinned, so no token could be verified"))
-    if not 0 <= leeway <= MAX_LEEWAY:
-        found.append(Fault("leeway_out_of_range", f"the leeway must be 0 to {MAX_LEEWAY} seconds"))
-    for profile in profiles:
-        if not profile.issuer or not profile.audience or not profile.max_lifetime > 0:
-            found.append(Fault("profile_incomplete", "issuer, audience or maximum lifetime is empty"))
-        if not profile.algorithms or not set(profile.algorithms) <= set(SUPPORTED_ALGORITHMS):
-            found.append(Fault("algorithm_unsupported", "the algorithms are empty or not all supported"))
-    missing = sorted({profile.issuer for profile in profiles} - set(keys))
-    found += [Fault("keys_missing", f"no key set is configured for the issuer `{issuer}`") for issuer in missing]
-    return found

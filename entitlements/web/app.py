@@ -10,7 +10,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from entitlements.errors import RequestInvalid
 from entitlements.pdp import PolicyDecisionPoint
 from entitlements.readiness import Readiness
-from entitlements.web import authorize, bundles, problems, status
+from entitlements.web import authorize, batch, bundles, problems, status
 from entitlements.web.metrics import Metrics
 from entitlements.web.server import REQUEST_ID
 
@@ -30,7 +30,7 @@ def create_app(
     releases, bundles_token: what OPA servers elsewhere may load, and their bearer token; empty: there is no such route.
     """
     app = Flask("entitlements", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = authorize.MAX_BODY
+    app.config["MAX_CONTENT_LENGTH"] = batch.MAX_BATCH_BODY
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False
@@ -71,6 +71,7 @@ def create_app(
         return response
 
     app.register_blueprint(authorize.blueprint(pdp, metrics))
+    app.register_blueprint(batch.blueprint(pdp, metrics))
     app.register_blueprint(status.blueprint(readiness, metrics, operator_token))
     if releases is not None and bundles_token:
         app.register_blueprint(bundles.blueprint(releases, bundles_token))

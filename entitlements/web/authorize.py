@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import re
 import time
+from typing import Any
 
 from flask import Blueprint, Request, Response, json, request
-from marshmallow import ValidationError
+from marshmallow import Schema, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from entitlements import strict_json
 from entitlements.errors import JSONRefused, RequestInvalid
-from entitlements.model import JSON, AccessRequest, Decision, DPoPProof
+from entitlements.model import JSON, AccessRequest, Decision, DPoPProof, Proof
 from entitlements.pdp import PolicyDecisionPoint
 from entitlements.web.metrics import Metrics
 from entitlements.web.schemas import AUTHORIZE, flatten
+from entitlements.web.server import SINCE
 from entitlements.web.step_up import step_up_challenge
 
 MAX_BODY = 64 * 1024
-_JSON_TYPE = re.compile(r'application/json(?:[ \t]*;[ \t]*charset="?utf-8"?)?', re.IGNORECASE)
+JSON_TYPE = re.compile(r'application/json(?:[ \t]*;[ \t]*charset="?utf-8"?)?', re.IGNORECASE)
 _BEARER = re.compile(r"bearer (.+)", re.IGNORECASE | re.DOTALL)
 
 
@@ -33,19 +35,33 @@ def blueprint(pdp: PolicyDecisionPoint, metrics: Metrics) -> Blueprint:
         access_request = _parse(request, contract)
         if access_request.audience is None and contract is None:
             metrics.silent()
-        answered = pdp.decide(access_request, request_id=request.headers.get("X-Request-ID", ""))
+        answered = pdp.decide(
+            access_request, request_id=request.headers.get("X-Request-ID", ""), since=request.environ.get(SINCE)
+        )
         metrics.decided(answered.decision, len(answered.ignored), time.perf_counter() - started)
-        scheme = "DPoP" if isinstance(access_request.proof, DPoPProof) else "Bearer"
-        return Response(json.dumps(_render(answered.decision, scheme)), 200, content_type="application/json")
+        scheme = scheme_of(access_request.proof)
+        return Response(json.dumps(render(answered.decision, scheme)), 200, content_type="application/json")
 
     return routes
 
 
+def scheme_of(proof: Proof | None) -> str:
+    """By which scheme the token was sent (RFC 9449 section 7.1)."""
+    return "DPoP" if isinstance(proof, DPoPProof) else "Bearer"
+
+
 def _parse(incoming: Request, contract: str | None) -> AccessRequest:
-    if not _JSON_TYPE.fullmatch(incoming.headers.get("Content-Type", "")):
+    document = document_of(incoming, MAX_BODY)
+    token = bearer_token(incoming)
+    return AccessRequest(token=token, contract=contract, **loaded(AUTHORIZE, document))
+
+
+def document_of(incoming: Request, most: int) -> JSON:
+    """The body of `most` bytes at most, strictly read. Raises RequestInvalid and what Flask answers by itself."""
+    if not JSON_TYPE.fullmatch(incoming.headers.get("Content-Type", "")):
         raise UnsupportedMediaType
     body = incoming.get_data(cache=False)
-    if len(body) > MAX_BODY:
+    if len(body) > most:
         raise RequestEntityTooLarge
     if incoming.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType
@@ -55,15 +71,18 @@ def _parse(incoming: Request, contract: str | None) -> AccessRequest:
         raise RequestInvalid(refusal.code, "the body is not acceptable JSON", {"body": [refusal.message]}) from None
     if b"\\u0000" in body and _holds_nul(document):
         raise RequestInvalid("request_malformed", "the request is malformed", {"body": ["a string holds NUL"]})
-    token = _bearer_token(incoming)
+    return document
+
+
+def loaded(schema: Schema, document: JSON) -> Any:
+    """What a schema makes of a document. Raises RequestInvalid `request_malformed`."""
     try:
-        fields = AUTHORIZE.load(document)  # type: ignore[arg-type]
+        return schema.load(document)  # type: ignore[arg-type]
     except ValidationError as error:
         raise RequestInvalid("request_malformed", "the request is malformed", flatten(error.messages)) from None
-    return AccessRequest(token=token, contract=contract, **fields)
 
 
-def _bearer_token(incoming: Request) -> str:
+def bearer_token(incoming: Request) -> str:
     """The credentials of RFC 6750 section 2.1, or empty. Other places (sections 2.2 and 2.3) are never read."""
     header = incoming.headers.get("Authorization", "")
     if header and "access_token" in incoming.args:
@@ -84,7 +103,7 @@ def _holds_nul(value: JSON) -> bool:
     return False
 
 
-def _render(decision: Decision, scheme: str) -> dict[str, JSON]:
+def render(decision: Decision, scheme: str) -> dict[str, JSON]:
     """The answer of a decision. `decision` is a JSON boolean, so that a careless reader cannot fail open."""
     ref = decision.contract
     body: dict[str, JSON] = {

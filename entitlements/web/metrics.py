@@ -6,6 +6,7 @@ and 17 names an issuer through.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -30,6 +31,10 @@ class Metrics:
         self._unavailable = self._counter("decisions_unavailable", "Requests no decision was made for.", ["code"])
         self._failed = self._counter("requests_failed", "Requests that were answered with an error.", ["error"])
         self._silent = self._counter("silent_callers", "Requests that named no audience and no contract.", [])
+        lean = self._counter("requests_lean", "Requests that the lean route answered or declined.", ["outcome"])
+        self._lean = {outcome: lean.labels(outcome) for outcome in ("answered", "declined")}
+        # To resolve labels takes longer than to count; of contracts there are few.
+        self._decision = functools.lru_cache(256)(self._decisions.labels)
         self._violations = self._counter("contract_violations", "Claims that broke a contract.", ["contract", "code"])
         self._ignored = self._counter("claims_ignored", "Claims that were stripped as undeclared.", ["contract"])
         self._duration = Histogram(
@@ -46,7 +51,7 @@ class Metrics:
         """Count one decision, the claims that were stripped and how long it took."""
         name = decision.contract.name if decision.contract else ""
         version = decision.contract.version if decision.contract else ""
-        self._decisions.labels(name, version, "allow" if decision.allow else "deny").inc()
+        self._decision(name, version, "allow" if decision.allow else "deny").inc()
         for violation in decision.violations:
             self._violations.labels(name, violation.code).inc()
         if ignored:
@@ -68,6 +73,10 @@ class Metrics:
     def silent(self) -> None:
         """Count one request that did not say for which API it asks."""
         self._silent.inc()
+
+    def lean(self, *, answered: bool) -> None:
+        """Count one request that the lean route answered, or left to the ordinary one."""
+        self._lean["answered" if answered else "declined"].inc()
 
     def turned_away(self, error: str, code: str) -> None:
         """Count one request that was refused before it was looked at; `code` where no decision can be made."""

@@ -8,7 +8,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 # Labels whose values say nothing of a deployment.
-_PUBLIC = frozenset({"code", "effect", "error", "event", "le", "part", "what"})
+_PUBLIC = frozenset({"code", "effect", "error", "event", "le", "outcome", "part", "what"})
 
 
 class WithoutNames(Collector):

@@ -44,24 +44,13 @@ def install(app: Flask, metrics: Metrics) -> None:
     @app.errorhandler(RequestInvalid)
     def _request(error: RequestInvalid) -> Response:
         metrics.failed("invalid_request")
-        first = itertools.islice(error.details.items(), _MAX_DETAILS)
-        details: dict[str, JSON] = {path: list(faults) for path, faults in first}
-        return problem(
-            400,
-            {"error": "invalid_request", "code": error.code, "error_description": error.message, "details": details},
-        )
+        return problem(400, invalid_body(error))
 
     @app.errorhandler(DecisionUnavailable)
     def _unavailable(error: DecisionUnavailable) -> Response:
         metrics.unavailable(error.code)
-        # Anyone can send a token of a key that no one knows: it is counted, and fills no log.
-        level = logging.DEBUG if error.code == "key_not_confirmed" else logging.ERROR
-        _LOG.log(level, "no decision can be made: %s: %s", error.code, error.message)
-        return problem(
-            503,
-            {"error": "decision_unavailable", "code": error.code, "error_description": "no decision can be made now"},
-            {"Retry-After": str(error.retry_after)},
-        )
+        tell_unavailable(error)
+        return problem(503, unavailable_body(error), {"Retry-After": str(error.retry_after)})
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
@@ -84,19 +73,43 @@ def install(app: Flask, metrics: Metrics) -> None:
         return problem(500, {"error": "internal_error", "error_description": "a defect of the service"})
 
 
+def invalid_body(error: RequestInvalid) -> dict[str, JSON]:
+    """What is wrong with a request, field by field."""
+    first = itertools.islice(error.details.items(), _MAX_DETAILS)
+    details: dict[str, JSON] = {path: list(faults) for path, faults in first}
+    return {"error": "invalid_request", "code": error.code, "error_description": error.message, "details": details}
+
+
+def unavailable_body(error: DecisionUnavailable) -> dict[str, JSON]:
+    """That no decision can be made, and the code of the cause."""
+    return {"error": "decision_unavailable", "code": error.code, "error_description": "no decision can be made now"}
+
+
+def tell_unavailable(error: DecisionUnavailable) -> None:
+    """Tell the operator the cause."""
+    # Anyone can send a token of a key that no one knows: it is counted, and fills no log.
+    level = logging.DEBUG if error.code == "key_not_confirmed" else logging.ERROR
+    _LOG.log(level, "no decision can be made: %s: %s", error.code, error.message)
+
+
+def refused_body(error: TokenRejected) -> dict[str, JSON]:
+    """That the token is refused; the cause is in the decision log alone."""
+    asked = error.challenge or Challenge()
+    return {
+        "decision": False,
+        "effect": "deny",
+        "error": asked.error,
+        "error_description": _described(error.code, asked),
+        "decision_id": error.decision_id,
+    }
+
+
 def _unauthorized(error: TokenRejected) -> Response:
     """RFC 6750 section 3: a bare challenge where no credentials were sent, else why not; RFC 9449 section 7.1."""
     asked = error.challenge or Challenge()
     description = _described(error.code, asked)
     why = f', error="{asked.error}", error_description="{description}"' if error.code != "token_missing" else ""
-    body: dict[str, JSON] = {
-        "decision": False,
-        "effect": "deny",
-        "error": asked.error,
-        "error_description": description,
-        "decision_id": error.decision_id,
-    }
-    answer = problem(401, body)
+    answer = problem(401, refused_body(error))
     for scheme in asked.schemes:
         answer.headers.add("WWW-Authenticate", f'{scheme} realm="entitlements"{why}{_PARAMETERS.get(scheme, "")}')
     if asked.nonce:

@@ -19,6 +19,7 @@ _NAME = [
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_#-]{1,64}")
 _METHOD = validate.Regexp(r"\A[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}\Z", error="must be an HTTP method")
 _SHA256 = validate.Regexp(r"\A[A-Za-z0-9_-]{43}\Z", error="must be a SHA-256 as base64url without padding")
+MAX_REQUESTS = 100
 _ID = [validate.Length(min=1, max=1024), _NAME[1]]
 
 
@@ -94,14 +95,12 @@ class ProofSchema(_StrictSchema):
         return CertificateProof(**data["mtls"]) if data["dpop"] is None else DPoPProof(**data["dpop"])
 
 
-class AuthorizeSchema(_StrictSchema):
-    """The body of `POST /authorize`."""
+class QuestionSchema(_StrictSchema):
+    """One request: what is to be done to what, under which circumstances."""
 
     action = _ActionField(required=True)
     resource = fields.Nested(ResourceSchema, required=True)
     context = _Properties()
-    audience = fields.String(load_default=None, validate=_ID)
-    proof = fields.Nested(ProofSchema, load_default=None)
 
     @validates_schema
     def _tells_no_time(self, data: Mapping[str, Any], **_: Any) -> None:
@@ -110,8 +109,26 @@ class AuthorizeSchema(_StrictSchema):
             raise ValidationError({"context": {CONTEXT_TIME: ["is the service's own, leave it out"]}})
 
 
+class AuthorizeSchema(QuestionSchema):
+    """The body of `POST /authorize`."""
+
+    audience = fields.String(load_default=None, validate=_ID)
+    proof = fields.Nested(ProofSchema, load_default=None)
+
+
+class BatchSchema(_StrictSchema):
+    """The body of `POST /authorize/batch`."""
+
+    audience = fields.String(load_default=None, validate=_ID)
+    proof = fields.Nested(ProofSchema, load_default=None)
+    requests = fields.List(
+        fields.Nested(QuestionSchema), required=True, validate=validate.Length(min=1, max=MAX_REQUESTS)
+    )
+
+
 _ACTION = ActionSchema()
 AUTHORIZE = AuthorizeSchema()
+BATCH = BatchSchema()
 
 
 def proof_of(document: JSON) -> Proof:

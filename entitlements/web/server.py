@@ -24,6 +24,8 @@ from entitlements.model import MAX_TOKEN_BYTES
 _LOG = logging.getLogger("entitlements")
 _SINGLE = ("authorization", "content-length", "content-type", "content-encoding", "x-request-id")
 _LENGTH = re.compile(r"[0-9]{1,9}")
+# In the WSGI environment: from when on the budget of the decision counts, where some of it is spent.
+SINCE = "entitlements.since"
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 # A token and what else comes with it.
 HEADER_BYTES = MAX_TOKEN_BYTES + 8 * 1024
@@ -38,6 +40,10 @@ WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+# The answer of the lean route; else from when on the budget of a decision counts, None where none of it is spent.
+Lean = Callable[[Scope, Mapping[str, str], bytes], Awaitable[Answer | float | None]]
 
 
 class Refused(Exception):
@@ -62,7 +68,9 @@ class Door:
     """An ASGI application in front of a WSGI one.
 
     application: called in one of `threads` threads; count: told the error and the code of each refusal; max_body: bytes
-    a body may have; body_seconds: how long a client may take to send one; clock: monotonic seconds.
+    a body may have; body_seconds: how long a client may take to send one; clock: monotonic seconds; lean: answers on
+    the event loop what needs no application, None where there is no such route; larger: addresses whose bodies may have
+    more bytes, and how many.
     """
 
     def __init__(
@@ -74,10 +82,14 @@ class Door:
         max_body: int,
         body_seconds: float = _BODY_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        lean: Lean | None = None,
+        larger: Mapping[bytes, int] | None = None,
     ) -> None:
         self._application = application
+        self._lean = lean
         self._count = count
         self._max_body = max_body
+        self._larger = larger or {}
         self._body_seconds = body_seconds
         self._clock = clock
         self._free = threads * (_WAITING_PER_THREAD + 1)
@@ -107,8 +119,10 @@ class Door:
         try:
             headers = _checked_headers(scope)
             _check_spelling(scope)
-            body = await self._body(headers, receive)
-            return await self._call(_environ(scope, headers, body))
+            body = await self._body(headers, receive, self._larger.get(scope["raw_path"], self._max_body))
+            if self._lean is None:
+                return await self._call(_environ(scope, headers, body))
+            return await self._lean_or_ordinary(self._lean, scope, headers, body)
         except Refused as refused:
             status, answer_headers, answer = refused.answer
             self._count(refused.error, refused.code)
@@ -119,16 +133,34 @@ class Door:
             self._count("internal_error", "")
             return Refused(500, "internal_error", "a defect of the service").answer
 
-    async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:
+    async def _lean_or_ordinary(self, lean: Lean, scope: Scope, headers: dict[str, str], body: bytes) -> Answer:
+        if self._free <= 0:
+            raise _overloaded()
+        self._free -= 1
+        try:
+            answer = await lean(scope, headers, body)
+        except Exception as defect:
+            # What the ordinary route answers does not depend on this one.
+            _LOG.critical("defect: %s in the lean route", type(defect).__name__)
+            answer = None
+        finally:
+            self._free += 1
+        if isinstance(answer, tuple):
+            return answer
+        since = {} if answer is None else {SINCE: answer}
+        return await self._call({**_environ(scope, headers, body), **since})
+
+    async def _body(self, headers: dict[str, str], receive: Receive, most: int) -> bytes:
         length = headers.get("content-length", "0")
         if not _LENGTH.fullmatch(length):
             raise Refused(400, "invalid_request", "the content length is not a plain number")
-        if int(length) > self._max_body:
-            raise Refused(413, "request_too_large", f"the body may have {self._max_body} bytes at most")
+        if int(length) > most:
+            raise Refused(413, "request_too_large", f"the body may have {most} bytes at most")
         if int(length) == 0:
             return b""
         try:
-            body = await asyncio.wait_for(_read(receive, int(length)), self._body_seconds)
+            async with asyncio.timeout(self._body_seconds):
+                body = await _read(receive, int(length))
         except TimeoutError:
             raise Refused(408, "request_timeout", "the body did not arrive in time") from None
         if len(body) != int(length):
@@ -186,6 +218,8 @@ def _check_spelling(scope: Scope) -> None:
 def _checked_headers(scope: Scope) -> dict[str, str]:
     """The headers as one map, refused where a name that must be single is not, or where framing is unclear."""
     items: list[tuple[bytes, bytes]] = scope["headers"]
+    if (plain := _plain_headers(scope, items)) is not None:
+        return plain
     if sum(len(name) + len(value) for name, value in items) > HEADER_BYTES:
         raise Refused(431, "headers_too_large", "the headers are too large")
     headers: dict[str, str] = {}
@@ -203,6 +237,18 @@ def _checked_headers(scope: Scope) -> dict[str, str]:
     if len(hosts) > 1 or b"," in b"".join(hosts) or (scope["http_version"] == "1.1" and not any(hosts)):
         raise Refused(400, "invalid_request", "exactly one host header is needed")
     return headers
+
+
+def _plain_headers(scope: Scope, items: list[tuple[bytes, bytes]]) -> dict[str, str] | None:
+    """What `_checked_headers` gives for headers with nothing to check one by one; None for any others."""
+    names, values = [name for name, _ in items], b"".join([value for _, value in items])
+    if len({*names}) != len(names) or b"transfer-encoding" in names or not values.isascii():
+        return None
+    if scope["http_version"] != "1.1" or len(values) + sum(map(len, names)) > HEADER_BYTES:
+        return None
+    headers = {name.decode("ascii"): value.decode("ascii") for name, value in items}
+    host = headers.get("host", "")
+    return headers if host and "," not in host else None
 
 
 def _request_id(scope: Scope) -> Headers:

@@ -17,6 +17,8 @@ from entitlements.errors import StartupFault
 from entitlements.settings import Settings, load_settings
 from entitlements.web.app import create_app
 from entitlements.web.authorize import MAX_BODY
+from entitlements.web.batch import MAX_BATCH_BODY, PATH
+from entitlements.web.lean import LeanRoute
 from entitlements.web.metrics import Metrics
 from entitlements.web.server import HEADER_BYTES, Door
 from entitlements.wiring import Service, build
@@ -46,7 +48,15 @@ class Application(Door):
             releases=service.releases,
             bundles_token=settings.bundles_token,
         )
-        super().__init__(app.wsgi_app, count=metrics.turned_away, threads=settings.threads, max_body=MAX_BODY)
+        lean = LeanRoute(service.lean, metrics).answer if service.lean is not None else None
+        super().__init__(
+            app.wsgi_app,
+            count=metrics.turned_away,
+            threads=settings.threads,
+            max_body=MAX_BODY,
+            lean=lean,
+            larger={PATH.encode(): MAX_BATCH_BODY},
+        )
         self._service = service
 
     def close(self) -> None:

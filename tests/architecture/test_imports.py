@@ -26,7 +26,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     **{room: BASE | {"strict_json", "folder", "positions"} for room in CAPABILITIES},
     "pair": BASE | CAPABILITIES,
     "decision_record": BASE | {"contract", "decision_log"},
-    "pdp": BASE | CAPABILITIES | {"pair", "decision_record"},
+    "admission": BASE | {"contract"},
+    "pdp": BASE | CAPABILITIES | {"admission", "pair", "decision_record"},
+    "lean_pdp": BASE | CAPABILITIES | {"admission", "pair", "decision_record", "pdp"},
+    "batch": BASE | {"pdp"},
     "proof": BASE | {"folder", "contract", "engine"},
     "checking": BASE | {"strict_json", "folder", "contract", "engine", "release", "proof"},
     "deployment": BASE | {"folder", "contract", "engine", "release", "proof", "checking"},
@@ -43,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "pair",
         "folder",
         "pdp",
+        "lean_pdp",
         "settings",
         "deployment",
         "pairs",
@@ -50,7 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "key_ring",
         "local_opa",
     },
-    "web": BASE | {"strict_json", "pdp", "settings", "readiness", "wiring"},
+    "web": BASE | {"strict_json", "pdp", "lean_pdp", "batch", "settings", "readiness", "wiring"},
     "cli": BASE
     | CAPABILITIES
     | {

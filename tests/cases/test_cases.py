@@ -27,6 +27,7 @@ from entitlements.pair import Pair, Pairs
 from entitlements.pdp import PolicyDecisionPoint
 from entitlements.token import FileKeys, TokenVerifier, access_token_claims, generate_key, mint
 from entitlements.web import create_app
+from tests.both_routes import BothRoutes, SayingEngine
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -119,6 +120,31 @@ def test_the_real_engine_gives_the_wanted_decision(
     case: dict[str, Any], worlds: dict[str, World], real_engine: WatchedOpa, issuer: Issuer, tmp_path: Path
 ) -> None:
     check(case, worlds[case.get("world", "default")], real_engine, issuer, tmp_path / "log")
+
+
+def test_both_routes_give_the_wanted_decision(
+    case: dict[str, Any], worlds: dict[str, World], issuer: Issuer, tmp_path: Path
+) -> None:
+    """The lean route answers each case that policy decides, and no other, with the bytes and the line of the other."""
+    world = worlds[case.get("world", "default")]
+    wanted = case.get("verdict") or {"allow": True}
+    says = Verdict(
+        wanted["allow"], tuple(wanted.get("reasons", ())), tuple(wanted.get("obligations", ())), world.revision
+    )
+    version = case.get("version", "1.0.0")
+    contract = next(c for c in world.catalog.contracts if (c.name, c.version) == (case["contract"], version))
+    keys = {contract.profile.issuer: FileKeys(issuer.jwks)}
+    verifier = TokenVerifier(world.catalog.profiles, keys)
+    both = BothRoutes(lambda: Pairs(Pair(world.catalog, verifier)), SayingEngine(says), tmp_path)
+    headers = [("x-request-id", case["request_id"])] if "request_id" in case else []
+    if case["token"] is not None:
+        headers.append(("authorization", f"Bearer {make_token(case['token'], contract.profile, issuer)}"))
+    body = json.dumps(case["request"]).encode()
+    both.same(headers, body)
+    said = both.same(headers, body)
+    both.close()
+    assert said.status == case["answer"]["status"]
+    assert said.answers_by_lean == ("verdict" in case and case["verdict"] is not None)
 
 
 def check(case: dict[str, Any], world: World, engine: PolicyEngine, issuer: Issuer, log: Path) -> None:

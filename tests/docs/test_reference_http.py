@@ -18,7 +18,16 @@ from entitlements.pdp import Answered
 from entitlements.readiness import Readiness
 from entitlements.web import create_app
 from entitlements.web.problems import _DESCRIPTIONS, _ERRORS
-from entitlements.web.schemas import AUTHORIZE, ActionSchema, DPoPSchema, ProofSchema, ResourceSchema
+from entitlements.web.schemas import (
+    AUTHORIZE,
+    BATCH,
+    MAX_REQUESTS,
+    ActionSchema,
+    DPoPSchema,
+    ProofSchema,
+    QuestionSchema,
+    ResourceSchema,
+)
 
 if TYPE_CHECKING:
     from tests.conftest import RunningService
@@ -117,8 +126,13 @@ def test_api_document_reads_the_members_that_the_service_reads() -> None:
         assert shape["properties"].keys() == schema.fields.keys()
         assert set(shape["required"]) == {name for name, field in schema.fields.items() if field.required}
     assert {*dpop["properties"], *mtls["properties"]} == ProofSchema().fields.keys()
+    batch, items = SHAPES["Batch"], SHAPES["Batch"]["properties"]["requests"]
+    assert batch["properties"].keys() == BATCH.fields.keys()
+    assert items["items"]["properties"].keys() == QuestionSchema().fields.keys()
+    assert (items["maxItems"], f"up to {MAX_REQUESTS} requests" in PAGE) == (MAX_REQUESTS, True)
 
 
+QUESTION_ALONE = {name: QUESTION[name] for name in ("action", "resource")}
 QUESTIONS = {
     "good": (QUESTION, True),
     "an action as an object": ({**QUESTION, "action": {"name": "read", "properties": {"a": 1}}}, True),
@@ -147,6 +161,25 @@ def test_api_document_and_service_refuse_the_same_questions(question: Any, good:
     assert (not AUTHORIZE.validate(question)) is good
 
 
+BATCHES = {
+    "one": ({"requests": [QUESTION_ALONE]}, True),
+    "many": ({"audience": "a", "requests": [QUESTION_ALONE] * 100}, True),
+    "a proof": ({"proof": {"mtls": {"x5t#S256": "A" * 43}}, "requests": [QUESTION_ALONE]}, True),
+    "none": ({"requests": []}, False),
+    "no list": ({"requests": QUESTION_ALONE}, False),
+    "too many": ({"requests": [QUESTION_ALONE] * 101}, False),
+    "an audience in a request": ({"requests": [QUESTION]}, False),
+    "an unknown member": ({"requests": [QUESTION_ALONE], "more": 1}, False),
+    "a request without an action": ({"requests": [QUESTION_ALONE, {"resource": QUESTION["resource"]}]}, False),
+}
+
+
+@pytest.mark.parametrize(("asked", "good"), BATCHES.values(), ids=BATCHES.keys())
+def test_api_document_and_service_refuse_the_same_batches(asked: Any, good: bool) -> None:
+    assert validator("Batch").is_valid(asked) is good
+    assert (not BATCH.validate(asked)) is good
+
+
 def raw(service: RunningService, first: str, body: bytes = b"", **headers: str) -> Any:
     lines = [f"{first} HTTP/1.1", "Host: x", "Connection: close", f"Content-Length: {len(body)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
@@ -168,6 +201,20 @@ ANSWERS: dict[str, tuple[str, Any, dict[str, str], int]] = {
     "unknown member": ("/authorize", {**QUESTION, "more": 1}, {}, 400),
     "another type": ("/authorize", QUESTION, {"Content_Type": "text/plain"}, 415),
     "large": ("/authorize", {**QUESTION, "context": {"a": "a" * 70_000}}, {}, 413),
+    "batch": (
+        "/authorize/batch",
+        {"audience": QUESTION["audience"], "requests": [QUESTION_ALONE, {**QUESTION_ALONE, "action": "fly"}]},
+        {},
+        200,
+    ),
+    "an empty batch": ("/authorize/batch", {"requests": []}, {}, 400),
+    "a batch without a token": (
+        "/authorize/batch",
+        {"audience": "https://orders.example.com", "requests": [QUESTION_ALONE]},
+        {"Authorization": ""},
+        401,
+    ),
+    "a large batch": ("/authorize/batch", {"requests": [{**QUESTION_ALONE, "context": {"a": "a" * 530_000}}]}, {}, 413),
     "large headers": ("/authorize", QUESTION, {f"A{one}": "a" * 8_000 for one in range(3)}, 431),
 }
 

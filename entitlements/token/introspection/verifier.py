@@ -16,6 +16,7 @@ from entitlements.errors import Fault, StartupFault, TokenRejected
 from entitlements.model import JSON, MAX_TOKEN_BYTES, Proof, TokenProfile, VerifiedClaims
 from entitlements.profiles import apart
 from entitlements.token import compact
+from entitlements.token.cache import CachedToken
 from entitlements.token.introspection.answer import Answer, Judged, Question, judge
 from entitlements.token.introspection.endpoint import Endpoint
 from entitlements.token.key_source import KeySource
@@ -67,6 +68,12 @@ class IntrospectingVerifier:
         # A version that would not have asked judges nothing of the answer.
         asked_by = tuple(profile.opaque for profile in profiles if profile.opaque is not None)
         return replace(found.claims, asked_by=asked_by)
+
+    def cached(self, token: str, *, now: float, audience: str) -> CachedToken | None:
+        """See TokenVerifier.cached: nothing for an audience with opaque tokens, where the token says who is asked."""
+        if any(profile.opaque is not None for profile in self._by_audience.get(audience, ())):
+            return None
+        return self._jwts.cached(token, now=now, audience=audience)
 
     def audiences(
         self, token: str, *, now: float, proof: Proof | None = None, decision_id: str = ""

@@ -1,20 +1,23 @@
-"""The client of the child OPA: all that is tried against the client of OPA servers, and what it alone refuses."""
+"""The clients of the child OPA, for threads and for a loop: all that is tried against that of servers, and more."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from entitlements.engine.child_client import ChildClient
+from entitlements.engine.loop_client import LoopClient
 from entitlements.engine.unix_socket import only_process
 from entitlements.errors import EngineUnavailable
+from entitlements.model import JSON, Verdict
 from tests.integration.engine.test_opa_server import (
     ALLOW,
     GOOD,
@@ -65,10 +68,42 @@ def server() -> Iterator[WildServer]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture
-def engine(server: WildServer) -> Iterator[ChildClient]:
-    ours = only_process(os.getpid(), lambda: True)
-    client = ChildClient(server.url.removeprefix("unix://"), check=ours, probe="shop/authz/decision")
+class OnLoop:
+    """The client for a loop, for whoever has none."""
+
+    def __init__(self, path: str) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.client = LoopClient(path, check=only_process(os.getpid(), lambda: True))
+
+    def ask(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
+        return self.loop.run_until_complete(self.client.ask(decision_path, policy_input, deadline=deadline))
+
+    @property
+    def _idle(self) -> object:
+        self.loop.run_until_complete(asyncio.sleep(0))
+        return self.client._idle
+
+    def close(self) -> None:
+        self.client.close()
+
+    def end(self) -> None:
+        self.close()
+        self.loop.run_until_complete(asyncio.sleep(0))
+        self.loop.close()
+
+
+Client = ChildClient | OnLoop
+
+
+@pytest.fixture(params=["for threads", "for a loop"])
+def engine(server: WildServer, request: pytest.FixtureRequest) -> Iterator[Client]:
+    path = server.url.removeprefix("unix://")
+    if request.param == "for a loop":
+        on_loop = OnLoop(path)
+        yield on_loop
+        on_loop.end()
+        return
+    client = ChildClient(path, check=only_process(os.getpid(), lambda: True), probe="shop/authz/decision")
     yield client
     client.close()
 
@@ -79,7 +114,7 @@ IN_PARTS = CHUNKED + b"".join(b"1\r\n%b\r\n" % ALLOW[i : i + 1] for i in range(l
 
 
 @pytest.mark.parametrize("octets", [GOOD, WHOLE, IN_PARTS], ids=["by length", "one chunk", "chunks of an octet"])
-def test_an_answer_is_taken_however_it_is_cut_up(engine: ChildClient, server: WildServer, octets: bytes) -> None:
+def test_an_answer_is_taken_however_it_is_cut_up(engine: Client, server: WildServer, octets: bytes) -> None:
     for size in (len(octets), 7, 1):
 
         def behave(connection: socket.socket, size: int = size) -> None:
@@ -91,7 +126,7 @@ def test_an_answer_is_taken_however_it_is_cut_up(engine: ChildClient, server: Wi
     assert len(server.requests) == 3
 
 
-def test_a_connection_is_used_again(engine: ChildClient, server: WildServer) -> None:
+def test_a_connection_is_used_again(engine: Client, server: WildServer) -> None:
     for _ in range(5):
         assert ask(engine, budget=5).allow
     assert len(server._open) == 1
@@ -126,14 +161,14 @@ UNCLEAR: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", UNCLEAR)
-def test_an_answer_with_two_readings_is_no_verdict(engine: ChildClient, server: WildServer, name: str) -> None:
+def test_an_answer_with_two_readings_is_no_verdict(engine: Client, server: WildServer, name: str) -> None:
     """P3: although the body would allow."""
     server.behave = lambda connection: (connection.sendall(UNCLEAR[name]), connection.shutdown(socket.SHUT_WR))[0]
     assert refused(engine) == "engine_answer_invalid"
 
 
 def test_an_answer_that_asks_to_close_is_taken_and_the_connection_is_not_used_again(
-    engine: ChildClient, server: WildServer
+    engine: Client, server: WildServer
 ) -> None:
     server.behave = lambda connection: connection.sendall(answer(ALLOW, b"Connection: close"))
     assert ask(engine, budget=5).allow
@@ -141,7 +176,7 @@ def test_an_answer_that_asks_to_close_is_taken_and_the_connection_is_not_used_ag
     assert len(server._open) == 2
 
 
-def test_a_connection_that_failed_once_is_not_used_again(engine: ChildClient, server: WildServer) -> None:
+def test_a_connection_that_failed_once_is_not_used_again(engine: Client, server: WildServer) -> None:
     server.behave = lambda connection: connection.sendall(answer(ALLOW, b"Content-Encoding: gzip"))
     refused(engine)
     server.behave = lambda connection: connection.sendall(GOOD)
@@ -149,7 +184,7 @@ def test_a_connection_that_failed_once_is_not_used_again(engine: ChildClient, se
     assert len(server._open) == 2
 
 
-def test_a_connection_that_dies_under_a_question_is_replaced_once(engine: ChildClient, server: WildServer) -> None:
+def test_a_connection_that_dies_under_a_question_is_replaced_once(engine: Client, server: WildServer) -> None:
     """Each question is sent once more at most, and only where no octet of an answer came."""
     assert ask(engine, budget=5).allow
     server.behave = lambda connection: connection.close()
@@ -159,7 +194,7 @@ def test_a_connection_that_dies_under_a_question_is_replaced_once(engine: ChildC
     assert len(server.requests) == 3
 
 
-def test_nothing_is_kept_once_it_is_closed(engine: ChildClient, server: WildServer) -> None:
+def test_nothing_is_kept_once_it_is_closed(engine: Client, server: WildServer) -> None:
     def behave(connection: socket.socket) -> None:
         engine.close()
         connection.sendall(GOOD)
@@ -169,7 +204,7 @@ def test_nothing_is_kept_once_it_is_closed(engine: ChildClient, server: WildServ
     assert not engine._idle
 
 
-def test_a_question_larger_than_the_socket_takes_at_once_arrives_whole(engine: ChildClient, server: WildServer) -> None:
+def test_a_question_larger_than_the_socket_takes_at_once_arrives_whole(engine: Client, server: WildServer) -> None:
     text = "x" * 2_000_000
     assert engine.ask("shop/authz/decision", {"text": text}, deadline=time.monotonic() + 20).allow
     assert server.requests[0].endswith(b'{"input":{"text":"%b"}}' % text.encode())
@@ -187,7 +222,7 @@ def test_a_peer_that_reads_nothing_is_given_up_at_the_deadline(server: WildServe
         client.close()
 
 
-def test_the_deadline_is_one_for_all_octets_of_an_answer(engine: ChildClient, server: WildServer) -> None:
+def test_the_deadline_is_one_for_all_octets_of_an_answer(engine: Client, server: WildServer) -> None:
     """P4: each octet comes long before the deadline, and the last one after it."""
     server.behave = drip(GOOD, 0.03)
     assert refused(engine) == "engine_timeout"

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entitlements.engine import read_answer
+from entitlements.engine import answer, read_answer
+from entitlements.engine.answer import read_answer_again
 from entitlements.errors import EngineUnavailable
 
 PROVENANCE = '"provenance": {"version": "1.22.2", "bundles": {"policies": {"revision": "r1"}}}'
@@ -298,3 +299,22 @@ def test_the_version_of_opa_is_read_from_the_answer() -> None:
     for odd in ("", '"version": 1, ', '"version": null, '):
         answer = f'{{"provenance": {{{odd}"bundles": {{"p": {{"revision": "r1"}}}}}}, "result": true}}'
         assert read_answer(answer.encode()).engine_version == ""
+
+
+def test_answer_that_came_before_is_read_once_and_one_with_obligations_each_time() -> None:
+    """What an obligation says of a token or a request is kept by nobody."""
+    for result, again in (
+        ('{"allow": true, "reasons": ["a"]}', True),
+        ('{"allow": true, "obligations": [{"id": "x"}]}', False),
+    ):
+        first, second = (read_answer_again(body(result)) for _ in range(2))
+        assert first == second == read_answer(body(result))
+        assert (first is second) is again
+    with pytest.raises(EngineUnavailable):
+        read_answer_again(b"{")
+
+
+def test_answers_that_are_remembered_are_few() -> None:
+    for number in range(1000):
+        assert read_answer_again(body(f'{{"allow": false, "reasons": ["r{number}"]}}')).reasons == (f"r{number}",)
+    assert len(answer._KNOWN) <= 256

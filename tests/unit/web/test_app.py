@@ -45,7 +45,7 @@ class Point:
         self._says = says
         self.asked: list[tuple[AccessRequest, str]] = []
 
-    def decide(self, request: AccessRequest, *, request_id: str = "") -> Answered:
+    def decide(self, request: AccessRequest, *, request_id: str = "", since: float | None = None) -> Answered:
         self.asked.append((request, request_id))
         if isinstance(self._says, Exception):
             raise self._says
