@@ -41,6 +41,7 @@ from entitlements.proof.symbolic.terms.term import (
     number,
     string,
 )
+from entitlements.proof.symbolic.values.algebra import Unsupported
 from entitlements.proof.symbolic.values.concrete import plain_leaf
 from entitlements.proof.symbolic.values.truncation import of_list
 from entitlements.proof.symbolic.values.value import (
@@ -126,6 +127,11 @@ def _regex_match(call: Context, arguments: Sequence[Value], _live: Term) -> Valu
 def _glob_match(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
     def leaf(pattern: Leaf, delimiters: Leaf, subject: Leaf) -> Value | None:
         known, stops = plain_leaf(delimiters)
+        if known and "-" in (stops or ()):
+            # OPA keeps compiled globs by pattern, `-` and delimiters: `x` with `-.` gets that of `x-` with `.`.
+            raise Unsupported(
+                "glob_kept", f"`{call.algebra.notices.place}`: a glob has `-` as a delimiter, name another"
+            )
         if not isinstance(pattern, Const) or not known or isinstance(subject, Const):
             return None
         (probe,) = call.ask("glob.match", [[pattern.value, stops, ""]])

@@ -10,10 +10,9 @@ holds; None where there is no regular one.
 from __future__ import annotations
 
 import json
-import re
 
-from entitlements.proof.symbolic.smt.regex import smt_regex, string_literal
-from entitlements.proof.symbolic.smt.regex_syntax import CONTRACT
+from entitlements.proof.symbolic.smt.regex import smt_glob, smt_regex, string_literal
+from entitlements.proof.symbolic.smt.regex_classes import CONTRACT
 from entitlements.proof.symbolic.terms.string_terms import (
     GLOB,
     HAS_SEGMENT,
@@ -40,7 +39,6 @@ from entitlements.proof.symbolic.terms.string_terms import (
 from entitlements.proof.symbolic.terms.term import Term
 
 _ALL = "(re.* re.allchar)"
-_PLAIN_GLOB = re.compile(r"[A-Za-z0-9_/:@. -]|\*\*(?!\*)|\*|\?")
 
 
 def only(value: str, case: str = "") -> str:
@@ -154,17 +152,8 @@ def _sequence(parts: list[str]) -> str:
 
 
 def _glob(pattern: str, delimiters: list[str] | None) -> str | None:
-    """The strings that a plain pattern matches: characters, `?`, `*` and `**` (github.com/gobwas/glob)."""
-    found = _PLAIN_GLOB.findall(pattern)
-    # No delimiters at all is the point; null is none.
-    stops = [] if delimiters is None else delimiters or ["."]
-    if "".join(found) != pattern or any(len(one) != 1 for one in stops):
-        return None
-    one = "re.allchar"
-    if stops:
-        one = f"(re.inter re.allchar (re.comp (re.union re.none {' '.join(map(_one, stops))})))"
-    wild = {"?": one, "*": f"(re.* {one})", "**": _ALL}
-    return _sequence([wild.get(segment) or _one(segment) for segment in found] or [_one("")])
+    """The strings that a glob matches. No delimiters at all is the point; null is none (OPA, topdown/glob.go)."""
+    return smt_glob(pattern, [] if delimiters is None else delimiters or ["."])
 
 
 def encode_substring(part: Term, subject: str) -> str | None:

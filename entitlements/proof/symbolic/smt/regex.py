@@ -1,10 +1,27 @@
-"""Regular expressions as SMT-LIB terms, as far as they mean the same to their reader and to the solver."""
+"""Regular expressions and globs as SMT-LIB terms, as far as they mean the same to their reader and to the solver."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from collections.abc import Sequence as Parts
+
 from entitlements.errors import NotFollowed
-from entitlements.proof.symbolic.smt.regex_nodes import Alternation, Anchor, Characters, Node, Range, Repeat, Sequence
-from entitlements.proof.symbolic.smt.regex_syntax import RE2, NotDecided, parse
+from entitlements.proof.symbolic.smt.globs import parse_glob
+from entitlements.proof.symbolic.smt.regex_classes import RE2
+from entitlements.proof.symbolic.smt.regex_nodes import (
+    WORD,
+    Alternation,
+    Anchor,
+    Boundary,
+    Characters,
+    Node,
+    NotDecided,
+    Range,
+    Repeat,
+    Sequence,
+)
+from entitlements.proof.symbolic.smt.regex_search import branches, first_is_word, last_is_word
+from entitlements.proof.symbolic.smt.regex_syntax import parse
 
 _ANYTHING = "(re.* re.allchar)"
 _EMPTY = '(str.to_re "")'
@@ -28,24 +45,64 @@ def _escaped(character: str) -> str:
 def smt_regex(pattern: str, dialect: str = RE2) -> str | None:
     """The language of all strings that hold a match of a pattern somewhere; None where it is not translated."""
     try:
-        return _around(parse(pattern, dialect))
+        return _union(list(dict.fromkeys(_around(branch) for branch in branches(parse(pattern, dialect)))))
     except NotDecided:
         return None
 
 
-def _around(node: Node) -> str:
-    """Strings with a match somewhere: anchors count at the ends of a branch only."""
-    if isinstance(node, Alternation):
-        return _union([_around(branch) for branch in node.branches])
-    parts = list(node.parts) if isinstance(node, Sequence) else [node]
-    if len(parts) == 1 and isinstance(parts[0], Alternation):
-        return _around(parts[0])
-    front = back = _ANYTHING
-    while parts and parts[0] == Anchor(start=True):
-        front, parts = "", parts[1:]
-    while parts and parts[-1] == Anchor(start=False):
-        back, parts = "", parts[:-1]
-    return _joined([one for one in (front, *map(_exactly, parts), back) if one])
+def smt_glob(pattern: str, delimiters: Collection[str]) -> str | None:
+    """The language of all strings that a glob matches; None where it is not translated."""
+    try:
+        return _exactly(parse_glob(pattern, delimiters))
+    except NotDecided:
+        return None
+
+
+def _around(parts: Parts[Node]) -> str:
+    """Strings with a match of one branch somewhere: what stands before it and behind it, as it asserts."""
+    start, end = 0, len(parts)
+    while start < end and _at_the_start(parts[start]):
+        start += 1
+    while end > start and _at_the_end(parts[end - 1]):
+        end -= 1
+    inner, before, behind = parts[start:end], parts[:start], parts[end:]
+    edges = first_is_word(inner), last_is_word(inner)
+    front = [_asserted(one, edges[0], _before) for one in before]
+    back = [_asserted(one, edges[1], _behind) for one in behind]
+    found = [_both(front), *map(_exactly, inner), _both(back)]
+    return _joined([one for one in found if one != _EMPTY])
+
+
+def _at_the_start(node: Node) -> bool:
+    return isinstance(node, Boundary) or (isinstance(node, Anchor) and node.start)
+
+
+def _at_the_end(node: Node) -> bool:
+    return isinstance(node, Boundary) or (isinstance(node, Anchor) and not node.start)
+
+
+def _asserted(node: Node, is_word: bool | None, beside: Callable[[str], str]) -> str:
+    """What stands on one side of a match, of which it is known whether a word character is next to it."""
+    if isinstance(node, Anchor):
+        return f"(re.union {_EMPTY} {beside(_range(10, 10))})" if node.line else _EMPTY
+    if not isinstance(node, Boundary) or is_word is None:
+        raise NotDecided
+    if is_word != node.within:
+        return f"(re.union {_EMPTY} {beside(_characters(WORD, negated=True))})"
+    return beside(_characters(WORD, negated=False))
+
+
+def _before(character: str) -> str:
+    return f"(re.++ {_ANYTHING} {character})"
+
+
+def _behind(character: str) -> str:
+    return f"(re.++ {character} {_ANYTHING})"
+
+
+def _both(languages: list[str]) -> str:
+    unique = list(dict.fromkeys(languages))
+    return _ANYTHING if not unique else unique[0] if len(unique) == 1 else f"(re.inter {' '.join(unique)})"
 
 
 def _exactly(node: Node) -> str:
@@ -55,11 +112,11 @@ def _exactly(node: Node) -> str:
             return _characters(ranges, negated=negated)
         case Sequence(parts):
             return _joined([_exactly(part) for part in parts])
-        case Alternation(branches):
-            return _union([_exactly(branch) for branch in branches])
+        case Alternation(alternatives):
+            return _union([_exactly(branch) for branch in alternatives])
         case Repeat(inner, least, most):
             return _repeated(_exactly(inner), least, most)
-    # An anchor that does not stand at an end.
+    # An assertion that does not stand at an end.
     raise NotDecided
 
 

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LAST_CHARACTER = 0x2FFFE
+"""The last character that an SMT-LIB literal can hold before the solver's own limit."""
+
+
+class NotDecided(Exception):
+    """The expression holds something that is not followed."""
+
+
 Range = tuple[int, int]
 """The first and the last character, as code points."""
 
@@ -18,9 +26,17 @@ class Characters:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """The start of the string, or its end."""
+    """The start of the string, or its end. line: also the start or the end of a line."""
 
     start: bool
+    line: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """Between a word character and another one or an end, or (`within`) not there."""
+
+    within: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +62,10 @@ class Repeat:
     most: int | None
 
 
-Node = Characters | Anchor | Sequence | Alternation | Repeat
+Node = Characters | Anchor | Boundary | Sequence | Alternation | Repeat
+DIGITS: tuple[Range, ...] = ((0x30, 0x39),)
+WORD: tuple[Range, ...] = (*DIGITS, (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
+"""ASCII alone: RE2 counts no other characters as digits and word characters."""
 
 
 def repeats(node: Node) -> int:

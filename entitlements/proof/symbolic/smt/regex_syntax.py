@@ -8,57 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from entitlements.proof.symbolic.smt.regex_classes import (
+    CLASSES,
+    CLASSES_OF,
+    CONTRACT,
+    CONTROLS,
+    ESCAPED,
+    POSIX,
+    RE2,
+    folded,
+    in_all,
+    without,
+)
 from entitlements.proof.symbolic.smt.regex_nodes import (
+    LAST_CHARACTER,
     Alternation,
     Anchor,
+    Boundary,
     Characters,
     Node,
+    NotDecided,
     Range,
     Repeat,
     Sequence,
     repeats,
 )
 
-RE2, CONTRACT = "re2", "contract"
 _MOST_REPEATS = 400
 _MOST_NESTED_REPEATS = 1000
 """Go refuses counted repeats whose product is greater, `regexp/syntax` repeatIsValid."""
 _DEPTH = 60
-_LAST = 0x2FFFE
-"""The last character that an SMT-LIB literal can hold before the solver's own limit."""
-
-
-class NotDecided(Exception):
-    """The expression holds something that is not followed."""
-
-
-_DIGITS: tuple[Range, ...] = ((0x30, 0x39),)
-_WORD: tuple[Range, ...] = (*_DIGITS, (0x41, 0x5A), (0x61, 0x7A), (0x5F, 0x5F))
-_SPACE: tuple[Range, ...] = tuple((code, code) for code in b"\t\n\f\r ")
-_CLASSES = {"d": _DIGITS, "w": _WORD, "s": _SPACE}
-_CLASSES_OF = {CONTRACT: frozenset("dw"), RE2: frozenset("dwsDWS")}
-"""Both count ASCII alone as digits and word characters; what counts as whitespace differs."""
-_CONTROLS = {"a": 7, "f": 12, "t": 9, "n": 10, "r": 13, "v": 11}
-_ESCAPED = frozenset(".-/+*?()[]{}|^$@:_ \\")
-"""What may be escaped to represent itself in both."""
-_POSIX: dict[str, tuple[Range, ...]] = {
-    "alnum": ((0x30, 0x39), (0x41, 0x5A), (0x61, 0x7A)),
-    "alpha": ((0x41, 0x5A), (0x61, 0x7A)),
-    "ascii": ((0x00, 0x7F),),
-    "blank": ((0x09, 0x09), (0x20, 0x20)),
-    "cntrl": ((0x00, 0x1F), (0x7F, 0x7F)),
-    "digit": _DIGITS,
-    "graph": ((0x21, 0x7E),),
-    "lower": ((0x61, 0x7A),),
-    "print": ((0x20, 0x7E),),
-    "punct": ((0x21, 0x2F), (0x3A, 0x40), (0x5B, 0x60), (0x7B, 0x7E)),
-    "space": ((0x09, 0x0D), (0x20, 0x20)),
-    "upper": ((0x41, 0x5A),),
-    "word": _WORD,
-    "xdigit": ((0x30, 0x39), (0x41, 0x46), (0x61, 0x66)),
-}
-_FOLDED = {0x6B: 0x212A, 0x4B: 0x212A, 0x73: 0x017F, 0x53: 0x017F}
-"""The characters beyond ASCII that simple case folding makes equal to ones of ASCII: the Kelvin sign, the long s."""
 
 
 def parse(pattern: str, dialect: str) -> Node:
@@ -74,7 +53,7 @@ class _Parser:
     def __init__(self, pattern: str, dialect: str) -> None:
         self._pattern, self._dialect = pattern, dialect
         self._at = 0
-        self._fold = self._dot_all = False
+        self._flags = frozenset[str]()
         self._names: set[str] = set()
 
     @property
@@ -108,32 +87,42 @@ class _Parser:
         """Branches up to the end of the group; flags that are set within it end with it."""
         if depth > _DEPTH:
             raise NotDecided
-        flags = self._fold, self._dot_all
+        flags = self._flags
         branches = [self._sequence(depth)]
         while self._takes("|"):
             branches.append(self._sequence(depth))
-        self._fold, self._dot_all = flags
+        self._flags = flags
         return branches[0] if len(branches) == 1 else Alternation(tuple(branches))
 
     def _sequence(self, depth: int) -> Node:
         parts: list[Node] = []
         while self.more and self._next not in "|)":
+            if self._dialect == RE2 and self._takes("\\Q"):
+                parts += self._quoted()
+                continue
             atom = self._atom(depth)
             if atom is not None:
                 parts.append(self._repeated(atom))
         return parts[0] if len(parts) == 1 else Sequence(tuple(parts))
 
+    def _quoted(self) -> list[Node]:
+        """Characters up to `\\E` or the end; what follows repeats the last of them."""
+        quoted, _, _ = self._pattern[self._at :].partition("\\E")
+        self._at = min(self._at + len(quoted) + 2, len(self._pattern))
+        found = [self._characters([(ord(one), ord(one))]) for one in quoted]
+        return [*found[:-1], self._repeated(found[-1])] if found else []
+
     def _atom(self, depth: int) -> Node | None:
         """One part; None for a group that only sets flags."""
         one = self._take()
         if one in "^$":
-            return Anchor(one == "^")
+            return Anchor(one == "^", "m" in self._flags)
         if one == "(":
             return self._group(depth)
         if one == "[":
             return self._set()
         if one == ".":
-            return Characters(() if self._dot_all else ((10, 10),), negated=True)
+            return Characters(() if "s" in self._flags else ((10, 10),), negated=True)
         if one == "\\":
             return self._escape()
         if one in "*+?" or (one == "{" and self._next in set("0123456789,")):
@@ -144,14 +133,16 @@ class _Parser:
         one = self._take()
         if self._dialect == RE2 and one in "Az":
             return Anchor(one == "A")
-        if one in _CLASSES_OF[self._dialect]:
-            return self._characters(_CLASSES[one.lower()], negated=one.isupper())
+        if self._dialect == RE2 and one in "bB":
+            return Boundary(one == "B")
+        if one in CLASSES_OF[self._dialect]:
+            return self._characters(CLASSES[one.lower()], negated=one.isupper())
         code = self._escaped(one)
         return self._characters([(code, code)])
 
     def _escaped(self, one: str) -> int:
         """The character that an escape represents."""
-        if one in _ESCAPED:
+        if one in ESCAPED:
             return ord(one)
         if self._dialect != RE2:
             raise NotDecided
@@ -160,8 +151,8 @@ class _Parser:
             if not digits or len(digits) > 8 or any(digit not in "0123456789abcdefABCDEF" for digit in digits):
                 raise NotDecided
             return int(digits, 16)
-        if one in _CONTROLS:
-            return _CONTROLS[one]
+        if one in CONTROLS:
+            return CONTROLS[one]
         if one.isascii() and not one.isalnum():
             return ord(one)
         raise NotDecided
@@ -177,19 +168,22 @@ class _Parser:
                 raise NotDecided
             self._names.add(name)
             return self._closed(depth)
-        return self._flags(depth)
+        return self._flagged(depth)
 
-    def _flags(self, depth: int) -> Node | None:
-        """`(?i)` up to the end of the group, `(?i:…)` for its own; `i` and `s` alone, as others move the anchors."""
-        before = self._fold, self._dot_all
-        while (flag := self._take()) in "is":
-            self._fold, self._dot_all = self._fold or flag == "i", self._dot_all or flag == "s"
-        if flag == ")" and before != (self._fold, self._dot_all):
+    def _flagged(self, depth: int) -> Node | None:
+        """`(?i)` up to the end of the group, `(?i:…)` for its own; `-` takes flags away. `U` finds the same strings."""
+        before, taken = self._flags, False
+        while (flag := self._take()) in "imsU-":
+            if flag == "-" and taken:
+                raise NotDecided
+            taken = taken or flag == "-"
+            self._flags = self._flags - {flag} if taken else self._flags | {flag}
+        if flag == ")":
             return None
         if flag != ":":
             raise NotDecided
         found = self._closed(depth)
-        self._fold, self._dot_all = before
+        self._flags = before
         return found
 
     def _closed(self, depth: int) -> Node:
@@ -202,7 +196,7 @@ class _Parser:
         count = self._count()
         if count is None:
             return atom
-        if isinstance(atom, Anchor) or repeats(node := Repeat(atom, *count)) > _MOST_NESTED_REPEATS:
+        if isinstance(atom, Anchor | Boundary) or repeats(node := Repeat(atom, *count)) > _MOST_NESTED_REPEATS:
             raise NotDecided
         # A lazy repeat finds another match first, of the same strings.
         self._takes("?")
@@ -230,15 +224,25 @@ class _Parser:
     def _set(self) -> Node:
         negated = self._takes("^")
         ranges: list[Range] = []
+        others: list[tuple[Range, ...]] = []
         first = True
         while first or self._next != "]":
-            ranges += self._item(first=first)
+            found, is_complement = self._item(first=first)
+            if is_complement:
+                others.append(tuple(found))
+            else:
+                ranges += found
             first = False
         self._take()
-        return self._characters(ranges, negated=negated)
+        if not others:
+            return self._characters(ranges, negated=negated)
+        if self._dialect != RE2 or "i" in self._flags:
+            raise NotDecided
+        # All but what none of them lacks: what each complement leaves out and nothing else holds.
+        return Characters(without(in_all(others), ranges), negated=not negated)
 
-    def _item(self, *, first: bool) -> Iterable[Range]:
-        """One character, range or class of a set."""
+    def _item(self, *, first: bool) -> tuple[Iterable[Range], bool]:
+        """One character, range or class of a set, and whether it is all but that."""
         if self._pattern.startswith("[:", self._at):
             return self._posix()
         one = self._take()
@@ -246,17 +250,17 @@ class _Parser:
             raise NotDecided  # Operations on sets, for some readers.
         if one == "\\":
             escape = self._take()
-            if escape in _CLASSES_OF[self._dialect]:
-                if escape.isupper() or self._is_range():
+            if escape in CLASSES_OF[self._dialect]:
+                if self._dialect == CONTRACT and self._is_range():
                     raise NotDecided
-                return _CLASSES[escape]
+                return CLASSES[escape.lower()], escape.isupper()
             low = self._escaped(escape)
-        elif one == "-" and not first and self._next != "]":
+        elif one == "-" and not first and self._next != "]" and self._dialect == CONTRACT:
             raise NotDecided
         else:
             low = ord(one)
         if not self._is_range():
-            return [(low, low)]
+            return [(low, low)], False
         self._take()
         high = self._take()
         if high in "[" or (high == "-" and self._dialect == CONTRACT and self._next == "-"):
@@ -264,35 +268,24 @@ class _Parser:
         last = self._escaped(self._take()) if high == "\\" else ord(high)
         if last < low:
             raise NotDecided
-        return [(low, last)]
+        return [(low, last)], False
 
     def _is_range(self) -> bool:
         return self._next == "-" and self._pattern[self._at + 1 : self._at + 2] not in ("]", "")
 
-    def _posix(self) -> Iterable[Range]:
+    def _posix(self) -> tuple[Iterable[Range], bool]:
         self._take(2)
+        negated = self._takes("^")
         name = self._until(":]")
-        if self._dialect != RE2 or name not in _POSIX:
+        if self._dialect != RE2 or name not in POSIX:
             raise NotDecided
-        return _POSIX[name]
+        return POSIX[name], negated
 
     def _characters(self, ranges: Iterable[Range], *, negated: bool = False) -> Node:
         found = tuple(ranges)
-        if any(high > _LAST or (low <= 0xDFFF and high >= 0xD800) for low, high in found):
+        if any(high > LAST_CHARACTER or (low <= 0xDFFF and high >= 0xD800) for low, high in found):
             raise NotDecided
-        return Characters(_folded(found) if self._fold else found, negated)
-
-
-def _folded(ranges: tuple[Range, ...]) -> tuple[Range, ...]:
-    """With the other case of each character of ASCII; beyond ASCII the folding is not known here."""
-    if any(high > 0x7F for _, high in ranges):
-        raise NotDecided
-    more: list[int] = []
-    for low, high in ranges:
-        for code in range(low, high + 1):
-            if chr(code).isalpha():
-                more += [code ^ 0x20, *([_FOLDED[code]] if code in _FOLDED else [])]
-    return (*ranges, *((code, code) for code in dict.fromkeys(more)))
+        return Characters(folded(found) if "i" in self._flags else found, negated)
 
 
 def _is_count(digits: str) -> bool:

@@ -16,7 +16,7 @@ from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.errors import NotFollowed
 from entitlements.proof.symbolic.smt.preimages import language_of, only
 from entitlements.proof.symbolic.smt.regex import smt_regex, string_literal
-from entitlements.proof.symbolic.smt.regex_syntax import CONTRACT
+from entitlements.proof.symbolic.smt.regex_classes import CONTRACT
 from entitlements.proof.symbolic.smt.solver import SAT, Solver
 
 LETTERS = [
@@ -114,6 +114,20 @@ atoms = st.sampled_from(
         "[a&&b]",
         "[é-ü]",
         r"\!",
+        r"\B",
+        "[\\w-.]",
+        "[a-b-_]",
+        r"[\Wa]",
+        r"[^\W]",
+        r"[^\Db]",
+        "[[:^alpha:]1]",
+        "[^[:^word:]-]",
+        r"\Qa.\E",
+        "(?-i:a)",
+        "(?U:a)",
+        "(?:^|-)",
+        "(?:-|$)",
+        "(?:^a)?",
     ]
 )
 repeated = st.builds(
@@ -127,12 +141,12 @@ grouped = st.builds(
 )
 pattern = st.builds(
     lambda front, parts, back: front + "".join(parts) + back,
-    st.sampled_from(["", "^", "(?i)", "^^", r"\A", "(?i)^", "(?s)"]),
+    st.sampled_from(["", "^", "(?i)", "^^", r"\A", "(?i)^", "(?s)", "(?m)^", "(?m)", r"\b", "(?:^|-)"]),
     st.lists(
         st.one_of(sequence, grouped, grouped.map(lambda g: "(?:" + g[1:]), st.just("|"), st.just("^b"), st.just("a$")),
         max_size=3,
     ),
-    st.sampled_from(["", "$", "$$", "\\z", "\n"]),
+    st.sampled_from(["", "$", "$$", "\\z", "\n", r"\b", "(?:-|$)"]),
 )
 slow = settings(deadline=None, max_examples=60, suppress_health_check=[*HealthCheck])
 
@@ -220,14 +234,50 @@ def solved(solver: Solver, rows: list[tuple[str, str, bool]]) -> list[bool]:
     return found(solver, [(letter, language) for letter, language, _ in rows])
 
 
-globs = st.lists(st.sampled_from(["a", "b", ".", "/", "-", "*", "?", "**", "1"]), max_size=5).map("".join)
+globs = st.lists(
+    st.sampled_from(
+        [
+            "a",
+            "b",
+            ".",
+            "/",
+            "-",
+            "*",
+            "?",
+            "**",
+            "1",
+            "[ab]",
+            "[!a]",
+            "[a-b]",
+            "[!-/]",
+            "[a-]",
+            "[!!]",
+            r"[\]a]",
+            r"[\-a]",
+            "{a,b}",
+            "{a*,}",
+            "{**,b}/",
+            "{",
+            "}",
+            ",",
+            "[",
+            "]",
+            r"\*",
+            r"\\",
+            "!",
+            "é",
+            "[é/]",
+        ]
+    ),
+    max_size=5,
+).map("".join)
 stops = st.sampled_from([[], None, ["/"], ["/", "."], ["a"]])
 
 
 @slow
 @given(
     asked=st.lists(st.tuples(globs, stops), min_size=20, max_size=30),
-    texts=st.lists(st.text("ab./-1\n", max_size=6), min_size=12, max_size=12),
+    texts=st.lists(st.text("ab./-1\n!]é\\*,", max_size=6), min_size=12, max_size=12),
 )
 def test_a_glob_matches_as_opa_matches_it(
     asked: list[tuple[str, list[str] | None]], texts: list[str], solver: Solver, opa_calls: BuiltinCalls
@@ -277,10 +327,14 @@ def test_a_text_that_the_solver_cannot_hold_is_not_followed(text: str) -> None:
         ("((a{40}){40})", False),
         ("a**", False),
         ("a++", False),
-        ("(?m)^a", False),
-        (r"a\b", False),
+        ("(?m)^a", True),
+        (r"a\b", True),
+        (r".\b", False),
+        (r"\ba?", False),
         (r"\pL", False),
-        (r"\Qa.b\E", False),
+        (r"\Qa.b\E", True),
+        ("(?:^|,)ops(?:,|$)", True),
+        ("(a|^b)(c|d$)e", False),
         (r"\101", False),
         ("(?P<n>a)(?P<n>b)", False),
         ("(?=a)", False),
