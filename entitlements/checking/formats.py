@@ -7,14 +7,15 @@ from collections.abc import Iterator, Sequence
 from entitlements.checking.step import HOLDS, Report
 from entitlements.checking.words import (
     approve_lines,
-    by_cause,
     cause_lines,
+    example_lines,
     named,
-    sentence,
+    sentences,
     shown,
     witness_lines,
 )
-from entitlements.proof import Access, Answer
+from entitlements.proof import Access, Answer, Witness
+from entitlements.proof.grouping import by_cause
 from entitlements.terminal import paint, safe
 
 _COLOURS = {"breaking": "red", "warning": "yellow", "compatible": "green"}
@@ -96,7 +97,8 @@ def _approvals(report: Report) -> Iterator[str]:
         covered[answer.fingerprint] = f"that it is unknown whether {TITLES[name]}"
         for one in answer.witnesses:
             changed = ", ".join(one.changed) or "the policy"
-            covered[one.fingerprint] = f"a witness against `{TITLES[name]}`: {changed} changes"
+            told = f"a witness against `{TITLES[name]}`: {changed} changes"
+            covered |= dict.fromkeys((one.fingerprint, *one.narrower), told)
     for given in report.approvals:
         if what := covered.get(given.fingerprint):
             terms = f"by {given.by} until {given.expires}: {given.reason}"
@@ -134,11 +136,21 @@ def _markdown(report: Report) -> Iterator[str]:
         if answer.witnesses:
             yield f"\n#### {TITLES[name]}: {answer.answer}"
         for group in by_cause(answer.witnesses):
-            yield "".join(f"\n- {sentence(one)} [{named(one)}]" for one in group)
-            yield "\n```\n" + "\n".join(line.strip() for line in witness_lines(group[0])) + "\n```"
+            yield "".join(f"\n{_item(one)}" for one in group)
+            told = example_lines if group[0].together else witness_lines
+            yield "\n```\n" + "\n".join(line.strip() for line in told(group[0])) + "\n```"
     if lines := approve_lines(report):
         yield "\nTo accept what keeps it from passing, after review:\n\n```sh\n" + "\n".join(lines) + "\n```"
     yield ""
+
+
+def _item(witness: Witness) -> str:
+    """A witness as an item of a list: all that an approval of it accepts."""
+    first, *others = sentences(witness)
+    if not others:
+        return f"- {first} [{named(witness)}]"
+    head = f"- of one cause, {1 + len(others)} changes, which one approval accepts together [{named(witness)}]:"
+    return "\n".join([head, *(f"  - {one}" for one in (first, *others))])
 
 
 def cell(words: str) -> str:

@@ -78,7 +78,9 @@ def _relied_on(report: Report) -> set[str]:
     marks = {finding.fingerprint for finding in report.findings if finding.gates}
     answer = report.access.no_new_access
     if answer.answer not in PASSES:
-        marks |= {witness.fingerprint for witness in answer.witnesses} | {answer.fingerprint} - {""}
+        for witness in answer.witnesses:
+            marks |= witness.approved_by or {witness.fingerprint}
+        marks |= {answer.fingerprint} - {""}
     return marks
 
 

@@ -143,7 +143,7 @@ def asked_for_by(findings: Sequence[Finding], access: Access) -> set[str]:
     """The fingerprints of findings, witnesses and of what was not looked at."""
     found = {finding.fingerprint for finding in findings}
     for answer in (access.no_new_access, access.no_lost_access):
-        found |= {witness.fingerprint for witness in answer.witnesses}
+        found |= {mark for witness in answer.witnesses for mark in (witness.fingerprint, *witness.narrower)}
         found |= {answer.fingerprint} if answer.fingerprint else set()
     return found
 

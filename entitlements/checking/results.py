@@ -8,11 +8,12 @@ from pathlib import Path
 
 from entitlements.checking.formats import TITLES
 from entitlements.checking.step import Finding, Report
-from entitlements.checking.words import approve_line, by_cause, sentence, witness_lines
+from entitlements.checking.words import approve_line, detail_lines, head_line, rules_of, sentence
 from entitlements.contract.change_rules import ASKED
 from entitlements.errors import EntitlementsError, Fault
 from entitlements.proof import Answer, Witness
 from entitlements.proof.attribution import FirstRule
+from entitlements.proof.grouping import by_cause
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 GATE = "no_new_access"
@@ -73,13 +74,13 @@ def _of_answer(report: Report, name: str, answer: Answer) -> Iterator[Result]:
 
 def _message(report: Report, witness: Witness, fails: bool) -> str:
     """Who may do what, the rule whose value differs first, the tokens and the request, and what accepts it."""
-    lines = [line.strip() for line in witness_lines(witness)]
     told = [f"refuted: {sentence(witness)}"]
     for rule in witness.first:
         where = report.policies / rule.file if rule.side == "after" else f"the old {rule.file}"
         told.append(f"differs first: `{rule.rule}`, {where}:{rule.line}")
-    turns = lines[-1].partition("; ")[2] if lines[-1].startswith("differs first") else lines[-1]
-    told += [turns, lines[0], *lines[2:-1]]
+    for turns in rules_of(witness):
+        told.append(turns.partition("; ")[2] if turns.startswith("differs first") else turns)
+    told += [line.strip() for line in (head_line(witness), *detail_lines(witness))]
     return "\n".join([*told, *([approve_line(report, witness.fingerprint)] if fails else [])]).strip()
 
 

@@ -149,7 +149,7 @@ def refuse_links(old: ContractFile, new: ContractFile) -> None:
 
 
 def _accepted(answer: Answer, accepted: set[str]) -> Answer:
-    witnesses = tuple(replace(one, approved=one.fingerprint in accepted) for one in answer.witnesses)
+    witnesses = tuple(one.judged_by(accepted) for one in answer.witnesses)
     return replace(answer, witnesses=witnesses, accepted=bool(answer.fingerprint) and answer.fingerprint in accepted)
 
 

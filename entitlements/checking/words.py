@@ -7,10 +7,13 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from entitlements.checking.request_words import listed as _listed
+from entitlements.checking.request_words import requests_in_words
 from entitlements.checking.step import Report
 from entitlements.model import same_json
 from entitlements.proof import Witness
 from entitlements.proof.answer import OBLIGATION
+from entitlements.proof.requests import RequestKind, one_request
 from entitlements.terminal import safe
 
 LEFT_OPEN = "…"
@@ -18,17 +21,47 @@ LEFT_OPEN = "…"
 _ABSENT = object()
 
 
+def sentences(witness: Witness) -> list[str]:
+    """All that an approval of a witness accepts: one sentence for each change of a token, with every request of it."""
+    found: dict[str, list[Witness]] = {}
+    for one in witness.together or (witness,):
+        document = one.as_json()
+        found.setdefault(repr([_who(one, document), _with(document), _outcome(one, document)]), []).append(one)
+    return [_sentence(group) for group in found.values()]
+
+
 def sentence(witness: Witness) -> str:
+    """The same in one line."""
+    return "; ".join(sentences(witness))
+
+
+def _sentence(group: Sequence[Witness]) -> str:
     """Who may now, or no longer, do what; or may still do it, with other obligations."""
-    document: dict[str, Any] = witness.as_json()
+    first = group[0]
+    document: dict[str, Any] = first.as_json()
+    kinds = [kind for one in group for kind in _kinds(one)]
+    what = requests_in_words([*dict.fromkeys(kinds)]) + _with(document)
+    before, after = _outcome(first, document)
+    return safe(f"{_who(first, document)} {before} {what}{after}")
+
+
+def _kinds(witness: Witness) -> Sequence[RequestKind]:
+    """The requests of a witness that is not told with others."""
+    return witness.requests or (one_request(witness.scenario.action, witness.scenario.resource.type),)
+
+
+def _who(witness: Witness, document: Mapping[str, Any]) -> str:
     whose = ", ".join(_change(document, name) for name in witness.changed)
-    who = f"a principal{_held(document, witness.changed)}{f', whose {whose},' if whose else ''}"
-    what = _request(document["request"])
+    return f"a principal{_held(document, witness.changed)}{f', whose {whose},' if whose else ''}"
+
+
+def _outcome(witness: Witness, document: Mapping[str, Any]) -> tuple[str, str]:
+    """What stands before and after the requests."""
     if witness.kind == OBLIGATION:
-        return safe(f"{who} may still {what}, {_obligations(document)}")
+        return "may still", f", {_obligations(document)}"
     if witness.allows_before:
-        return safe(f"{who} may no longer {what} ({_denied('now', witness.reasons_after)})")
-    return safe(f"{who} may now {what} ({_denied('before', witness.reasons_before)})")
+        return "may no longer", f" ({_denied('now', witness.reasons_after)})"
+    return "may now", f" ({_denied('before', witness.reasons_before)})"
 
 
 def _held(document: Mapping[str, Any], changed: Sequence[str]) -> str:
@@ -48,11 +81,11 @@ def _change(document: Mapping[str, Any], name: str) -> str:
     return f"`{name}` goes from {was} to {is_now}"
 
 
-def _request(request: Mapping[str, Any]) -> str:
-    resource = request["resource"]
-    told = f"`{request['action']}` {'an' if resource['type'][:1] in 'aeiou' else 'a'} `{resource['type']}`"
-    parts = [f"`{name}` {_code(value)}" for name, value in sorted(resource["properties"].items())]
-    told += f" with {_listed(parts)}" if parts else ""
+def _with(document: Mapping[str, Any]) -> str:
+    """The rest of a request: properties and context."""
+    request = document["request"]
+    parts = [f"`{name}` {_code(value)}" for name, value in sorted(request["resource"]["properties"].items())]
+    told = f" with {_listed(parts)}" if parts else ""
     told += f", the action with {_code(request['action_properties'])}" if "action_properties" in request else ""
     return told + (f", in the context {_code(request['context'])}" if request["context"] else "")
 
@@ -71,10 +104,6 @@ def _denied(when: str, reasons: Sequence[str]) -> str:
     return f"denied {when}" + (f": {', '.join(reasons)}" if reasons else "")
 
 
-def _listed(parts: Sequence[str]) -> str:
-    return ", ".join(parts[:-1]) + f" and {parts[-1]}" if len(parts) > 1 else "".join(parts)
-
-
 def _code(value: Any) -> str:
     return f"`{shown(value)}`"
 
@@ -82,14 +111,6 @@ def _code(value: Any) -> str:
 def shown(value: Any) -> str:
     """A document on one line, safe to print."""
     return safe(json.dumps(value, ensure_ascii=False, sort_keys=True))
-
-
-def by_cause(witnesses: Sequence[Witness]) -> list[list[Witness]]:
-    """Witnesses of the same claims, of which the same rules differ first, together; in their order."""
-    found: dict[tuple[Any, ...], list[Witness]] = {}
-    for one in witnesses:
-        found.setdefault((one.kind, one.changed, one.first or one.rule), []).append(one)
-    return [*found.values()]
 
 
 def cause_lines(witnesses: Sequence[Witness]) -> Iterator[str]:
@@ -104,10 +125,31 @@ def cause_lines(witnesses: Sequence[Witness]) -> Iterator[str]:
 
 def witness_lines(witness: Witness) -> Iterator[str]:
     """One witness for a person."""
+    head, *details = example_lines(witness)
+    yield head
+    told = sentences(witness)
+    if len(told) > 1:
+        yield f"        of one cause, {len(told)} changes, which one approval accepts together:"
+    yield from (f"        {'- ' if len(told) > 1 else ''}{one}" for one in told)
+    yield from details
+
+
+def example_lines(witness: Witness) -> Iterator[str]:
+    """The same without who may do what."""
+    yield head_line(witness)
+    yield from detail_lines(witness)
+    yield from (f"        {rule}" for rule in rules_of(witness))
+
+
+def head_line(witness: Witness) -> str:
+    """What changes, and what names the witness."""
+    return f"      witness  {', '.join(witness.changed) or 'the policy'} changes  [{named(witness)}]"
+
+
+def detail_lines(witness: Witness) -> Iterator[str]:
+    """The tokens and the request that show it, and how they are decided."""
     document = witness.as_json()
     request: Any = document["request"]
-    yield f"      witness  {', '.join(witness.changed) or 'the policy'} changes  [{named(witness)}]"
-    yield f"        {sentence(witness)}"
     yield f"        before  {shown(document['claims_before'])} scopes {shown(document['scopes_before'])}"
     yield f"        after   {shown(document['claims_after'])} scopes {shown(document['scopes_after'])}"
     resource = request["resource"]
@@ -118,7 +160,11 @@ def witness_lines(witness: Witness) -> Iterator[str]:
     else:
         before, after = _decided(witness.allows_before, witness.reasons_before), not witness.allows_before
         yield f"        decided {before} → {_decided(after, witness.reasons_after)}"
-    yield f"        {witness.rule}"
+
+
+def rules_of(witness: Witness) -> list[str]:
+    """The rules that turn it, a line for each that is told with it."""
+    return [*dict.fromkeys(one.rule for one in witness.together or (witness,))]
 
 
 def named(witness: Witness) -> str:

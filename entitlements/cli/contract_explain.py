@@ -70,7 +70,7 @@ def _explained(report: Report, step: Step, fingerprint: str, settings: Settings)
             return
     for answer in report.answers.values():
         for witness in answer.witnesses:
-            if witness.fingerprint == fingerprint:
+            if fingerprint in {witness.fingerprint, *(one.fingerprint for one in witness.together)}:
                 yield from witness_lines(witness)
                 yield from _traced(witness, step, settings)
                 return

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import rfc8785
 
 from entitlements.model import JSON
 from entitlements.proof.attribution import FirstRule
+from entitlements.proof.requests import RequestKind, meaning_of, one_request
 from entitlements.proof.scenario import Scenario, Token
 
 PROVED, WITHIN_BOUNDS, REFUTED, UNKNOWN = "proved", "proved_within_bounds", "refuted", "unknown"
@@ -18,6 +19,8 @@ ACCESS, OBLIGATION = "access", "obligation"
 """What a witness shows: access that turns, or an allow whose obligations differ."""
 HOLDS = frozenset({PROVED})
 """Answers that pass: a proof within bounds that are not shown to suffice is none."""
+_MOST_NARROWER = 64
+"""Of so many actions and types at most an approval of each one by one counts for the witness of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,10 @@ class Witness:
     claims that differ; allows_before: whether the request was allowed before, and is not after (a narrowing);
     grants: file and line of the rules that hold only where access is allowed; kind: `access`, or `obligation` where
     both are allowed and the obligations differ.
+
+    requests: which requests it represents, where that is more than its own; together: all witnesses of its cause,
+    where they are told as one; narrower: fingerprints of narrower witnesses that are together this one; meaning: what
+    its fingerprint is made of, without the request; approved_by: the approvals that accept it.
     """
 
     scenario: Scenario
@@ -43,9 +50,44 @@ class Witness:
     obligations_before: tuple[Mapping[str, JSON], ...] = ()
     obligations_after: tuple[Mapping[str, JSON], ...] = ()
     first: tuple[FirstRule, ...] = ()
+    requests: tuple[RequestKind, ...] = ()
+    together: tuple[Witness, ...] = ()
+    narrower: frozenset[str] = frozenset()
+    meaning: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    approved_by: frozenset[str] = frozenset()
+
+    def of_requests(self, kinds: Sequence[RequestKind]) -> Witness:
+        """The same witness of all requests of these kinds."""
+        own = one_request(self.scenario.action, self.scenario.resource.type)
+        named = [one for kind in kinds for one in kind.listed]
+        known = all(kind.listed for kind in kinds) and 1 < len(named) <= _MOST_NARROWER
+        marks = (fingerprint({**self.meaning, **one_request(*one).meaning}) for one in named if known)
+        return replace(
+            self,
+            requests=() if tuple(kinds) == (own,) else tuple(kinds),
+            fingerprint=fingerprint({**self.meaning, **meaning_of(kinds)}),
+            narrower=frozenset(marks),
+        )
+
+    def judged_by(self, accepted: Set[str]) -> Witness:
+        """The same witness, approved where its own fingerprint is accepted, or those of all that it represents."""
+        own = frozenset({self.fingerprint})
+        others = self.narrower if self.narrower and self.narrower <= accepted else frozenset()
+        approved_by = own if own <= accepted else others
+        approved = bool(approved_by)
+        together = tuple(replace(one, approved=approved) for one in self.together)
+        return replace(self, approved=approved, approved_by=approved_by, together=together)
 
     def as_json(self) -> dict[str, JSON]:
-        """The witness as its documented JSON object."""
+        """The witness as its documented JSON object; how it is grouped only where it is."""
+        found = self._alone()
+        if self.requests:
+            found["requests"] = [kind.as_json() for kind in self.requests]
+        if self.together:
+            found["together"] = [one.as_json() for one in self.together]
+        return found
+
+    def _alone(self) -> dict[str, JSON]:
         before, after = self.scenario.before, self.scenario.after
         return {
             "claims_before": _claims(before, after),

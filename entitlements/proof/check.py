@@ -24,6 +24,7 @@ from entitlements.proof.enumeration.completeness import complete, unread
 from entitlements.proof.enumeration.enumerator import Enumerated, enumerate_scenarios
 from entitlements.proof.enumeration.space import Space
 from entitlements.proof.evidence import Evidence, digest
+from entitlements.proof.grouping import grouped
 from entitlements.proof.symbolic.encode import Policy
 from entitlements.proof.symbolic.found import Failure, Proof
 from entitlements.proof.symbolic.prover import Prover
@@ -251,7 +252,8 @@ def _answer(space: Space, enumerated: Enumerated, makers: tuple[Witnesses, Witne
         coverage = f"sampled {enumerated.scenarios} of {'more' if enumerated.exhaustive else _size(space.size)}"
     reason = "" if whole else "not every permitted token and request was looked at"
     if enumerated.changed_decisions or enumerated.lost_obligations:
-        witnesses = (*makers[0].of(enumerated.changed_decisions), *makers[1].of(enumerated.lost_obligations))
+        found = *makers[0].of(enumerated.changed_decisions), *makers[1].of(enumerated.lost_obligations)
+        witnesses = grouped(found)
         if not all(maker.all_shown for maker in makers):
             return Answer(REFUTED, METHOD, coverage, "there are more kinds of witnesses than are shown", witnesses)
         return Answer(REFUTED, METHOD, coverage, reason, witnesses, "" if whole else mark)

@@ -15,6 +15,7 @@ from entitlements.proof.decisions import Decisions, request_permitted
 from entitlements.proof.kinds import Difference, differences
 from entitlements.proof.kinds import meaning as kind_meaning
 from entitlements.proof.migration import ABSENT, claim_steps, identity_step, related, related_claim
+from entitlements.proof.requests import one_request
 from entitlements.proof.scenario import Scenario
 
 _MOST_KINDS = 24
@@ -123,6 +124,7 @@ class Witnesses:
         )
         turned = [f"{word} {rule.file} {rule.name}" for word, rules in ran for rule in rules]
         told, first = self._attributed(scenario)
+        meaning = self._meaning(scenario, turned)
         return Witness(
             scenario,
             not self._widening,
@@ -130,22 +132,22 @@ class Witnesses:
             told,
             verdicts[0].reasons if verdicts[0] else ("evaluation_failed",),
             verdicts[1].reasons if verdicts[1] else ("evaluation_failed",),
-            self._fingerprint(scenario, turned),
+            fingerprint({**meaning, **one_request(scenario.action, scenario.resource.type).meaning}),
             grants=frozenset((rule.file, rule.first) for rule in ([] if self._obligation else ran[0][1])),
             kind=OBLIGATION if self._obligation else ACCESS,
             obligations_before=verdicts[0].obligations if verdicts[0] else (),
             obligations_after=verdicts[1].obligations if verdicts[1] else (),
             first=first,
+            meaning=meaning,
         )
 
-    def _fingerprint(self, scenario: Scenario, turned: Sequence[str]) -> str:
+    def _meaning(self, scenario: Scenario, turned: Sequence[str]) -> dict[str, Any]:
+        """What a fingerprint is made of, but for the request."""
         meaning: dict[str, Any] = {
             "direction": "widening" if self._widening else "narrowing",
             "contract": self._new.name,
             "from": self._old.version,
             "to": self._new.version,
-            "action": scenario.action,
-            "resource": scenario.resource.type,
             "turned": sorted(turned),
             **kind_meaning(self._old, self._new, differences(self._old, self._new, scenario)),
         }
@@ -155,7 +157,7 @@ class Witnesses:
         if self._obligation:
             lost = self._decisions.lost(scenario, widening=self._widening)
             meaning |= {"kind": OBLIGATION, "obligations": sorted({str(obligation["id"]) for obligation in lost})}
-        return fingerprint(meaning)
+        return meaning
 
     def _attributed(self, scenario: Scenario) -> tuple[str, tuple[FirstRule, ...]]:
         """The rules that came to an end on one side alone and whose value differs, in words, and those that do first.

@@ -30,6 +30,7 @@ from entitlements.model import AccessRequest, Action, Principal, Resource, Verdi
 from entitlements.proof.answer import REFUTED, UNKNOWN
 from entitlements.proof.migration import ABSENT, claim_steps, related, related_claim, related_scopes, released
 from entitlements.proof.scenario import Scenario
+from entitlements.proof.symbolic.confirming import Confirming
 from entitlements.proof.symbolic.encode import Policy, Question, encode
 from entitlements.proof.symbolic.prover import Prover
 from entitlements.proof.symbolic.self_check import ModelMismatch
@@ -606,14 +607,50 @@ class Differs(Exception):
     """An exact model of the solver that OPA decides differently."""
 
 
+class TableConfirming(Confirming):
+    """What confirms a point, with OPA's decisions looked up in the table."""
+
+    def __init__(self, batch: Batch, chosen: tuple[int, int, int, int]) -> None:
+        self._batch, self._chosen = batch, chosen
+        self._contracts = batch.contracts[chosen[0]], batch.contracts[chosen[1]]
+
+    def confirmed(self, scenario: Scenario, *, widening: bool, obligation: bool = False) -> bool:
+        bit = PROPERTIES.index(dict(scenario.resource.properties))
+        allowed = []
+        for side, token in enumerate((scenario.before, scenario.after)):
+            mask = self._batch.table.allows(self._chosen[2 + side], token.scopes, token.claims)
+            allowed.append(bool(mask & self._batch.permits[self._chosen[side]] & (1 << bit)))
+        if not obligation:
+            return allowed == [not widening, widening]
+        keys = (key_of(token.scopes, token.claims) for token in (scenario.before, scenario.after))
+        masks = [self._batch.table.masks(self._chosen[2 + side], key) for side, key in enumerate(keys)]
+        return all(allowed) and turned(masks[0], masks[1], 1 << bit)[0 if widening else 1]
+
+    def mismatch(self, question: Question, assignment: Assignment) -> ModelMismatch:
+        raise Differs
+
+    def related(self, scenario: Scenario, *, widening: bool) -> bool:
+        before, after = scenario.before, scenario.after
+        return related(*self._contracts, (before.scopes, before.claims), (after.scopes, after.claims))
+
+    def witness(self, scenario: Scenario, *, widening: bool, obligation: bool = False) -> Any:
+        raise Confirmed
+
+    def input_of(self, scenario: Scenario) -> Mapping[str, Any]:
+        return {}
+
+    def fails(self, scenario: Scenario, side: int) -> bool:
+        return False
+
+
 class TableProver(Prover):
-    """The prover with OPA's decisions looked up in the table, and without its own trial against OPA."""
+    """The prover with what confirms by the table, and without its own trial against OPA."""
 
     def __init__(self, batch: Batch, chosen: tuple[int, int, int, int], calls: Any, solver: Solver) -> None:
-        self._batch, self._chosen = batch, chosen
         self._looked_at = 1 if sum(chosen) % 2 else 3
         self._contracts = batch.contracts[chosen[0]], batch.contracts[chosen[1]]
         self._policies = batch.policies[chosen[2]], batch.policies[chosen[3]]
+        self._confirming = TableConfirming(batch, chosen)
         self._calls = calls
         self._solver = solver
         self._questions = {}
@@ -630,34 +667,6 @@ class TableProver(Prover):
             )
             self._questions[request_of, full] = asked
         return self._questions[request_of, full]
-
-    def confirmed(self, point: Scenario, *, widening: bool, obligation: bool = False) -> bool:
-        bit = PROPERTIES.index(dict(point.resource.properties))
-        allowed = []
-        for side, token in enumerate((point.before, point.after)):
-            mask = self._batch.table.allows(self._chosen[2 + side], token.scopes, token.claims)
-            allowed.append(bool(mask & self._batch.permits[self._chosen[side]] & (1 << bit)))
-        if not obligation:
-            return allowed == [not widening, widening]
-        keys = (key_of(token.scopes, token.claims) for token in (point.before, point.after))
-        masks = [self._batch.table.masks(self._chosen[2 + side], key) for side, key in enumerate(keys)]
-        return all(allowed) and turned(masks[0], masks[1], 1 << bit)[0 if widening else 1]
-
-    def mismatch(self, question: Question, assignment: Assignment) -> ModelMismatch:
-        raise Differs
-
-    def related(self, point: Scenario, *, widening: bool) -> bool:
-        before, after = point.before, point.after
-        return related(*self._contracts, (before.scopes, before.claims), (after.scopes, after.claims))
-
-    def witness(self, point: Scenario, *, widening: bool, obligation: bool = False) -> Any:
-        raise Confirmed
-
-    def input_of(self, point: Scenario) -> Mapping[str, Any]:
-        return {}
-
-    def fails(self, point: Scenario, side: int) -> bool:
-        return False
 
 
 class RememberedCalls:

@@ -49,6 +49,44 @@ SYMBOLIC = (
         "witnesses of tokens that belong to two principals",
     ),
     Mutation(
+        "witness-blocks-other-requests",
+        "proof/symbolic/search.py",
+        "self.blocked.append(neg(conj(kind.condition, alike.condition)))",
+        "self.blocked.append(neg(kind.condition))",
+        (
+            "tests/integration/proof/test_request_kinds.py"
+            "::test_a_handful_of_requests_that_the_policies_name_is_told_one_by_one",
+        ),
+        "one witness stands for all requests, and the others are not told: an approval covers what nobody saw",
+    ),
+    Mutation(
+        "requests-alike-whatever-does-not-hold",
+        "proof/symbolic/request_classes.py",
+        "sorted((_told(atom), true) for atom, true in truths.items() if true is not None)",
+        "sorted((_told(atom), true) for atom, true in truths.items() if true)",
+        (
+            "tests/integration/proof/test_request_kinds.py"
+            "::test_an_approval_does_not_cover_a_request_that_is_let_in_later[a-prefix]",
+        ),
+        "an approval of all but one prefix covers that prefix once the policies ask for another one",
+    ),
+    Mutation(
+        "residual-of-what-is-not-known",
+        "proof/symbolic/residual.py",
+        "    except NotKnown:\n        return FALSE",
+        "    except NotKnown:\n        return TRUE",
+        ("tests/unit/proof/symbolic/test_residual.py",),
+        "a witness is told of requests of which nobody knows whether they turn",
+    ),
+    Mutation(
+        "confirmed-in-the-other-direction",
+        "proof/symbolic/confirming.py",
+        "self._decisions.turns([scenario], widening=widening, obligation=obligation)",
+        "self._decisions.turns([scenario], widening=not widening, obligation=obligation)",
+        ("tests/integration/proof/test_request_kinds.py",),
+        "a witness that OPA decides the other way round is confirmed",
+    ),
+    Mutation(
         "shared-list-of-the-new-side-only",
         "proof/symbolic/encode.py",
         "if not shared or needed is None or needed > there:",
@@ -188,12 +226,12 @@ SYMBOLIC = (
         "a scope that is gone is still held",
     ),
     Mutation(
-        "witness-stands-for-all-actions",
+        "witness-without-a-difference-stands-for-all",
         "proof/symbolic/inputs/witness_classes.py",
-        "parts.append(algebra.equal(request.action, constant(scenario.action)))",
-        "",
+        "for one in found] or pair.unchanged.values()))",
+        "for one in found]))",
         ("tests/unit/proof/symbolic/inputs/test_witness_classes.py",),
-        "one witness stands for all actions, and the others are not told",
+        "a witness of equal tokens stands for every change of the tokens, and no other is told",
     ),
     # execution
     Mutation(

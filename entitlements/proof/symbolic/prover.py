@@ -15,26 +15,21 @@ from collections.abc import Mapping, Sequence
 from entitlements.engine import BatchEngine
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.errors import NotFollowed
-from entitlements.model import JSON, same_json
-from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, NeverAllows, Witness
+from entitlements.model import same_json
+from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, NeverAllows
 from entitlements.proof.decisions import Decisions
-from entitlements.proof.scenario import Scenario
+from entitlements.proof.symbolic.confirming import Confirming
 from entitlements.proof.symbolic.encode import Policy, Question, encode
 from entitlements.proof.symbolic.found import Failure, Proof
-from entitlements.proof.symbolic.inputs.witness_classes import of_kind, single_differences
-from entitlements.proof.symbolic.self_check import ModelMismatch, check_against_opa, mismatch_of
-from entitlements.proof.symbolic.session import Candidate, Session
-from entitlements.proof.symbolic.smt.assignment import Assignment
+from entitlements.proof.symbolic.search import Found, Search, TooGenerous
+from entitlements.proof.symbolic.self_check import check_against_opa
+from entitlements.proof.symbolic.session import Session
 from entitlements.proof.symbolic.smt.solver import SAT, UNDECIDED, Solver
-from entitlements.proof.symbolic.terms.term import FALSE, Term, conj, count, less, neg, number
+from entitlements.proof.symbolic.terms.term import FALSE, Term, neg
 from entitlements.proof.symbolic.vacuous import never_allows
 from entitlements.proof.symbolic.values.place import Place
 from entitlements.proof.witnesses import Witnesses
 
-_MOST_WITNESSES = 48
-_MOST_CANDIDATES = 90
-_BY_RULE = 24
-"""So many witnesses are distinguished by the rules that grant them, too; more only by what changed and the request."""
 _MORE = "there are more kinds of witnesses than are shown"
 _MOST_FAILURES = 8
 
@@ -54,11 +49,10 @@ class Prover:
         calls: BuiltinCalls,
         solver: Solver,
     ) -> None:
-        self._decisions = decisions
         self._contracts = decisions.contracts
         self._policies = policies
         self._engines = engines
-        self._makers = makers
+        self._confirming = Confirming(decisions, engines, makers)
         self._calls = calls
         self._solver = solver
         self._questions: dict[tuple[int, frozenset[str]], Question] = {}
@@ -68,11 +62,11 @@ class Prover:
         try:
             question = self._question(1 if widening else 0)
             try:
-                return _Search(self, Session(question, self._solver), widening=widening).run()
-            except _TooGenerous:
+                return _Direction(self._confirming, Session(question, self._solver), widening=widening).run()
+            except TooGenerous:
                 # How often a value occurs in a list may decide which tokens are related.
                 question = self._question(1 if widening else 0, full=frozenset(question.inputs.by_length))
-                return _Search(self, Session(question, self._solver), widening=widening).run()
+                return _Direction(self._confirming, Session(question, self._solver), widening=widening).run()
         except NotFollowed as fault:
             return Proof(UNKNOWN, fault.message)
 
@@ -98,51 +92,17 @@ class Prover:
             self._questions[request_of, full] = question
         return self._questions[request_of, full]
 
-    def mismatch(self, question: Question, assignment: Assignment) -> ModelMismatch:
-        """The fault that a model of the solver is decided differently, on the side on which it is."""
-        return mismatch_of("a model of the solver is decided differently", question, self._engines, assignment)
 
-    def confirmed(self, scenario: Scenario, *, widening: bool, obligation: bool) -> bool:
-        """Whether OPA decides a point as a turn of this direction; obligation: as one that loses an obligation."""
-        return bool(self._decisions.turns([scenario], widening=widening, obligation=obligation))
+class _Direction:
+    """One direction: witnesses, and what remains when there is none left."""
 
-    def witness(self, scenario: Scenario, *, widening: bool, obligation: bool) -> Witness:
-        """The witness of a confirmed point."""
-        (found,) = self._makers[widening, obligation].of([scenario])
-        return found
-
-    def plain_witness(self, scenario: Scenario, *, widening: bool, obligation: bool) -> Witness:
-        """The witness of a confirmed point as it is, with nothing left out."""
-        return self._makers[widening, obligation].plain(scenario)
-
-    def related(self, scenario: Scenario, *, widening: bool) -> bool:
-        """The independent check of a point: two permitted tokens of one principal and a permitted request."""
-        return self._makers[widening, False].permitted(scenario)
-
-    def input_of(self, scenario: Scenario) -> Mapping[str, JSON]:
-        """What policy sees at a point after the change."""
-        return self._decisions.input(scenario, 1)
-
-    def fails(self, scenario: Scenario, side: int) -> bool:
-        """Whether OPA gives no decision at a point on one side."""
-        return self._decisions.verdicts(scenario)[side] is None
-
-
-class _TooGenerous(Exception):
-    """The relation holds of a candidate though none of the tokens that it represents are related."""
-
-
-class _Search:
-    """One direction: candidates, witnesses, and what remains when there is none left."""
-
-    def __init__(self, prover: Prover, session: Session, *, widening: bool) -> None:
-        self._prover = prover
+    def __init__(self, confirming: Confirming, session: Session, *, widening: bool) -> None:
+        self._confirming = confirming
         self._session = session
         self._question = session.question
         self._widening = widening
         self._allows = 1 if widening else 0
         self._denies = 1 - self._allows
-        self._obligation = False
         self._blocked: list[Term] = []
         self._lost: list[Term] = []
 
@@ -150,10 +110,13 @@ class _Search:
         """Search for witnesses, and say what is known of the rest."""
         question = self._question
         goals = [question.allowed(self._allows), neg(question.allowed(self._denies))]
-        witnesses, undecided, all_shown = self._witnesses(goals)
+        found = self._found(goals, self._blocked, obligation=False)
+        witnesses, undecided, all_shown = found.witnesses, found.reason, found.all_shown
         if question.obliges and not undecided:
-            more, undecided, all_of_them = self._obligations()
-            witnesses, all_shown = (*witnesses, *more), all_shown and all_of_them
+            more = self._found(question.obligation_lost(widening=self._widening), self._lost, obligation=True)
+            witnesses, all_shown = (*witnesses, *more.witnesses), all_shown and more.all_shown
+            if more.reason:
+                undecided = f"the obligations of a decision are not followed at `{self._deciding}`: {more.reason}"
         answer, reason = self._rest(undecided)
         proof = Proof(REFUTED if witnesses else answer, reason if all_shown else _MORE, witnesses=witnesses)
         proof.approvable = all_shown
@@ -164,15 +127,16 @@ class _Search:
         proof.approximations = tuple({f"`{what}` at {place}": None for what, place in approximations})
         return proof
 
-    def _obligations(self) -> tuple[tuple[Witness, ...], str, bool]:
-        """The same of points where both sides allow and an obligation is lost (or gained, for a narrowing)."""
-        turned, self._blocked, self._obligation = self._blocked, [], True
+    def _found(self, goals: Sequence[Term], blocked: list[Term], *, obligation: bool) -> Found:
+        """The witnesses of goals; obligation: of points where both sides allow and an obligation is lost or gained.
+
+        blocked: takes what excludes their kinds.
+        """
+        search = Search(self._confirming, self._session, widening=self._widening, obligation=obligation)
         try:
-            witnesses, undecided, all_shown = self._witnesses(self._question.obligation_lost(widening=self._widening))
+            return search.run(goals)
         finally:
-            self._lost, self._blocked, self._obligation = self._blocked, turned, False
-        why = f"the obligations of a decision are not followed at `{self._deciding}`: {undecided}" if undecided else ""
-        return witnesses, why, all_shown
+            blocked += search.blocked
 
     @property
     def _deciding(self) -> Place:
@@ -225,76 +189,12 @@ class _Search:
             return WITHIN_BOUNDS, f"lists were looked at up to a length that may not be all that matters: {lists}"
         return PROVED, ""
 
-    def _witnesses(self, goals: Sequence[Term]) -> tuple[tuple[Witness, ...], str, bool]:
-        """Witnesses of every kind, those with the fewest changes first; why the search ended early, if it did; whether
-        every kind is among them.
-        """
-        found: dict[str, Witness] = {}
-        singles = single_differences(self._question.inputs.algebra, self._question.pair)
-        changes, most = count(singles), len(singles)
-        for _ in range(_MOST_CANDIDATES):
-            if len(found) == _MOST_WITNESSES:
-                break
-            query, solved = self._session.solve([*goals, *self._blocked])
-            for few in range(1, min(most, 4)) if solved.answer == SAT else ():
-                fewer = self._session.solve([*goals, *self._blocked, less(changes, number(few), strict=False)])
-                if fewer[1].answer == SAT:
-                    query, solved = fewer
-                    break
-            candidate = self._session.candidate_of([*goals, *self._blocked], query, solved)
-            scenario = candidate.scenario
-            if scenario is None:
-                return tuple(found.values()), candidate.reason, True
-            if doubt := self._doubt(scenario, candidate):
-                return tuple(found.values()), doubt, True
-            witness = self._prover.witness(scenario, widening=self._widening, obligation=self._obligation)
-            if witness.fingerprint in found:
-                # It shrank to one that is known, though other rules grant it.
-                witness = self._prover.plain_witness(scenario, widening=self._widening, obligation=self._obligation)
-            by_rule = witness.fingerprint not in found and len(found) < _BY_RULE
-            self._block(witness.scenario, witness.grants if by_rule else frozenset())
-            found.setdefault(witness.fingerprint, witness)
-        return tuple(found.values()), "", False
-
-    def _doubt(self, scenario: Scenario, candidate: Candidate) -> str:
-        """Why a candidate is no witness; empty where it is one. Raises ModelMismatch."""
-        if not self._prover.related(scenario, widening=self._widening):
-            if self._question.inputs.by_length:
-                raise _TooGenerous
-            return "a candidate was found, but no permitted tokens for it"
-        if self._prover.confirmed(scenario, widening=self._widening, obligation=self._obligation):
-            return ""
-        if candidate.exact and candidate.assignment and not self._approximate:
-            raise self._prover.mismatch(self._question, candidate.assignment)
-        return f"a candidate was found that OPA does not confirm, {self._why_approximate()}"
-
-    @property
-    def _approximate(self) -> bool:
-        return any(w.limits.approximations or w.limits.opened or w.errors for w in self._question.executed)
-
-    def _why_approximate(self) -> str:
-        for executed in self._question.executed:
-            for what, place in executed.limits.approximations:
-                return f"as `{what}` at `{place}` is not followed"
-            for place in executed.limits.opened:
-                return f"as `{place}` looks through members that the contract does not type"
-            for place, what in executed.errors:
-                return f"as at `{place}` {what}"
-        return "as a number has no exact decimal form, or a string is made in a way that is not followed"
-
-    def _block(self, scenario: Scenario, granting: frozenset[tuple[str, int]]) -> None:
-        """Look for another kind from now on: other differences, another request, another rule that grants."""
-        kind = of_kind(self._question.inputs.algebra, self._question.pair, scenario)
-        fired = self._question.executed[self._allows].fired
-        grants = [term for place, term in fired.items() if (place.file, place.row) in granting]
-        self._blocked.append(neg(conj(kind, *grants)))
-
     def _failures(self) -> tuple[Failure, ...]:
         """Where a rule or a built-in fails for a permitted token on the side that comes after."""
         found: list[Failure] = []
         errors = self._question.executed[1].errors
         for (place, what), condition in [*errors.items()][:_MOST_FAILURES]:
             scenario = self._session.candidate([self._question.pair.permitted[1], condition]).scenario
-            if scenario is not None and self._prover.fails(scenario, 1):
-                found.append(Failure(place, what, self._prover.input_of(scenario)))
+            if scenario is not None and self._confirming.fails(scenario, 1):
+                found.append(Failure(place, what, self._confirming.input_of(scenario)))
         return tuple(found)

@@ -44,8 +44,10 @@ class Session:
         self.queries: list[str] = []
         self._solver = solver
 
-    def solve(self, goals: Sequence[Term], *, strings_as_strings: bool = False) -> tuple[Query, Solved]:
-        """Whether all goals can hold at once, with everything that is known of the inputs."""
+    def solve(
+        self, goals: Sequence[Term], *, strings_as_strings: bool = False, share: float = 1.0
+    ) -> tuple[Query, Solved]:
+        """Whether all goals can hold at once, with everything that is known of the inputs. share: of the time."""
         question = self.question
         if any(goal is FALSE for goal in goals):
             return Query("(assert false)\n", {}, {}, frozenset()), Solved(UNSAT)
@@ -53,12 +55,12 @@ class Session:
         asked = [*goals, *known], question.inputs.strings, question.decide_string
         query = write_query(*asked, strings_as_strings=strings_as_strings)
         self.queries.append(query.script)
-        solved = self._solver.solve(query.script, share=_FIRST if query.patterned else 1.0)
+        solved = self._solver.solve(query.script, share=share * (_FIRST if query.patterned else 1.0))
         if solved.answer == UNDECIDED and query.patterned:
             # No spelling suits all questions: what one is abandoned for, the other often answers at once.
             query = write_query(*asked, strings_as_strings=strings_as_strings, regular=True)
             self.queries.append(query.script)
-            solved = self._solver.solve(query.script, share=1 - _FIRST)
+            solved = self._solver.solve(query.script, share=share * (1 - _FIRST))
         return query, solved
 
     def never(self, goals: Sequence[Term]) -> bool:
@@ -69,9 +71,9 @@ class Session:
         query = write_query([*goals, *question.inputs.facts], question.inputs.strings, question.decide_string)
         return self._solver.solve(query.script, share=_FIRST).answer == UNSAT
 
-    def candidate(self, goals: Sequence[Term]) -> Candidate:
+    def candidate(self, goals: Sequence[Term], *, share: float = 1.0) -> Candidate:
         """A point at which all goals hold, if there is one."""
-        query, solved = self.solve(goals)
+        query, solved = self.solve(goals, share=share)
         return self.candidate_of(goals, query, solved)
 
     def candidate_of(self, goals: Sequence[Term], query: Query, solved: Solved) -> Candidate:
@@ -93,7 +95,22 @@ class Session:
         except (NoString, NotKnown):
             return Candidate(None, "a string that the contract permits was not found")
 
+    def example(self, goals: Sequence[Term]) -> Assignment | None:
+        """Values that meet goals, whatever else is known of the inputs; None where none are found soon."""
+        question = self.question
+        query = write_query(goals, question.inputs.strings, question.decide_string)
+        solved = self._solver.solve(query.script, share=_FIRST)
+        try:
+            return self._assignment(query, solved) if solved.answer == SAT else None
+        except (NotKnown, NoString):
+            return None
+
     def _scenario(self, query: Query, solved: Solved) -> Candidate:
+        assignment = self._assignment(query, solved)
+        scenario = scenario_of(self.question, assignment)
+        return Candidate(scenario, exact=assignment.exact and assignment.surely, assignment=assignment)
+
+    def _assignment(self, query: Query, solved: Solved) -> Assignment:
         question = self.question
         rules = question.inputs.strings
 
@@ -102,11 +119,9 @@ class Session:
                 return fresh_string(rules.get(term.args[0], ()), set())
             return False if term.sort == BOOL else 0
 
-        assignment = of_model(
+        return of_model(
             query, solved.model, lambda coded: find_strings(query, coded, rules), question.decide_string, default
         )
-        scenario = scenario_of(question, assignment)
-        return Candidate(scenario, exact=assignment.exact and assignment.surely, assignment=assignment)
 
 
 def scenario_of(question: Question, assignment: Assignment) -> Scenario:

@@ -68,7 +68,7 @@ def marks(found: Answer) -> set[str]:
 
 def approved(found: Answer, accepted: set[str]) -> bool:
     """As the check judges it: witnesses by their fingerprints, and what was not looked at by that of the answer."""
-    witnesses = tuple(replace(one, approved=one.fingerprint in accepted) for one in found.witnesses)
+    witnesses = tuple(one.judged_by(accepted) for one in found.witnesses)
     return replace(found, witnesses=witnesses, accepted=found.fingerprint in accepted).passes
 
 
@@ -156,8 +156,8 @@ def test_witnesses_of_a_sample_do_not_answer_for_what_was_not_looked_at(opa: Pat
 
 def test_more_kinds_of_witnesses_than_are_shown_cannot_be_approved(opa: Path, tmp_path: Path) -> None:
     folder = policy(tmp_path, ANY_NEW)
-    new = contract([*ROLES, "new_a", "new_b", "new_c"], "1.1.0", actions=17)
-    found = answer(opa, contract(ROLES, actions=17), new, folder)
+    new = contract([*ROLES, *(f"new_{number}" for number in range(49))], "1.1.0")
+    found = answer(opa, contract(ROLES), new, folder)
     assert found.reason == "there are more kinds of witnesses than are shown"
     assert found.fingerprint == ""
     assert not approved(found, marks(found))

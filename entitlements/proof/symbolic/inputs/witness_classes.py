@@ -1,4 +1,4 @@
-"""That a point is of the kind of a witness, as a condition: the same differences, action and type of resource."""
+"""That a point is of the kind of a witness, as a condition: the same differences of the tokens."""
 
 from __future__ import annotations
 
@@ -16,13 +16,8 @@ from entitlements.proof.symbolic.values.value import UNDEFINED, Array, Const, Va
 
 def of_kind(algebra: Algebra, pair: TokenPair, scenario: Scenario) -> Term:
     """Where a point needs at least the differences of this one, or none where this one has none."""
-    old, new = pair.contracts
-    found = differences(old, new, scenario)
-    parts = [_differs(algebra, pair, one) for one in found] or [*pair.unchanged.values()]
-    request = pair.request
-    parts.append(algebra.equal(request.action, constant(scenario.action)))
-    parts.append(algebra.equal(request.kind, constant(scenario.resource.type)))
-    return conj(*parts)
+    found = differences(*pair.contracts, scenario)
+    return conj(*([_differs(algebra, pair, one) for one in found] or pair.unchanged.values()))
 
 
 def _differs(algebra: Algebra, pair: TokenPair, difference: Difference) -> Term:
