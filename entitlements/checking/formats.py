@@ -77,6 +77,7 @@ def access_lines(access: Access) -> Iterator[str]:
         if answer.never_allows:
             sides = " and ".join(one.side for one in answer.never_allows)
             yield f"      vacuous: no permitted token is ever allowed {sides} the change, under any request"
+        yield from (f"      {safe(str(one))}" for one in answer.never_fires)
         for group in by_cause(answer.witnesses):
             yield from cause_lines(group)
     for failure in access.failures:

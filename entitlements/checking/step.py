@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from entitlements.checking.report import HOLDS, NO, NO_ANSWER, Finding, Report, asked_for_by, report_json
-from entitlements.checking.usage import declared
+from entitlements.checking.vacuity import never_handed, never_there, vacuous
 from entitlements.contract import (
-    ALWAYS_DECLARED,
     APPROVALS_NAME,
     RULES,
     Approval,
     Change,
-    Contract,
     ContractFile,
     changes,
     claim_places,
@@ -29,10 +27,9 @@ from entitlements.contract import (
     rollback_asks,
     stale,
 )
-from entitlements.contract.registered import seen_as
 from entitlements.engine import Read, edits_of, read_policies
-from entitlements.errors import ContractsInvalid, Fault
-from entitlements.proof import DEFAULT_EFFORT, Access, Answer, Effort, Side, compare_access
+from entitlements.errors import ContractsInvalid
+from entitlements.proof import DEFAULT_EFFORT, Answer, Effort, Side, compare_access
 
 __all__ = ["HOLDS", "NO", "NO_ANSWER", "Finding", "Report", "Step", "check_step", "refuse_links", "report_json"]
 _APPROVED_DAYS = 90
@@ -99,7 +96,11 @@ def check_step(
     file = contracts / new.name / APPROVALS_NAME
     problems = stale(file, valid, asked_for, today)
     problems += misplaced(file, [one for one in approvals if one not in valid], today)
-    warnings = (*never_there(reads, new, step.policies[1]), *_vacuous(access, step.policies))
+    warnings = (
+        *never_there(reads, new, step.policies[1]),
+        *never_handed([one.change for one in findings], old, step.new),
+        *vacuous(access, step.policies),
+    )
     return Report(
         step.old,
         step.new,
@@ -114,28 +115,6 @@ def check_step(
         base=step.base or step.old.file,
         approve=step.approve,
     )
-
-
-def _vacuous(access: Access, policies: tuple[Path, Path]) -> Iterator[Fault]:
-    """A warning for each side that never allows anything, at the rule that decides."""
-    for one in access.no_new_access.never_allows:
-        folder = policies[0 if one.side == "before" else 1]
-        yield Fault("never_allows", str(one), str(folder / one.file) if one.file else str(folder), one.line)
-
-
-def never_there(reads: Sequence[Read], contract: Contract, policies: Path) -> tuple[Fault, ...]:
-    """Reads of a registered claim under `input.subject.claims`, where it never is by a contract: what waits for it can
-    never hold.
-    """
-    found = {}
-    for read in reads:
-        name = read.path[2] if read.path[:2] == ("subject", "claims") and len(read.path) > 2 else ""
-        if name in ALWAYS_DECLARED - declared(contract):
-            text = f"`input.subject.claims.{name}` is never there, so what waits for it never holds: {seen_as(name)}"
-            found[read.file, read.line, name] = Fault(
-                "registered_claim_read", text, str(policies / read.file), read.line
-            )
-    return tuple(found.values())
 
 
 def refuse_links(old: ContractFile, new: ContractFile) -> None:

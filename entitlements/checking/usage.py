@@ -18,7 +18,7 @@ from entitlements.engine import PolicyReading, Read
 from entitlements.engine.policy_module import Constant
 from entitlements.errors import Fault
 
-_POLICIES = ("access_token", "introspection")
+SEEN_KINDS = ("access_token", "introspection")
 """The kinds of token of which policies see claims."""
 
 
@@ -89,7 +89,7 @@ def unused(reading: PolicyReading, file: ContractFile) -> list[Fault]:
     """
     contract = file.contract
     read = {claim_of(one) for one in reading.reads}
-    relied_on = {name for consumer in contract.consumers if consumer.reads(_POLICIES) for name in consumer.relies_on}
+    relied_on = {name for consumer in contract.consumers if consumer.reads(SEEN_KINDS) for name in consumer.relies_on}
     claims = () if "*" in read else sorted(declared(contract) - read - relied_on)
     named = {value for _, value in frozenset[Constant]().union(*reading.constants.values())}
 

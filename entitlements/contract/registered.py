@@ -27,6 +27,11 @@ def seen_as(name: str) -> str:
     return f"read `{_SEEN_AS[name]}`" if name in _SEEN_AS else "policies do not see it, the service checks it"
 
 
+def seen_elsewhere(name: str) -> bool:
+    """Whether policies see a registered claim at a place of its own."""
+    return name in _SEEN_AS
+
+
 def right_place(name: str) -> str:
     """What to add of an undeclared claim that is registered; empty of others."""
     if name not in ALWAYS_DECLARED:

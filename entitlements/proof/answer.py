@@ -152,13 +152,31 @@ class NeverAllows:
 
 
 @dataclass(frozen=True, slots=True)
+class NeverFires:
+    """That no rule that reads a claim, which changes, can fire on either side.
+
+    rules: file and line of each; side, file, line: where the first stands.
+    """
+
+    claim: str
+    rules: tuple[str, ...]
+    side: str
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        rules = ", ".join(self.rules)
+        return f"vacuous: no rule that reads `{self.claim}` can ever fire, before or after the change: {rules}"
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The answer in one direction. coverage says what was executed; reason says why an answer is unknown.
 
     fingerprint: what an approval accepts of what was not looked at; accepted: whether there is one. Of a proof, bounds:
     how many elements of each list were looked at where more are permitted; approximations: built-ins of which only
-    congruence was used; queries: what the solver was asked, as SMT-LIB; never_allows: sides that surely never allow, as
-    far as that was found out.
+    congruence was used; queries: what the solver was asked, as SMT-LIB; never_allows: sides that surely never allow,
+    never_fires: changed claims that surely no rule reads that can fire, both as far as that was found out.
     """
 
     answer: str
@@ -172,6 +190,7 @@ class Answer:
     approximations: tuple[str, ...] = ()
     queries: tuple[str, ...] = field(default=(), repr=False)
     never_allows: tuple[NeverAllows, ...] = ()
+    never_fires: tuple[NeverFires, ...] = ()
 
     @property
     def approved(self) -> bool:
@@ -186,7 +205,8 @@ class Answer:
         return self.answer in HOLDS or self.approved
 
     def as_json(self) -> dict[str, JSON]:
-        """The answer as its documented JSON object."""
+        """The answer as its documented JSON object; claims of which no reader can fire only where there are some."""
+        idle: dict[str, JSON] = {"never_fires": [one.claim for one in self.never_fires]} if self.never_fires else {}
         return {
             "answer": self.answer,
             "method": self.method,
@@ -197,6 +217,7 @@ class Answer:
             "bounds": dict(self.bounds),
             "approximations": [*self.approximations],
             "never_allows": [one.side for one in self.never_allows],
+            **idle,
             "witnesses": [witness.as_json() for witness in self.witnesses],
         }
 

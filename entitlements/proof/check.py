@@ -17,7 +17,7 @@ from entitlements.engine import OPA_VERSION, BatchEngine, PolicyReading
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
 from entitlements.errors import NotFollowed
-from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, Answer, NeverAllows
+from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, Answer, NeverAllows, NeverFires
 from entitlements.proof.checkable import checkable
 from entitlements.proof.decisions import Decisions
 from entitlements.proof.enumeration.completeness import complete, unread
@@ -161,7 +161,10 @@ class _Asked:
         prover = Prover(self._decisions, self._policies, self._engines, self._makers, BuiltinCalls(self._opa), solver)
         proofs = {widening: prover.prove(widening=widening) for widening in (True, False)}
         never = self._never(prover, proofs)
-        answers = {w: replace(self._proved(proof, w), never_allows=never) for w, proof in proofs.items()}
+        idle = self._idle(prover, proofs) if len(never) < len(proofs) else ()
+        answers = {
+            w: replace(self._proved(proof, w), never_allows=never, never_fires=idle) for w, proof in proofs.items()
+        }
         return Access(
             answers[True],
             answers[False],
@@ -177,6 +180,11 @@ class _Asked:
         rules = self._old.decision_path, self._new.decision_path
         found = [prover.never_allows(side, rules[side]) for side in (0, 1) if side not in allows]
         return tuple(one for one in found if one is not None)
+
+    def _idle(self, prover: Prover, proofs: Mapping[bool, Proof]) -> tuple[NeverFires, ...]:
+        """The changed claims of which no reader can fire; none that a witness names."""
+        named = {claim for proof in proofs.values() for witness in proof.witnesses for claim in witness.changed}
+        return tuple(one for one in prover.never_fires(self._readings) if one.claim not in named)
 
     def _evidence(self, solver: str = "") -> Evidence:
         before, after = (policy.document for policy in self._policies)

@@ -41,6 +41,14 @@ SYMBOLIC = (
         "a side that may allow where a built-in fails is called vacuous",
     ),
     Mutation(
+        "claims-that-stay-are-vacuous",
+        "proof/symbolic/vacuous.py",
+        "if same is TRUE or name in _IDENTITIES:",
+        "if name in _IDENTITIES:",
+        ("tests/integration/proof/test_vacuous.py::test_a_claim_that_does_not_change_is_not_told",),
+        "an answer is called vacuous for a claim that is not what changed",
+    ),
+    Mutation(
         "relation-left-out-of-the-question",
         "proof/symbolic/session.py",
         "known = [*question.inputs.facts, question.pair.related]",

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from entitlements.engine import BatchEngine
+from entitlements.engine import BatchEngine, PolicyReading
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.errors import NotFollowed
 from entitlements.model import same_json
-from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, NeverAllows
+from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, NeverAllows, NeverFires
 from entitlements.proof.decisions import Decisions
 from entitlements.proof.symbolic.confirming import Confirming
 from entitlements.proof.symbolic.encode import Policy, Question, encode
@@ -26,7 +26,7 @@ from entitlements.proof.symbolic.self_check import check_against_opa
 from entitlements.proof.symbolic.session import Session
 from entitlements.proof.symbolic.smt.solver import SAT, UNDECIDED, Solver
 from entitlements.proof.symbolic.terms.term import FALSE, Term, neg
-from entitlements.proof.symbolic.vacuous import never_allows
+from entitlements.proof.symbolic.vacuous import never_allows, never_fires
 from entitlements.proof.symbolic.values.place import Place
 from entitlements.proof.witnesses import Witnesses
 
@@ -76,6 +76,14 @@ class Prover:
             return never_allows(Session(self._question(side), self._solver), side, rule)
         except NotFollowed:
             return None
+
+    def never_fires(self, readings: Sequence[PolicyReading]) -> tuple[NeverFires, ...]:
+        """The changed claims of which surely no reader can fire; readings: what the policies of each side read."""
+        try:
+            sessions = [Session(self._question(side), self._solver) for side in (0, 1)]
+            return tuple(never_fires(sessions, readings))
+        except NotFollowed:
+            return ()
 
     def _question(self, request_of: int, full: frozenset[str] = frozenset()) -> Question:
         old, new = self._contracts

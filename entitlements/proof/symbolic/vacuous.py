@@ -1,19 +1,25 @@
-"""Answers that say little: no permitted token is ever allowed on one side, under any request.
+"""Answers that say little: no one is ever allowed on one side, or no rule that reads what changed can ever fire.
 
-Then nothing can be lost from that side, or gained on it, and `proved` is true of a policy that means something else.
+Then nothing can be lost from that side, or gained on it, or the change means nothing to the policies as they stand, and
+`proved` is true of a policy that means something else.
 """
 
 from __future__ import annotations
 
-from entitlements.proof.answer import NeverAllows
+from collections.abc import Iterator, Sequence
+
+from entitlements.contract import claim_places
+from entitlements.engine import PolicyReading, Read, RuleLines
+from entitlements.proof.answer import NeverAllows, NeverFires
 from entitlements.proof.symbolic.encode import Question
 from entitlements.proof.symbolic.execution.verdict import decided
 from entitlements.proof.symbolic.session import Session
-from entitlements.proof.symbolic.terms.term import FALSE
+from entitlements.proof.symbolic.terms.term import FALSE, TRUE, Term, disj
 from entitlements.proof.symbolic.values.place import Place
 from entitlements.proof.symbolic.values.value import BOOLEAN, OBJECT, Const, Leaf, Object
 
 _SIDES = ("before", "after")
+_SCOPE, _IDENTITIES = "scope", ("sub", "client_id")
 
 
 def never_allows(session: Session, side: int, rule: str) -> NeverAllows | None:
@@ -28,6 +34,51 @@ def never_allows(session: Session, side: int, rule: str) -> NeverAllows | None:
         return None
     place = _place(question, side, rule)
     return NeverAllows(_SIDES[side], rule, place.file, place.row, _shape(question, side))
+
+
+def never_fires(sessions: Sequence[Session], readings: Sequence[PolicyReading]) -> Iterator[NeverFires]:
+    """The changed claims of which policies have readers, none of which can fire on either side; as far as that is
+    known soon.
+
+    sessions, readings: of each side, 0 before, 1 after.
+    """
+    questions = [session.question for session in sessions]
+    if any(one.short_lists or any(executed.limits.opened for executed in one.executed) for one in questions):
+        return
+    for name, same in questions[1].pair.unchanged.items():
+        if same is TRUE or name in _IDENTITIES:
+            continue
+        readers = [[*_readers(reading, name)] for reading in readings]
+        if not any(readers) or any(rule is None for rules in readers for rule in rules):
+            continue
+        rules = [[rule for rule in one if rule is not None] for one in readers]
+        if all(sessions[side].never([_fired(questions[side], side, rules[side])]) for side in (0, 1)):
+            places = dict.fromkeys(f"{rule.file}:{rule.first}" for rule in (*rules[1], *rules[0]))
+            side = 1 if rules[1] else 0
+            yield NeverFires(name, tuple(places), _SIDES[side], rules[side][0].file, rules[side][0].first)
+
+
+def _readers(reading: PolicyReading, claim: str) -> Iterator[RuleLines | None]:
+    """The rules that read a claim, or may; None for a place that is in no rule."""
+    places = [("subject", "scopes")] if claim == _SCOPE else [*claim_places(claim)]
+    for read in reading.reads:
+        if any(_is_read(read, place) for place in places):
+            yield next((rule for rule in reading.rules if _within(read, rule)), None)
+
+
+def _is_read(read: Read, place: tuple[str, ...]) -> bool:
+    return read.path[: len(place)] == place or (read.whole and place[: len(read.path)] == read.path)
+
+
+def _within(read: Read, rule: RuleLines) -> bool:
+    return read.file == rule.file and rule.first <= read.line <= rule.last
+
+
+def _fired(question: Question, side: int, rules: Sequence[RuleLines]) -> Term:
+    """Where one of these rules comes to its end; never, of a rule that the decision does not depend on."""
+    ended = question.executed[side].fired.items()
+    lines = [(rule.file, range(rule.first, rule.last + 1)) for rule in rules]
+    return disj(*(term for at, term in ended for file, rows in lines if at.file == file and at.row in rows))
 
 
 def _place(question: Question, side: int, rule: str) -> Place:

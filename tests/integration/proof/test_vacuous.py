@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from entitlements.contract import Contract
 from entitlements.proof import PROVED, REFUTED, Side, compare_access
 from tests.integration.proof.test_attacks import answer, contract
 
@@ -73,3 +75,43 @@ def test_a_policy_that_may_allow_before_it_fails_is_not_told(opa: Path, tmp_path
     )
     rules = f"{ALLOWS}\n\nallow if 1 / input.subject.claims.n > 5"
     assert answer(one, one, tmp_path, opa, rules).never_allows == ()
+
+
+def leveled(maximum: int, **more: Any) -> Contract:
+    level = {"required": True, "schema": {"type": "integer", "minimum": 0, "maximum": maximum}}
+    return contract(claims={"role": {"required": True, "schema": {"enum": ["user", "guest"]}}, "level": level}, **more)
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        ("allow if input.subject.claims.level > 9", ["level"]),
+        ("allow if {\n\thigh\n}\n\nhigh if input.subject.claims.level > 9", ["level"]),
+        ('allow if {\n\tinput.subject.claims.level > 1\n\tinput.subject.claims.role == "root"\n}', ["level"]),
+        ('allow if {\n\tinput.subject.claims.level > 1\n\tinput.subject.claims.role == "guest"\n}', []),
+        ("allow if {\n\thigh\n\t1 == 2\n}\n\nhigh if input.subject.claims.level > 1", []),
+        ("allow if input.subject.claims.level > 9\n\nallow if not input.subject.claims.level > 1", []),
+        ("allow if not input.subject.claims.level > 9", []),
+        ("", []),
+    ],
+    ids=["too-high", "in-a-helper", "another-claim", "fires", "helper-fires", "one-of-two", "negated", "unread"],
+)
+def test_a_changed_claim_of_which_no_reader_can_fire_is_told(
+    rules: str, told: list[str], opa: Path, tmp_path: Path
+) -> None:
+    found = answer(leveled(3), leveled(5, version="2.0.0"), tmp_path, opa, f"{ALLOWS}\n\n{rules}")
+    assert [one.claim for one in found.never_fires] == told
+    for one in found.never_fires:
+        assert one.rules[0] == f"shop/authz/authz.rego:{one.line}"
+        assert "no rule that reads `level` can ever fire, before or after the change" in str(one)
+
+
+def test_a_reader_that_fires_once_the_claim_changes_is_not_told(opa: Path, tmp_path: Path) -> None:
+    rules = f"{ALLOWS}\n\nallow if input.subject.claims.level > 9"
+    found = answer(leveled(3), leveled(10, version="2.0.0"), tmp_path, opa, rules)
+    assert (found.answer, found.never_fires) == (REFUTED, ())
+
+
+def test_a_claim_that_does_not_change_is_not_told(opa: Path, tmp_path: Path) -> None:
+    rules = f"{ALLOWS}\n\nallow if input.subject.claims.level > 9"
+    assert answer(leveled(3), leveled(3, version="2.0.0"), tmp_path, opa, rules).never_fires == ()
