@@ -21,7 +21,7 @@ from entitlements.contract import (
 )
 from entitlements.contract import lint as lint_of
 from entitlements.contract.lock import load_all
-from entitlements.engine import check_policies
+from entitlements.engine import check_policies, strict_warnings
 from entitlements.errors import ContractsInvalid, Fault, StartupFault
 from entitlements.local_opa import opa_of
 from entitlements.settings import Settings
@@ -55,7 +55,9 @@ def lint(files: Sequence[Path], strict: bool, form: str) -> None:
             errors.extend(invalid.faults)
     errors.extend(_unfollowed(files, contracts))
     if not files:
-        errors.extend(_policy_faults(render.settings()))
+        unusable, unread = _policy_faults(render.settings())
+        errors.extend(unusable)
+        warnings.extend(unread)
     for loaded in contracts:
         warnings.extend(lint_of(loaded))
     warnings.extend(_side_by_side() if contracts and not files else ())
@@ -103,15 +105,17 @@ def _file_of(path: Path) -> ContractFile | None:
         return None
 
 
-def _policy_faults(settings: Settings) -> Sequence[Fault]:
-    """What keeps the policies from being locked, whichever contract they are for; nothing where there are none."""
+def _policy_faults(settings: Settings) -> tuple[Sequence[Fault], Sequence[Fault]]:
+    """What keeps the policies from being locked, whichever contract they are for, and what OPA's strict mode has
+    against others; nothing where there are none."""
     if not os.path.lexists(settings.policies):
-        return ()
+        return (), ()
+    opa = opa_of(settings)
     try:
-        check_policies(settings.policies, decision_paths=(), opa=opa_of(settings), limits=settings.limits)
+        check_policies(settings.policies, decision_paths=(), opa=opa, limits=settings.limits)
+        return (), strict_warnings(settings.policies, opa=opa, limits=settings.limits)
     except StartupFault as fault:
-        return fault.faults or [Fault(fault.code, fault.message)]
-    return ()
+        return fault.faults or [Fault(fault.code, fault.message)], ()
 
 
 def _counted(faults: Sequence[Fault], word: str) -> str:

@@ -9,7 +9,7 @@ from entitlements.engine.answer import LOCKDOWN_REVISION, read_answer
 from entitlements.engine.batch import BatchEngine
 from entitlements.engine.executable import OPA_VERSION, find_opa
 from entitlements.engine.policy_edits import Edit, edits_of
-from entitlements.engine.policy_files import CONSTANT_PATH, check_policies
+from entitlements.engine.policy_files import CONSTANT_PATH, check_policies, strict_warnings
 from entitlements.engine.policy_folder import LOCKDOWN, digest_of, invariant_files, policy_digest, policy_files
 from entitlements.engine.policy_module import Read, RuleLines
 from entitlements.engine.policy_reading import PolicyReading, read_policies
@@ -49,6 +49,7 @@ __all__ = [
     "policy_roots",
     "read_answer",
     "read_policies",
+    "strict_warnings",
 ]
 
 

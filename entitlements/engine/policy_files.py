@@ -6,6 +6,7 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ _OPA_SECONDS = 60
 
 
 def check_policies(folder: Path, *, decision_paths: Sequence[str], opa: Path, limits: Limits = CEILING) -> None:
-    """Have OPA check the files: strict mode, no impure built-in, each decision path a rule.
+    """Have OPA check the files: they compile, call no impure built-in, and each decision path is a rule.
 
     Raises StartupFault `policy_invalid` with a fault for each error, with file and line.
     """
@@ -50,17 +51,24 @@ def check_files(files: dict[str, bytes], folder: Path, decision_paths: Sequence[
         raise StartupFault("policy_invalid", "the policies lack a decision rule", faults)
 
 
+def strict_warnings(folder: Path, *, opa: Path, limits: Limits = CEILING) -> list[Fault]:
+    """What OPA's strict mode has against files that compile: arguments, variables and imports that nothing reads."""
+    files = tuple(sorted(policy_files(folder, limits).items()))
+    told = None if _checked(opa, files) else _checked(opa, files, strict=True)
+    return [replace(fault, code="policy_not_strict") for fault in _errors(told, folder)] if told else []
+
+
 @lru_cache(maxsize=16)
-def _checked(opa: Path, files: tuple[tuple[str, bytes], ...]) -> str | None:
+def _checked(opa: Path, files: tuple[tuple[str, bytes], ...], *, strict: bool = False) -> str | None:
     """What OPA has against the files, which are asked about once; None where it has nothing against them."""
     with tempfile.TemporaryDirectory(prefix="entitlements-") as work:
         root = Path(work) / "policies"
         write_files(root, dict(files))
         capabilities = Path(work) / "capabilities.json"
         capabilities.write_text(json.dumps(_reduced_capabilities(opa)))
-        done = _run(
-            opa, "check", "--strict", "--bundle", "--format", "json", "--capabilities", str(capabilities), str(root)
-        )
+        mode = ["--strict"] if strict else []
+        options = ["--bundle", "--format", "json", "--capabilities", str(capabilities)]
+        done = _run(opa, "check", *mode, *options, str(root))
         return (done.stderr or done.stdout).replace(str(root), "") if done.returncode else None
 
 

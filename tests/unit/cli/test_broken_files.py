@@ -153,6 +153,18 @@ def test_lint_tells_of_policies_as_the_other_commands_do(project: Project) -> No
     assert f"{POLICY}:3: `data.users` is in no package and no data document of this folder" in result.output
 
 
+def test_unused_variables_of_policies_are_warnings(project: Project) -> None:
+    kept = (project.folder / POLICY).read_text()
+    project.put(POLICY, f"{kept}\nis_known(role, unread) if role in input.subject.claims.roles\n".encode())
+    result = project.run("contract", "lint")
+    assert result.exit_code == 0, result.output
+    assert f"{POLICY}:{kept.count(chr(10)) + 2}: unused argument unread" in result.output
+    assert "(policy_not_strict)" in result.output
+    assert project.run("contract", "lint", "--strict").exit_code == 3
+    checked = project.run("contract", "check", "tickets@2.1.0", "tickets@2.1.0")
+    assert checked.exit_code == 0, checked.output
+
+
 @pytest.mark.parametrize("content", [*CONTENTS])
 def test_broken_samples_are_told(project: Project, content: str) -> None:
     project.put("samples.jsonl", CONTENTS[content])
