@@ -46,6 +46,7 @@ LETTERS = ["a", "b", "ab"]
 WHOLE = {"type": "integer"}
 SCHEMAS: dict[str, dict[str, Any]] = {
     "number": WHOLE,
+    "times": WHOLE,
     "digit": {"type": "integer", "minimum": 0, "maximum": 3},
     "text": {"type": "string", "maxLength": 9},
     "letter": {"enum": LETTERS},
@@ -83,6 +84,8 @@ TEXTS = [
     "\x1f",
 ]
 GLOBS = ["a", "*", "a*", "*b", "a/*", "*/*", "**", "a/**", "a**b", "?", "a?b", "*.*", "a*b*", "[ab]*", "{a,x}*", ""]
+NUMBERS = [2, 3, 2**31, 2**53 + 1]
+TIMES = [1_764_000_000 * 10**9, 951_782_400 * 10**9, 86_400 * 10**9, -(10**15), 2**63 - 1, -(2**63), 2**64]
 CONTAINING = ("startswith", "endswith", "contains")
 ANY_MATCHES = ("strings.any_prefix_match", "strings.any_suffix_match")
 
@@ -113,6 +116,7 @@ CALLS: list[tuple[str, ...]] = [
     *((f, name) for f in ("abs", "round", "ceil", "floor") for name in ("number", "digit")),
     *((f, a, b) for f in ("plus", "minus") for a, b in [("number", "digit"), ("number", "number"), ("digit", "3")]),
     ("to_number", "number"),
+    *((f, name) for f in ("time.clock", "time.weekday") for name in ("times", "list of times")),
     ("mul", "number", "3"),
     *(
         ("array.slice", name, a, b)
@@ -197,7 +201,8 @@ def differences(calls: ServedCalls, call: tuple[str, ...], rules: Mapping[str, A
             full.add(needed.source_list)
     fails = disj(*failures.values())
     found, known = [], 0
-    for assignment, rows in assignments(table, [*arguments, value], inputs):
+    numbers = TIMES if name.startswith("time.") else NUMBERS
+    for assignment, rows in assignments(table, [*arguments, value], inputs, numbers):
         (wanted,) = calls(name, [rows])
         try:
             failed, given = assignment.of(fails), document(assignment, value)
@@ -212,11 +217,13 @@ def differences(calls: ServedCalls, call: tuple[str, ...], rules: Mapping[str, A
     return found, known
 
 
-def assignments(table: Builtins, values: list[Value], inputs: Inputs) -> Iterator[tuple[Assignment, list[Any]]]:
+def assignments(
+    table: Builtins, values: list[Value], inputs: Inputs, numbers: list[int]
+) -> Iterator[tuple[Assignment, list[Any]]]:
     """Random assignments, each with the documents that the arguments then are."""
     guards = [*inputs.facts, *(term for value in values for term in conditions(value))]
     sizes = {term.args[0]: term.args[2] for term in subterms(guards) if term.op == "choice"}
-    chance = Chance(7, TEXTS, [2, 3, 2**31, 2**53 + 1])
+    chance = Chance(7, TEXTS, numbers)
     # How often a member occurs is lost where lists are put together: then each occurs once.
     lost = any(
         isinstance(leaf, Array) and not leaf.known_multiplicity and leaf.repeats is None for _, leaf in values[-1].cases

@@ -340,6 +340,14 @@ SYMBOLIC = (
         "a number that OPA prints with its type is taken to be printed plainly: a false proof",
     ),
     Mutation(
+        "week-begins-a-day-late",
+        "proof/symbolic/builtins/times.py",
+        '("Thursday", "Friday", "Saturday",',
+        '("Friday", "Thursday", "Saturday",',
+        ("tests/unit/proof/symbolic/builtins/test_times.py",),
+        "a time counts as one of another day: a false proof",
+    ),
+    Mutation(
         "fraction-is-an-index",
         "proof/symbolic/builtins/lists.py",
         "return isinstance(leaf, Const) and isinstance(leaf.value, int) and abs(leaf.value) < 2**31",

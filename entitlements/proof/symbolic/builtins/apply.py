@@ -16,7 +16,7 @@ from fractions import Fraction
 from typing import Any, Final, Protocol
 
 from entitlements.engine.builtin_calls import CallResult, SetDocument
-from entitlements.proof.symbolic.builtins import any_value, formatting, lists, number_spellings, numbers, strings
+from entitlements.proof.symbolic.builtins import any_value, formatting, lists, number_spellings, numbers, strings, times
 from entitlements.proof.symbolic.builtins.table import NoRule, Rule
 from entitlements.proof.symbolic.terms.term import (
     BOOL,
@@ -53,7 +53,14 @@ from entitlements.proof.symbolic.values.value import (
     term_of,
 )
 
-RULES: Final[dict[str, Rule]] = {**any_value.RULES, **formatting.RULES, **lists.RULES, **numbers.RULES, **strings.RULES}
+RULES: Final[dict[str, Rule]] = {
+    **any_value.RULES,
+    **formatting.RULES,
+    **lists.RULES,
+    **numbers.RULES,
+    **strings.RULES,
+    **times.RULES,
+}
 """The rules by the name of the built-in."""
 _MOST_ROWS = 400
 _MOST_PAIRS = 4096
@@ -91,6 +98,7 @@ class Builtins:
         # Shared by both sides of a question: different documents must never get the same name.
         self._opaque: dict[Leaf, int] = {} if opaque is None else opaque
         self._asked: dict[tuple[str, tuple[Any, ...]], CallResult] = {}
+        self._told: dict[str, Term] = {}
 
     def __call__(self, name: str, arguments: Sequence[Value], live: Term) -> Outcome:
         """The result of a call and, by what goes wrong, the condition under which it fails."""
@@ -104,8 +112,9 @@ class Builtins:
         unspelled = any(number_spellings.is_unknown(name, value.where(live)) for value in fitting)
         rule = self.rule_of(name)
         if rule is not None and (not unspelled or name in number_spellings.KEEPING):
+            self._told = {}
             try:
-                return rule(self, fitting, live), failures
+                return rule(self, fitting, live), {**failures, **self._told}
             except NoRule:
                 pass
         constants = None if unspelled and name not in number_spellings.PICKING else self._by_constants(name, fitting)
@@ -234,6 +243,11 @@ class Builtins:
             failed = disj(failed, fails)
             parts.append((conj(condition, neg(fails)), found))
         return joined(parts), {f"`{name}` may fail": failed}
+
+    def fails(self, what: str, condition: Term) -> None:
+        """Write down that the call fails where a condition holds, and what for."""
+        if condition is not FALSE:
+            self._told[what] = disj(self._told.get(what, FALSE), condition)
 
     def unknown_number(self, name: str, leaves: Sequence[Leaf]) -> Value:
         """A number that depends on the arguments only, where a built-in cannot fail."""

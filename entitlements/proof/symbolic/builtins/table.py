@@ -25,6 +25,9 @@ class Context(Protocol):
     def by_leaf(self, arguments: Sequence[Value], make: Callable[..., Value | None]) -> Value:
         """Combine the cases one by one; a combination that `make` gives None for leaves the rule."""
 
+    def fails(self, what: str, condition: Term) -> None:
+        """Write down that the call fails where a condition holds, and what for."""
+
     def unknown_number(self, name: str, leaves: Sequence[Leaf]) -> Value:
         """A number that depends on the arguments only, where a built-in cannot fail."""
 
