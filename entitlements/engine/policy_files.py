@@ -6,7 +6,6 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -55,7 +54,8 @@ def strict_warnings(folder: Path, *, opa: Path, limits: Limits = CEILING) -> lis
     """What OPA's strict mode has against files that compile: arguments, variables and imports that nothing reads."""
     files = tuple(sorted(policy_files(folder, limits).items()))
     told = None if _checked(opa, files) else _checked(opa, files, strict=True)
-    return [replace(fault, code="policy_not_strict") for fault in _errors(told, folder)] if told else []
+    found = _errors(told, folder) if told else []
+    return [Fault("policy_not_strict", fault.message, fault.file, fault.line) for fault in found]
 
 
 @lru_cache(maxsize=16)
