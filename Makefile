@@ -2,7 +2,8 @@
 OPA_VERSION := 1.22.2
 PYTHON ?= python3
 BIN := .venv/bin
-export PYTHONDONTWRITEBYTECODE := 1
+# Hundreds of processes of the tests load the same modules: compiled once, also where the environment says otherwise.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup opa demo serve test test-fast test-keycloak nightly lowest check lint fmt reference docs bench bench-cedar bench-field compliance fuzz lock dist clean
@@ -33,7 +34,8 @@ demo: setup ## run the main job on real requests and print a table of answers
 serve: setup ## serve with development keys and print a curl line to paste
 	@$(BIN)/python -m demo --serve
 
-# One process a core. Tests of a module run in one process, so that what a module shares is made once.
+# A worker more than cores, see tests/conftest.py. Tests of a module run in one process, so that what a module shares is
+# made once.
 PARALLEL := -n auto --dist loadfile
 
 test: setup ## run every test, on the cores there are

@@ -32,6 +32,13 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default")
 _READ_SECONDS = 30
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """What `-n auto` means here: a worker more than cores, as many tests wait for processes that they started."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + 1
+
+
 @dataclass(frozen=True)
 class Reply:
     """One HTTP answer as it came over the wire. Header names are lower-cased."""

@@ -7,7 +7,9 @@ relation.
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,15 @@ SCHEMAS = [*PLAIN, *OBJECTS, *LISTS, *LISTS_OF_OBJECTS[:4], *NESTED]
 
 def every(schema: Any) -> list[Any]:
     """Every value of the small world that a schema permits."""
+    return list(_every(json.dumps(schema)))
+
+
+@cache
+def _every(text: str) -> tuple[Any, ...]:
+    return tuple(_listed(json.loads(text)))
+
+
+def _listed(schema: Any) -> list[Any]:
     kind = schema.get("type")
     if kind == "object":
         choices = [
@@ -153,7 +164,12 @@ def value(old: Any, new: Any, before: Any) -> Iterator[Any]:
 
 
 def fresh(old: Any, new: Any) -> list[Any]:
-    return [one for one in every(new) if not conforms(old, one)]
+    return list(_fresh(json.dumps(old), json.dumps(new)))
+
+
+@cache
+def _fresh(old: str, new: str) -> tuple[Any, ...]:
+    return tuple(one for one in every(json.loads(new)) if not conforms(json.loads(old), one))
 
 
 def properties(old: Any, new: Any, before: dict[str, Any]) -> Iterator[Any]:
@@ -221,12 +237,22 @@ def held(one: ClaimSpec) -> list[Any]:
     return [*every(one.schema), *([] if one.required else [ABSENT])]
 
 
+def once(found: Iterator[Any]) -> Iterator[Any]:
+    """What is found, each once: the rows of the table overlap."""
+    seen = set()
+    for one in found:
+        key = None if one is ABSENT else json.dumps(one, sort_keys=True)
+        if key not in seen:
+            seen.add(key)
+            yield one
+
+
 def refused(old: ClaimSpec, new: ClaimSpec, relation: Callable[..., bool] = related_claim) -> list[Any]:
     """Pairs that the table gives and the relation refuses."""
     step = ClaimStep("c", "c", old, new)
     found = []
     for before in held(old):
-        for after in table(old, new, before):
+        for after in once(table(old, new, before)):
             permitted = not new.required if after is ABSENT else conforms(new.schema, after)
             if permitted and not relation(step, before, after, released=(True, True)):
                 found.append((before, after))
