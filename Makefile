@@ -125,8 +125,10 @@ compliance: setup ## run every compliance case of OPA through the proof's execut
 
 SEED ?= 1
 PAIRS ?= 2000
+TIMED ?= 40
 fuzz: setup ## hold the proof to enumeration on random small pairs: make fuzz SEED=1 PAIRS=100000
 	@$(BIN)/python -m tests.differential.fuzz $(SEED) $(PAIRS)
+	@$(BIN)/python -m tests.differential.timed $(SEED) $(TIMED)
 
 mutate: setup ## break the code in a copy, one defect at a time, and see that tests notice each: make mutate NAMES="…"
 	@$(BIN)/python -m tests.mutate $(NAMES)

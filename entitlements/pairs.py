@@ -19,6 +19,7 @@ from entitlements.contract import Catalog, Lock, load_catalog
 from entitlements.deployment.evidence import Evidence, examine
 from entitlements.deployment.locking import content_of, invariants_digest
 from entitlements.deployment.state import State, contracts_of, is_deployed, lock_file, read_state
+from entitlements.deployment.zone_data import RENEW, other_zone_data
 from entitlements.engine import OPA_VERSION, check_policies, policy_digest
 from entitlements.engine.policy_folder import policy_fingerprint
 from entitlements.errors import Fault, StartupFault
@@ -209,7 +210,9 @@ class ServedPairs:
         return Pairs(self._pair(offer.catalog, offer.release), self._previous(offer))
 
     def _previous(self, offer: Offer) -> Pair | None:
-        if offer.previous is None:
+        if offer.previous is None or other_zone_data(
+            offer.previous.content.tzdata, contracts_of(offer.previous).values()
+        ):
             return None
         return self._pair(_catalog(offer.previous, offer.lock), offer.previous)
 
@@ -232,10 +235,13 @@ def _catalog(release: Release, lock: Lock) -> Catalog:
 
 
 def _version_faults(state: State) -> list[Fault]:
-    if state.release is None or state.release.content.opa == OPA_VERSION:
+    if state.release is None:
         return []
-    text = (
-        f"the release was proved with OPA {state.release.content.opa}, this version serves with OPA {OPA_VERSION}: "
-        "prove it again with `entitlements contract verify --renew`"
-    )
-    return [Fault("engine_version", text, lock_file(state.folder))]
+    content, file = state.release.content, lock_file(state.folder)
+    faults = []
+    if content.opa != OPA_VERSION:
+        text = f"the release was proved with OPA {content.opa}, this version serves with OPA {OPA_VERSION}: {RENEW}"
+        faults.append(Fault("engine_version", text, file))
+    if why := other_zone_data(content.tzdata, contracts_of(state.release).values()):
+        faults.append(Fault("zone_data_differs", f"the release was {why}", file))
+    return faults

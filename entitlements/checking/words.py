@@ -87,7 +87,8 @@ def _with(document: Mapping[str, Any]) -> str:
     parts = [f"`{name}` {_code(value)}" for name, value in sorted(request["resource"]["properties"].items())]
     told = f" with {_listed(parts)}" if parts else ""
     told += f", the action with {_code(request['action_properties'])}" if "action_properties" in request else ""
-    return told + (f", in the context {_code(request['context'])}" if request["context"] else "")
+    told += f", in the context {_code(request['context'])}" if request["context"] else ""
+    return told + (f", at {request['at']}" if "at" in request else "")
 
 
 def _obligations(document: Mapping[str, Any]) -> str:
@@ -154,7 +155,8 @@ def detail_lines(witness: Witness) -> Iterator[str]:
     yield f"        after   {shown(document['claims_after'])} scopes {shown(document['scopes_after'])}"
     resource = request["resource"]
     context = f" context {shown(request['context'])}" if request["context"] else ""
-    yield f"        request {request['action']} {resource['type']} {shown(resource['properties'])}{context}"
+    at = f" at {request['at']}" if "at" in request else ""
+    yield f"        request {request['action']} {resource['type']} {shown(resource['properties'])}{context}{at}"
     if witness.kind == OBLIGATION:
         yield f"        allowed with {shown(document['obligations_before'])} → {shown(document['obligations_after'])}"
     else:

@@ -25,6 +25,7 @@ from entitlements.contract.conformance import (
 from entitlements.contract.document import (
     ALWAYS_DECLARED,
     REGISTERED,
+    TOKEN_TIMES,
     ClaimSpec,
     Consumer,
     Contract,
@@ -79,6 +80,7 @@ __all__ = [
     "REGISTERED",
     "ROLLED_BACK",
     "RULES",
+    "TOKEN_TIMES",
     "Admitted",
     "Approval",
     "Catalog",

@@ -18,6 +18,7 @@ from entitlements.checking.record import parse_record, soundness_of
 from entitlements.contract import FIRST_VERSION, MEND_MERGE, ROLLED_BACK, Contract, Lock, Pin
 from entitlements.deployment.approved_days import RELOCK, Approved, Lapsed
 from entitlements.deployment.state import State, also_record_name, contracts_of, lock_file, record_name
+from entitlements.deployment.zone_data import other_zone_data, zone_data_named
 from entitlements.engine import digest_of
 from entitlements.engine.policy_folder import is_policy
 from entitlements.errors import ContractsInvalid, Fault, StartupFault
@@ -226,6 +227,7 @@ def _record_faults(pin: Pin, version: str, named: tuple[str, str], state: State,
         yield Fault("record_unmatched", text, file, 0, place)
         return
     yield from _soundness_faults(record, state, (pin.contract, version), file)
+    yield from _zone_faults(record, state, (pin.contract, version), file)
     yield from approved.demand(pin, record, file)
 
 
@@ -235,6 +237,13 @@ def _soundness_faults(record: Mapping[str, Any], state: State, about: tuple[str,
     for mend in concerning(sides[0], sides[1], soundness_of(record)):
         text = f"made with soundness {soundness_of(record)}, and {mend.number} is needed ({mend.what}): {RENEW}"
         yield Fault("record_unsound", text, file)
+
+
+def _zone_faults(record: Mapping[str, Any], state: State, about: tuple[str, str], file: str) -> Iterator[Fault]:
+    """Whether the proof knows the time by other zone data than this installation."""
+    contracts = [_proof_side(record, side, state, about).contract for side in ("old", "new")]
+    if why := other_zone_data(zone_data_named(record), contracts):
+        yield Fault("zone_data_differs", why, file)
 
 
 def _proof_side(record: Mapping[str, Any], side: str, state: State, about: tuple[str, str]) -> ProofSide:

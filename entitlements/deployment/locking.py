@@ -18,6 +18,7 @@ from entitlements.contract import (
     load_approvals,
     load_file,
     load_gate_settings,
+    parse_contract,
     plan_lock,
 )
 from entitlements.contract.loader import read_text
@@ -26,6 +27,7 @@ from entitlements.deployment.checks import Checks, Wanted, contract_file
 from entitlements.deployment.evidence import examine
 from entitlements.deployment.lockable import proved_invariants, refuse_unlockable
 from entitlements.deployment.state import State
+from entitlements.deployment.zone_data import zone_data_of
 from entitlements.engine import (
     OPA_VERSION,
     digest_of,
@@ -118,13 +120,15 @@ def content_of(contracts: Path, folder: Path, pins: Mapping[str, Pin]) -> Conten
     """What a release of these pins is made of, read from the folders of contracts and policies."""
     policies = policy_files(folder)
     names = [f"{pin.contract}/{version}.yaml" for pin in pins.values() for version in (pin.version, *pin.also)]
+    texts = {name: read_text(contracts / name, within=contracts) for name in names}
     return Content(
         policies=policies,
-        contracts={name: read_text(contracts / name, within=contracts).encode() for name in names},
+        contracts={name: text.encode() for name, text in texts.items()},
         served={audience: Served(pin.contract, pin.version, pin.also) for audience, pin in pins.items()},
         roots=policy_roots(policies),
         opa=OPA_VERSION,
         invariants=invariants_digest(folder),
+        tzdata=zone_data_of(parse_contract(text, contracts / name) for name, text in texts.items()),
     )
 
 

@@ -13,14 +13,15 @@ from entitlements.deployment.activation import activate
 from entitlements.deployment.evidence import examine, refuse_unservable
 from entitlements.deployment.history import History
 from entitlements.deployment.reproving import Reproved, reprove
-from entitlements.deployment.state import State, also_record_name, read_state, record_name
+from entitlements.deployment.state import State, also_record_name, contracts_of, read_state, record_name
 from entitlements.deployment.writing import write_state
+from entitlements.deployment.zone_data import zone_data_of
 from entitlements.engine import OPA_VERSION
 from entitlements.errors import StartupFault
 from entitlements.release import make_release
 
 # What a renewal mends; whatever else does not hold together is not renewed.
-_MENDED = frozenset({"record_unsound"})
+_MENDED = frozenset({"record_unsound", "zone_data_differs"})
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def renew(contracts: Path, opa: Path, now: datetime.datetime) -> Renewal:
     renewal = Renewal(found, state.release.revision)
     if renewal.failed:
         return renewal
-    release = make_release(replace(state.release.content, opa=OPA_VERSION))
+    zone_data = zone_data_of(contracts_of(state.release).values())
+    release = make_release(replace(state.release.content, opa=OPA_VERSION, tzdata=zone_data))
     after = _renewed(state, found)
     if release.revision != state.release.revision:
         lock = replace(after.lock, release=release.revision, previous=state.release.revision)

@@ -13,6 +13,7 @@ from entitlements.model import JSON
 from entitlements.proof.attribution import FirstRule
 from entitlements.proof.requests import RequestKind, meaning_of, one_request
 from entitlements.proof.scenario import Scenario, Token
+from entitlements.proof.symbolic.terms.timestamps import UTC, rendered
 
 PROVED, WITHIN_BOUNDS, REFUTED, UNKNOWN = "proved", "proved_within_bounds", "refuted", "unknown"
 ACCESS, OBLIGATION = "access", "obligation"
@@ -108,6 +109,7 @@ class Witness:
                     "properties": dict(self.scenario.resource.properties),
                 },
                 "context": dict(self.scenario.context),
+                **({} if self.scenario.at is None else {"at": rendered(UTC, self.scenario.at)}),
             },
             "changed": [*self.changed],
             "rule": self.rule,

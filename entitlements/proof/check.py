@@ -12,16 +12,16 @@ from functools import cached_property
 from pathlib import Path
 
 from entitlements import __version__
-from entitlements.contract import Contract
+from entitlements.contract import Contract, tzdata_version
 from entitlements.engine import OPA_VERSION, BatchEngine, PolicyReading
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
-from entitlements.errors import NotFollowed
 from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, Answer, NeverAllows, NeverFires
 from entitlements.proof.checkable import checkable
 from entitlements.proof.decisions import Decisions
 from entitlements.proof.enumeration.completeness import complete, unread
 from entitlements.proof.enumeration.enumerator import Enumerated, enumerate_scenarios
+from entitlements.proof.enumeration.moments import zones_of
 from entitlements.proof.enumeration.space import Space
 from entitlements.proof.evidence import Evidence, digest
 from entitlements.proof.grouping import grouped
@@ -123,8 +123,6 @@ class _Asked:
 
     @cached_property
     def _space(self) -> Space:
-        if self._old.contract.time is not None or self._new.contract.time is not None:
-            raise NotFollowed("time_not_followed", "a contract declares `time`, which no check follows yet")
         return Space(self._old.contract, self._new.contract, self._readings)
 
     @cached_property
@@ -189,6 +187,8 @@ class _Asked:
     def _evidence(self, solver: str = "") -> Evidence:
         before, after = (policy.document for policy in self._policies)
         versions = {"entitlements": __version__, "opa": OPA_VERSION, **({"z3": solver} if solver else {})}
+        if zones_of(self._old.contract, self._new.contract):
+            versions["tzdata"] = tzdata_version()
         return Evidence(
             (digest(before["plan"]), digest(after["plan"])),
             (digest(before["data"]), digest(after["data"])),

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from entitlements.contract import ClaimSpec, Contract
+from entitlements.contract import TOKEN_TIMES, ClaimSpec, Contract
 from entitlements.model import JSON
 from entitlements.proof.migration import ABSENT, ClaimStep, claim_steps
 from entitlements.proof.scenario import Scenario
@@ -82,6 +82,17 @@ def meaning(old: Contract, new: Contract, found: frozenset[Difference]) -> dict[
     return {
         "differences": [[*difference] for difference in sorted(found)],
         "claims": {**steps, **({"scope": scopes} if "scope" in named else {})},
+        **_times(old, new, named),
+    }
+
+
+def _times(old: Contract, new: Contract, named: set[str]) -> dict[str, JSON]:
+    """What changes of the time that policies are told, and of how long the tokens live whose times differ."""
+    zones: list[JSON] = [None if one.time is None else one.time.zone for one in (old, new)]
+    lifetimes: list[JSON] = [one.profile.max_lifetime for one in (old, new)]
+    return {
+        **({"time": zones} if zones[0] != zones[1] else {}),
+        **({"max_lifetime": lifetimes} if TOKEN_TIMES & named and any(zones) else {}),
     }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from entitlements.contract import (
-    REGISTERED,
+    TOKEN_TIMES,
     ClaimSpec,
     Contract,
     always_names_client,
@@ -22,6 +22,7 @@ from entitlements.contract import (
     successors,
 )
 from entitlements.model import JSON, same_json
+from entitlements.proof.token_times import always_there, longer_lived
 
 
 class _Absent:
@@ -43,7 +44,8 @@ class ClaimStep:
 
     name_before and name_after differ where the new version declares a renaming. One is empty where the claim is not
     declared on that side and another claim has its name there. other_issuer: whether the claim names a subject, a
-    client or an actor, and another issuer does so after: such a name is unique within its issuer only.
+    client or an actor, and another issuer does so after: such a name is unique within its issuer only. other_times:
+    whether it is a time of tokens that may live longer, or shorter, after.
     """
 
     name_before: str
@@ -51,11 +53,12 @@ class ClaimStep:
     before: ClaimSpec | None
     after: ClaimSpec | None
     other_issuer: bool = False
+    other_times: bool = False
 
     @property
     def same(self) -> bool:
         """Whether the specification is the same: then so is the value."""
-        if self.before is None or self.after is None or self.reread or self.other_issuer:
+        if self.before is None or self.after is None or self.reread or self.other_issuer or self.other_times:
             return False
         if self.before.extraction.ignored != self.after.extraction.ignored:
             return False
@@ -71,8 +74,8 @@ class ClaimStep:
         """Whether nothing of the value is known to stay: it is read otherwise, named by another issuer, of another
         type, or changes with a map in it.
         """
-        if self.before is None or self.after is None or self.reread or self.other_issuer:
-            return self.reread or self.other_issuer
+        if self.before is None or self.after is None or self.reread or self.other_issuer or self.other_times:
+            return self.reread or self.other_issuer or self.other_times
         maps = not self.same and (has_map(self.before.schema) or has_map(self.after.schema))
         return maps or of_another_type(self.before.schema, self.after.schema)
 
@@ -95,7 +98,8 @@ def in_access_token(claim: ClaimSpec | None) -> ClaimSpec | None:
 
 
 def claim_steps(old: Contract, new: Contract) -> tuple[ClaimStep, ...]:
-    """Every claim of either contract that policy can see, paired. Registered claims are none: see `identity_step`.
+    """Every claim of either contract that policy can see, paired. Of registered claims these are times at most: see
+    `identity_step`.
 
     Raises ContractsInvalid `link_not_followed` where a claim would go on under two names.
     """
@@ -104,18 +108,17 @@ def claim_steps(old: Contract, new: Contract) -> tuple[ClaimStep, ...]:
     for name, claim in old.claims.items():
         # Where its name goes to another claim, nothing is left of it.
         after = names.get(name, "" if name in new.claims else name)
-        pair = in_access_token(claim), in_access_token(new.claims.get(after))
-        steps.append(ClaimStep(name, after, *pair, claim.actor and _other_issuer(old, new)))
+        apart = claim.actor and _other_issuer(old, new), name in TOKEN_TIMES and longer_lived(old, new)
+        steps.append(ClaimStep(name, after, _seen(old, name), _seen(new, after), *apart))
     added = [name for name in new.claims if name not in names.values()]
-    steps += [
-        ClaimStep("" if name in old.claims else name, name, None, in_access_token(new.claims[name])) for name in added
-    ]
-    return tuple(
-        step
-        for step in steps
-        if (step.name_before or step.name_after) not in REGISTERED
-        and (step.before is not None or step.after is not None)
-    )
+    steps += [ClaimStep("" if name in old.claims else name, name, None, _seen(new, name)) for name in added]
+    return tuple(step for step in steps if step.before is not None or step.after is not None)
+
+
+def _seen(contract: Contract, name: str) -> ClaimSpec | None:
+    """A claim if policies see it among the claims of an access token; times that its profile demands are there."""
+    claim = None if name in contract.unseen else in_access_token(contract.claims.get(name))
+    return replace(claim, required=True) if claim is not None and always_there(contract, name) else claim
 
 
 def identity_step(old: Contract, new: Contract, name: str) -> ClaimStep:

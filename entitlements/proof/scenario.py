@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from entitlements.contract import Contract, policy_input
 from entitlements.model import JSON, AccessRequest, Action, Principal, Resource, same_json
 from entitlements.proof.migration import ABSENT
+from entitlements.proof.token_times import valid_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,10 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A token before, the same principal's token after, and a request that both are asked about."""
+    """A token before, the same principal's token after, and a request that both are asked about.
+
+    at: when both are asked, in seconds since the epoch; None where no contract tells policies the time.
+    """
 
     before: Token
     after: Token
@@ -30,6 +35,12 @@ class Scenario:
     resource: Resource
     context: Mapping[str, JSON]
     action_properties: Mapping[str, JSON] = field(default_factory=dict)
+    at: int | None = None
+
+    def possible(self, old: Contract, new: Contract) -> bool:
+        """Whether the service takes both tokens at that time."""
+        sides = ((old, self.before), (new, self.after))
+        return all(valid_at(contract, token.claims, self.at) for contract, token in sides)
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -47,4 +58,4 @@ def policy_input_of(contract: Contract, token: Token, scenario: Scenario) -> dic
     request = AccessRequest(
         "", Action(scenario.action, scenario.action_properties), scenario.resource, scenario.context
     )
-    return policy_input(contract, principal, request)
+    return policy_input(contract, principal, request, math.nan if scenario.at is None else scenario.at)

@@ -153,6 +153,10 @@ def _change_the_issuer(old: ProofSide, new: ProofSide) -> bool:
     return old.contract.profile.issuer != new.contract.profile.issuer
 
 
+def _tell_the_time(old: ProofSide, new: ProofSide) -> bool:
+    return any(side.contract.time is not None for side in (old, new))
+
+
 HISTORY: tuple[Mend, ...] = (
     Mend(
         2,
@@ -209,6 +213,11 @@ HISTORY: tuple[Mend, ...] = (
         "lists within a request's list without repetitions were taken to be shorter than is needed to keep its "
         "elements apart",
         _requests_keep_lists_apart,
+    ),
+    Mend(
+        12,
+        "the time that the service tells policies was not in the input: a rule that reads it was taken never to hold",
+        _tell_the_time,
     ),
 )
 """Every false proof that was mended, oldest first. Proofs before the first are of soundness 1."""

@@ -112,6 +112,7 @@ class Witnesses:
                 for name, *pair in identities
             )
             and related(self._old, self._new, (one.scopes, one.claims), (other.scopes, other.claims))
+            and scenario.possible(self._old, self._new)
             and request_permitted(self._new if self._widening else self._old, scenario)
         )
 

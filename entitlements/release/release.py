@@ -39,7 +39,7 @@ class Content:
     policies: policy and data files by their path in the policy folder; contracts: contract files by
     `<name>/<version>.yaml`, just those that are served; served: by audience; roots: the parts of `data` that the
     policies own; opa: the version of OPA that compiled, activated and proved them; invariants: the digest of the
-    invariants that were proved.
+    invariants that were proved; tzdata: the version of the zone data, empty where no contract tells policies the time.
     """
 
     policies: Mapping[str, bytes]
@@ -48,6 +48,7 @@ class Content:
     roots: tuple[str, ...]
     opa: str
     invariants: str
+    tzdata: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ def _manifest(content: Content, revision: str | None) -> bytes:
                 "opa": content.opa,
                 "invariants": content.invariants,
                 "served": served,
+                **({"tzdata": content.tzdata} if content.tzdata else {}),
             }
         },
     }
@@ -143,4 +145,5 @@ def _content(members: Mapping[str, bytes], manifest: Any) -> Content:
         roots=tuple(manifest["roots"]),
         opa=about["opa"],
         invariants=about["invariants"],
+        tzdata=about.get("tzdata", ""),
     )

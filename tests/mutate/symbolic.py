@@ -118,6 +118,47 @@ SYMBOLIC = (
         ("tests/unit/proof/symbolic/inputs/test_names.py",),
         "a claim named like a part of the request shares its variables: a false proof",
     ),
+    # time
+    Mutation(
+        "weekday-of-utc",
+        "proof/symbolic/inputs/clock.py",
+        'since_monday = arithmetic("+", days, number(3))',
+        'since_monday = arithmetic("+", days, number(4))',
+        ("tests/unit/proof/test_clock.py",),
+        "a policy of Monday to Friday is proved about Sunday to Thursday",
+    ),
+    Mutation(
+        "offset-a-second-too-late",
+        "proof/symbolic/inputs/clock.py",
+        "before = less(SECONDS, number(changes[middle][0]))",
+        "before = less(SECONDS, number(changes[middle][0]), strict=False)",
+        ("tests/unit/proof/test_clock.py",),
+        "the second at which clocks change has the hour of before",
+    ),
+    Mutation(
+        "tokens-that-never-expire",
+        "proof/symbolic/inputs/clock.py",
+        'yield implies(guard, less(SECONDS, arithmetic("+", moment, number(LEEWAY))))',
+        'yield implies(guard, less(moment, arithmetic("+", SECONDS, number(LEEWAY))))',
+        ("tests/unit/proof/test_token_times.py",),
+        "only expired tokens are looked at: a false proof",
+    ),
+    Mutation(
+        "no-day-before-the-epoch",
+        "proof/symbolic/inputs/dates.py",
+        "bounds = [less(number(days.start), day, strict=False), less(day, number(days.stop))]",
+        "bounds = [less(number(0), day, strict=False), less(day, number(days.stop))]",
+        ("tests/unit/proof/test_clock.py::test_a_date_of_a_contract_may_be_every_day_that_it_permits",),
+        "a claim that names a day before 1970 is left out: a false proof",
+    ),
+    Mutation(
+        "timestamps-end-with-the-constant",
+        "proof/symbolic/terms/timestamps.py",
+        "find = bisect.bisect_right if beyond else bisect.bisect_left",
+        "find = bisect.bisect_left if beyond else bisect.bisect_right",
+        ("tests/unit/proof/test_clock.py",),
+        "`<` and `<=` of a date are mistaken for each other: a false proof",
+    ),
     # terms
     Mutation(
         "full-list-is-never-full",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from entitlements.contract import ObjectSpec
-from entitlements.model import same_json
+from entitlements.model import CONTEXT_TIME, same_json
+from entitlements.proof.enumeration.moments import sees_times, zones_of
 from entitlements.proof.enumeration.space import MANY_PROPERTIES, Space, same_typing
 from entitlements.proof.enumeration.values import listed
 from entitlements.proof.migration import ClaimStep, identity_step
@@ -18,6 +19,9 @@ def complete(space: Space) -> bool:
     if space.old.request is None or space.new.request is None or not space.all_listed:
         return False
     if any(space.reads(*part) for part in (("resource", "id"), ("action", "properties"))):
+        return False
+    timed = bool(zones_of(space.old, space.new))
+    if timed and (space.reads("context", CONTEXT_TIME) or sees_times(space.old, space.new)):
         return False
     return _claims_listed(space) and _requests_listed(space)
 
@@ -70,6 +74,8 @@ def unread(space: Space) -> bool:
     scopes = set(space.old.scopes) == set(space.new.scopes) or not space.reads("subject", "scopes")
     bound = any(space.old.released_by.values()) or any(space.new.released_by.values())
     scopes = scopes and (set(space.old.scopes) == set(space.new.scopes) or not bound)
+    if space.old.time != space.new.time and space.reads("context", CONTEXT_TIME):
+        return False
     requests = same_json(space.old.canonical["request"], space.new.canonical["request"])
     issuers = space.old.profile.issuer == space.new.profile.issuer or not space.reads("subject", "issuer")
     return scopes and requests and issuers and not space.reads("contract")

@@ -45,7 +45,8 @@ def enumerate_scenarios(
     """
     if space.size <= budget:
         enumerated = Enumerated(exhaustive=True)
-        scenarios = (space.scenario(layout, row) for layout in space.layouts for row in space.every(layout))
+        everything = (space.scenario(layout, row) for layout in space.layouts for row in space.every(layout))
+        scenarios = (scenario for scenario in everything if scenario.possible(space.old, space.new))
         for batch in _batches(scenarios):
             enumerated.changed_decisions += decisions.changed_decisions(batch, widening=widening)
             enumerated.lost_obligations += decisions.lost_obligations(batch, widening=widening)
@@ -95,14 +96,17 @@ class _Sampler:
     def _look(self, rows: Sequence[_Row]) -> list[_Row]:
         """Decide rows that were not seen yet; gives those that are allowed on the side that has to allow."""
         fresh = []
+        scenarios = []
         for layout, row in rows[: max(self._left, 0)]:
             key = (id(layout), row)
             if key not in self._seen:
                 self._seen.add(key)
-                fresh.append((layout, row))
+                scenario = self._space.scenario(layout, row)
+                if scenario.possible(self._space.old, self._space.new):
+                    fresh.append((layout, row))
+                    scenarios.append(scenario)
         if not fresh:
             return []
-        scenarios = [self._space.scenario(layout, row) for layout, row in fresh]
         self._found.changed_decisions += self._decisions.changed_decisions(scenarios, widening=self._widening)
         self._found.lost_obligations += self._decisions.lost_obligations(scenarios, widening=self._widening)
         self._found.scenarios += len(scenarios)

@@ -7,6 +7,7 @@ is there follows from the scopes, so the columns of a scenario are laid out for 
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +16,10 @@ from typing import Any
 
 from entitlements.contract import Contract, ObjectSpec, RequestSpec, claim_places, conforms
 from entitlements.engine import PolicyReading
-from entitlements.model import JSON, Resource, same_json
+from entitlements.model import CONTEXT_TIME, JSON, Resource, same_json
 from entitlements.proof.enumeration.covering_rows import pairwise
 from entitlements.proof.enumeration.identities import identity_pairs
+from entitlements.proof.enumeration.moments import moments
 from entitlements.proof.enumeration.values import Pool, values
 from entitlements.proof.migration import (
     ABSENT,
@@ -51,10 +53,7 @@ class Layout:
     @property
     def size(self) -> int:
         """How many points there are."""
-        total = 1
-        for column in self.columns:
-            total *= len(column)
-        return total
+        return math.prod(map(len, self.columns))
 
 
 class Space:
@@ -165,13 +164,12 @@ class Space:
         return found
 
     def _request_columns(self) -> tuple[Column, ...]:
-        return (
+        identities = (
             self._identities("sub", "id", ("u_1", "u_2")),
             self._identities("client_id", "client_id", ("client",)),
-            self._actions(),
-            self._resources(),
-            self._contexts(),
         )
+        asked_at = moments(self.old, self.new, self._pool, read=self.reads("context", CONTEXT_TIME))
+        return (*identities, self._actions(), self._resources(), self._contexts(), asked_at)
 
     def _identities(self, name: str, place: str, plain: Sequence[str]) -> Column:
         """Pairs of what `sub` or `client_id` may be before and after."""
@@ -255,7 +253,7 @@ class Space:
         """The point at one row of indices."""
         chosen = [column[index] for column, index in zip(layout.columns, row, strict=True)]
         pairs = list(zip(layout.steps, chosen, strict=False))
-        subject, client, action, resource, context = chosen[len(layout.steps) :]
+        subject, client, action, resource, context, at = chosen[len(layout.steps) :]
         return Scenario(
             Token(
                 subject[0], layout.scopes[0], {s.name_before: p[0] for s, p in pairs if p[0] is not ABSENT}, client[0]
@@ -266,6 +264,7 @@ class Space:
             action,
             resource,
             context,
+            at=at,
         )
 
     def every(self, layout: Layout) -> Iterator[Sequence[int]]:

@@ -9,14 +9,20 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
+from entitlements.contract import TimeSpec, time_context
 from entitlements.engine import BatchEngine
 from entitlements.errors import NotFollowed
 from entitlements.model import Verdict, same_json
+from entitlements.proof.instants import boundaries, instants
 from entitlements.proof.symbolic.encode import Executed, Question
+from entitlements.proof.symbolic.inputs.clock import SECONDS, time_value
+from entitlements.proof.symbolic.inputs.dates import days_near, is_day
 from entitlements.proof.symbolic.smt.assignment import Assignment, Chance, NotKnown
 from entitlements.proof.symbolic.terms.term import FALSE, INT, REAL, STRING_SORT, Term, subterms
+from entitlements.proof.symbolic.terms.timestamps import ANY_DAY, RANGES, rendered
 
 _INPUTS = 64
 
@@ -77,7 +83,8 @@ def check_against_opa(question: Question, engines: tuple[BatchEngine, BatchEngin
     terms = [question.executed[side].allowed for side in (0, 1)]
     everything = [*terms, *question.inputs.facts, question.pair.related]
     everything += [there for executed in question.executed for there, _ in executed.obligations]
-    chance = _chance(everything)
+    _check_clock(question)
+    chance = _chance(everything, question)
     sizes = {term.args[0]: term.args[2] for term in subterms(everything) if term.op == "choice"}
     assignments = [chance.assignment(sizes, question.decide_string) for _ in range(_INPUTS)]
     same_decisions = question.same_policy and terms[0] is terms[1] and question.lost == (FALSE, FALSE)
@@ -131,7 +138,27 @@ def _allows(verdict: Verdict | None) -> bool:
     return verdict is not None and verdict.allow is True
 
 
-def _chance(terms: list[Term]) -> Chance:
+def _check_clock(question: Question) -> None:
+    """Compare the terms of `context.time` with what the service tells, on both sides of every change of an offset."""
+    for spec in dict.fromkeys(contract.time for contract in question.pair.contracts):
+        if spec is not None and (at := _told_otherwise(spec)):
+            raise ModelMismatch(
+                "model_mismatch", f"the time at {at} is another one in `{spec.zone}`: a defect of entitlements"
+            )
+
+
+@lru_cache(maxsize=64)
+def _told_otherwise(spec: TimeSpec) -> int:
+    """A second of which the terms say something else than the service; 0 for none."""
+    value = time_value(spec)
+    for second in boundaries([spec.zone]):
+        told = Assignment({SECONDS.args[0]: second}, {}, lambda *_: False, lambda _: 0).document(value)
+        if told != time_context(spec, second):
+            return second
+    return 0
+
+
+def _chance(terms: list[Term], question: Question) -> Chance:
     """Random assignments that meet the constants of the policies often."""
     strings: dict[str, None] = {}
     numbers: dict[int | Fraction, None] = {}
@@ -140,4 +167,12 @@ def _chance(terms: list[Term]) -> Chance:
             strings[term.args[0]] = None
         elif term.op == "const" and term.sort in (INT, REAL):
             numbers[term.args[0]] = None
-    return Chance(1, list(strings), list(numbers))
+    zones = question.pair.zones
+    seconds = instants(zones, numbers, strings) if zones else []
+    whole = (int(one) for one in numbers if one in RANGES[ANY_DAY])
+    days = days_near([*strings, *(rendered(ANY_DAY, one) for one in whole)])
+
+    def within(term: Term) -> Sequence[int]:
+        return seconds if term is SECONDS else days if is_day(term) else ()
+
+    return Chance(1, list(strings), list(numbers), within)

@@ -6,18 +6,23 @@ documents.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from entitlements.contract import EARLIEST, LATEST
 from entitlements.model import Resource
 from entitlements.proof.scenario import Scenario, Token
 from entitlements.proof.symbolic.encode import Question
+from entitlements.proof.symbolic.inputs.clock import SECONDS
+from entitlements.proof.symbolic.inputs.dates import is_day
 from entitlements.proof.symbolic.smt.assignment import Assignment, NotKnown, of_model
 from entitlements.proof.symbolic.smt.encoder import Query, write_query
 from entitlements.proof.symbolic.smt.solver import SAT, UNDECIDED, UNSAT, Solved, Solver
 from entitlements.proof.symbolic.smt.string_models import NoString, find_strings, fresh_string
-from entitlements.proof.symbolic.terms.term import BOOL, FALSE, STRING_SORT, Term
+from entitlements.proof.symbolic.terms.term import BOOL, FALSE, STRING_SORT, Term, equal, number, subterms
+from entitlements.proof.symbolic.terms.timestamps import UNITS, number_of
 
 _FIRST = 0.25
 """The share of a question's time after which it is put in another spelling."""
@@ -45,20 +50,27 @@ class Session:
         self._solver = solver
 
     def solve(
-        self, goals: Sequence[Term], *, strings_as_strings: bool = False, share: float = 1.0
+        self,
+        goals: Sequence[Term],
+        *,
+        strings_as_strings: bool = False,
+        share: float = 1.0,
+        stamped: Mapping[Term, str] | None = None,
     ) -> tuple[Query, Solved]:
-        """Whether all goals can hold at once, with everything that is known of the inputs. share: of the time."""
+        """Whether all goals can hold at once, with everything that is known of the inputs. share: of the time; stamped:
+        see `write_query`.
+        """
         question = self.question
         if any(goal is FALSE for goal in goals):
             return Query("(assert false)\n", {}, {}, frozenset()), Solved(UNSAT)
         known = [*question.inputs.facts, question.pair.related]
         asked = [*goals, *known], question.inputs.strings, question.decide_string
-        query = write_query(*asked, strings_as_strings=strings_as_strings)
+        query = write_query(*asked, strings_as_strings=strings_as_strings, stamped=stamped)
         self.queries.append(query.script)
         solved = self._solver.solve(query.script, share=share * (_FIRST if query.patterned else 1.0))
         if solved.answer == UNDECIDED and query.patterned:
             # No spelling suits all questions: what one is abandoned for, the other often answers at once.
-            query = write_query(*asked, strings_as_strings=strings_as_strings, regular=True)
+            query = write_query(*asked, strings_as_strings=strings_as_strings, regular=True, stamped=stamped)
             self.queries.append(query.script)
             solved = self._solver.solve(query.script, share=share * (1 - _FIRST))
         return query, solved
@@ -83,6 +95,8 @@ class Session:
         try:
             return self._scenario(query, solved)
         except NotKnown:
+            if found := self._at_instants(goals, query, solved):
+                return found
             return Candidate(None, "what a built-in gives decides, and it is not followed")
         except NoString:
             pass
@@ -98,12 +112,26 @@ class Session:
     def example(self, goals: Sequence[Term]) -> Assignment | None:
         """Values that meet goals, whatever else is known of the inputs; None where none are found soon."""
         question = self.question
-        query = write_query(goals, question.inputs.strings, question.decide_string)
+        # A time and a day are numbers within bounds.
+        bounds = question.inputs.facts if any(term is SECONDS or is_day(term) for term in subterms(goals)) else ()
+        query = write_query([*goals, *bounds], question.inputs.strings, question.decide_string)
         solved = self._solver.solve(query.script, share=_FIRST)
         try:
             return self._assignment(query, solved) if solved.answer == SAT else None
         except (NotKnown, NoString):
             return None
+
+    def _at_instants(self, goals: Sequence[Term], query: Query, solved: Solved) -> Candidate | None:
+        """A point at one of the seconds that a model names, where its timestamps are not those of its second."""
+        for second in _named_seconds(query, solved):
+            clock = Assignment({SECONDS.args[0]: second}, {}, self.question.decide_string, lambda _: 0)
+            stamped = {term: clock.of(term) for term in query.stamps.values() if term.args[0] in UNITS}
+            pinned = [*goals, equal(SECONDS, number(second))]
+            found = self.solve(pinned, strings_as_strings=True, stamped=stamped)
+            if found[1].answer == SAT:
+                with contextlib.suppress(NotKnown, NoString):
+                    return self._scenario(*found)
+        return None
 
     def _scenario(self, query: Query, solved: Solved) -> Candidate:
         assignment = self._assignment(query, solved)
@@ -115,6 +143,8 @@ class Session:
         rules = question.inputs.strings
 
         def default(term: Term) -> Any:
+            if term is SECONDS:
+                return EARLIEST
             if term.sort == STRING_SORT:
                 return fresh_string(rules.get(term.args[0], ()), set())
             return False if term.sort == BOOL else 0
@@ -122,6 +152,24 @@ class Session:
         return of_model(
             query, solved.model, lambda coded: find_strings(query, coded, rules), question.decide_string, default
         )
+
+
+def _named_seconds(query: Query, solved: Solved) -> Iterator[int]:
+    """The second of a model, and those that its timestamps are the strings of."""
+    names = [symbol for symbol, term in query.symbols.items() if term is SECONDS]
+    if not query.stamps or not names:
+        return
+    second = int(solved.model[names[0]])
+    yield second
+    for symbol, term in query.stamps.items():
+        form, counted = term.args
+        if form not in UNITS:
+            continue
+        clock = Assignment({SECONDS.args[0]: second}, {}, lambda *_: False, lambda _: 0)
+        wanted = number_of(form, solved.model.get(symbol, ""))
+        if wanted is not None:
+            moved = second + (wanted - clock.of(counted)) * UNITS[form]
+            yield min(max(moved, EARLIEST), LATEST)
 
 
 def scenario_of(question: Question, assignment: Assignment) -> Scenario:
@@ -151,4 +199,5 @@ def scenario_of(question: Question, assignment: Assignment) -> Scenario:
         resource,
         assignment.document(request.context),
         properties if assignment.present(properties) else {},
+        assignment.of(SECONDS) if pair.zones else None,
     )

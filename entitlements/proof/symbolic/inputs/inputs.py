@@ -17,6 +17,7 @@ from fractions import Fraction
 from typing import Any
 
 from entitlements.contract import ObjectSpec, alternatives, conforms, has_map, is_map
+from entitlements.proof.symbolic.inputs.dates import any_date
 from entitlements.proof.symbolic.inputs.lengths import MOST_REPEATS, repeated
 from entitlements.proof.symbolic.inputs.names import part_name
 from entitlements.proof.symbolic.inputs.schema_encoding import (
@@ -26,6 +27,7 @@ from entitlements.proof.symbolic.inputs.schema_encoding import (
     number_rules,
     string_rules,
 )
+from entitlements.proof.symbolic.terms.string_terms import DATE_RULES
 from entitlements.proof.symbolic.terms.term import (
     BOOL,
     INT,
@@ -70,16 +72,17 @@ _OPEN_ELEMENTS = 2
 class OpenMembers:
     """The members of an open object: made when a policy names one, and the same one each time."""
 
-    def __init__(self, inputs: Inputs, name: str) -> None:
+    def __init__(self, inputs: Inputs, name: str, without: Set[str] = frozenset()) -> None:
         self._inputs = inputs
         self._name = name
+        self._without = without
         self.known: dict[str, Value] = {}
 
     def __call__(self, key: str) -> Value:
-        """The member of a name."""
-        if key not in self.known:
+        """The member of a name; undefined for one that may not be there."""
+        if key not in self.known and key not in self._without:
             self.known[key] = self._inputs.anything(f"{self._name}.{part_name(key)}", optional=True)
-        return self.known[key]
+        return self.known.get(key, UNDEFINED)
 
 
 class MapMembers:
@@ -158,6 +161,10 @@ class Inputs:
 
     def string(self, name: str, rules: str = "") -> Value:
         """Any text that conforms to the rules."""
+        if rules == DATE_RULES:
+            date, bounds = any_date(name)
+            self.facts += bounds
+            return of_leaf(Scalar(STRING, date))
         known = self.strings.setdefault(name, [])
         if rules and rules not in known:
             known.append(rules)
@@ -205,12 +212,10 @@ class Inputs:
         self.sizes[name] = looked_at
         self.apart |= {name} if self._distinct else set()
         self._distinct += bool(schema.get("uniqueItems"))
-        sizes = looked_at - least + 1
-        elements = []
+        sizes, elements = looked_at - least + 1, []
         for place in range(looked_at):
-            longer = [
-                choice(f"{name} size", size - least, sizes) for size in range(least, looked_at + 1) if size > place
-            ]
+            possible = range(max(least, place + 1), looked_at + 1)
+            longer = [choice(f"{name} size", size - least, sizes) for size in possible]
             elements.append((disj(*longer), self.of_schema(schema["items"], f"{name}[{place}]")))
         array = Array(tuple(elements), truncated=of_list(name) if looked_at < most else WHOLE)
         if schema.get("uniqueItems"):
@@ -219,9 +224,7 @@ class Inputs:
         return of_leaf(array)
 
     def _members(self, schema: Mapping[str, Any], listed: list[Any], name: str) -> Value:
-        """The list as the set of its members. How often one occurs is known only where none may repeat; how many
-        elements there are is known where the longest list is not too long for that.
-        """
+        """The list as the set of its members, and its length. How often one occurs is known where none may repeat."""
         elements = tuple((variable(f"{name} has {value!r}", BOOL), constant(value)) for value in listed)
         least, most = int(schema.get("minItems", 0)), int(schema["maxItems"])
         unique = bool(schema.get("uniqueItems"))
@@ -242,9 +245,9 @@ class Inputs:
         """Any object of a typed part of a request."""
         return self._object(spec.schema(), name)
 
-    def open_object(self, name: str, *, there: Term = TRUE) -> Value:
+    def open_object(self, name: str, *, there: Term = TRUE, without: Set[str] = frozenset()) -> Value:
         """An object of which nothing is said: each member is made when a policy names it."""
-        return Value(((there, Object((), OpenMembers(self, name))),))
+        return Value(((there, Object((), OpenMembers(self, name, without))),))
 
     def anything(self, name: str, *, optional: bool) -> Value:
         """Any JSON value, or none at all where it is optional."""
@@ -275,10 +278,8 @@ class Inputs:
 
 
 def _short_range(schema: Mapping[str, Any]) -> range:
-    low, high = (
-        schema.get("minimum", schema.get("exclusiveMinimum")),
-        schema.get("maximum", schema.get("exclusiveMaximum")),
-    )
+    low = schema.get("minimum", schema.get("exclusiveMinimum"))
+    high = schema.get("maximum", schema.get("exclusiveMaximum"))
     if low is None or high is None or high - low >= _SHORT_RANGE:
         return range(0)
     return range(math.ceil(low), math.floor(high) + 1)

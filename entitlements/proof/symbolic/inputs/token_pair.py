@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from entitlements.contract import ACT, Contract, ObjectSpec
-from entitlements.model import same_json
+from entitlements.model import CONTEXT_TIME, same_json
 from entitlements.proof.migration import ClaimStep, claim_steps, identity_step
+from entitlements.proof.symbolic.inputs.clock import clock_facts, time_value, token_facts
 from entitlements.proof.symbolic.inputs.inputs import Inputs
 from entitlements.proof.symbolic.inputs.names import claim_name, part_name
 from entitlements.proof.symbolic.inputs.relation import claim_related, same_value, scopes_related
@@ -101,7 +102,27 @@ class TokenPair:
         resource = _object(type=request.kind, id=request.identifier, properties=request.properties)
         reference = self.contracts[side].ref
         contract = _object(name=constant(reference.name), version=constant(reference.version))
-        return _object(subject=subject, action=action, resource=resource, context=request.context, contract=contract)
+        context = _with_time(request.context, self.contracts[side])
+        return _object(subject=subject, action=action, resource=resource, context=context, contract=contract)
+
+    @property
+    def zones(self) -> list[str]:
+        """The zone of each side whose policies are told the time."""
+        return [contract.time.zone for contract in self.contracts if contract.time is not None]
+
+
+def _with_time(context: Value, contract: Contract) -> Value:
+    """What policies see as the context: what the caller sends, and the time of the service."""
+    if contract.time is None:
+        return context
+    member = (TRUE, Const(CONTEXT_TIME), time_value(contract.time))
+    return Value(
+        tuple(
+            (guard, replace(leaf, members=(*leaf.members, member)))
+            for guard, leaf in context.cases
+            if isinstance(leaf, Object)
+        )
+    )
 
 
 def _current_actor(chain: Value) -> Value:
@@ -131,8 +152,6 @@ def make_token_pair(
     request_of: the side (0 before, 1 after) whose contract types the request: the one that has to allow it;
     free: claims that may differ in any way that the contracts permit.
     """
-    if old.time is not None or new.time is not None:
-        raise Unsupported("time_not_followed", "a contract declares `time`, which the proof does not follow yet")
     algebra = inputs.algebra
     before_scopes, after_scopes = _scopes(old, new)
     related = [scopes_related(old, new, before_scopes, after_scopes)]
@@ -166,6 +185,8 @@ def make_token_pair(
         *(same_truth(before_scopes.get(name, FALSE), after_scopes.get(name, FALSE)) for name in sorted(scopes))
     )
     contracts = (old, new)
+    if old.time is not None or new.time is not None:
+        inputs.facts += [*clock_facts(), *token_facts(old, before), *token_facts(new, after)]
     request = _request(inputs, contracts[request_of])
     permitted = tuple(
         TRUE if side == request_of else _permitted(inputs, contracts[request_of], contracts[side], request)
@@ -232,7 +253,7 @@ def _request(inputs: Inputs, contract: Contract) -> RequestInput:
             inputs.string("resource.type"),
             identifier,
             inputs.open_object("resource.properties"),
-            inputs.open_object("context"),
+            inputs.open_object("context", without=frozenset({CONTEXT_TIME})),
         )
     kinds = list(spec.resources)
     kind = inputs.of_schema({"enum": kinds}, "resource.type")

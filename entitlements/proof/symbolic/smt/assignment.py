@@ -7,7 +7,7 @@ says.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from entitlements.proof.migration import ABSENT
 from entitlements.proof.symbolic.smt.encoder import Query, read_value
 from entitlements.proof.symbolic.terms.string_terms import PARTS, PREDICATES
 from entitlements.proof.symbolic.terms.term import BOOL, CALCULATED, INT, STRING_SORT, Term
+from entitlements.proof.symbolic.terms.timestamps import TIMESTAMP, rendered
 from entitlements.proof.symbolic.values.value import Array, Const, Leaf, Object, Scalar, Value
 
 _CALCULATED: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
@@ -73,7 +74,7 @@ class Assignment:
             stack = [term]
             while stack:
                 top = stack[-1]
-                open_arguments = [a for a in top.args if isinstance(a, Term) and a not in self._known]
+                open_arguments = [a for a in self._needed(top) if a not in self._known]
                 if open_arguments:
                     stack += open_arguments
                 else:
@@ -83,6 +84,16 @@ class Assignment:
         if found is NotKnown:
             raise NotKnown
         return found
+
+    def _needed(self, term: Term) -> Iterator[Term]:
+        """The arguments that a term depends on: of a conditional the condition, and what it chooses."""
+        if term.op != "if":
+            yield from (arg for arg in term.args if isinstance(arg, Term))
+            return
+        condition, one, other = term.args
+        yield condition
+        if (chosen := self._known.get(condition, NotKnown)) is not NotKnown:
+            yield one if chosen else other
 
     def _evaluated(self, term: Term) -> Any:
         op, args = term.op, term.args
@@ -96,11 +107,11 @@ class Assignment:
             if args[0] not in self._choices:
                 self._choices[args[0]] = self._pick(args[2])
             return self._choices[args[0]] == args[1]
-        values = [self._known[a] for a in args if isinstance(a, Term)]
+        values = [self._known[a] for a in self._needed(term)]
         if op in ("and", "or"):
             return _junction(op, values)
-        if op == "if" and values[0] is not NotKnown:
-            return values[1] if values[0] else values[2]
+        if op == "if":
+            return values[-1]
         if op == "apply" or any(value is NotKnown for value in values):
             return NotKnown
         return self._calculated(op, args, values)
@@ -110,6 +121,8 @@ class Assignment:
             return _OF_VALUES[op](values)
         if op == "on_strings":
             return PREDICATES[args[0]](values[1], values[0])
+        if op == TIMESTAMP:
+            return rendered(args[0], values[0])
         if op == "on_text":
             predicate, parameter = args[0], args[1]
             if predicate in PREDICATES:
@@ -232,13 +245,21 @@ def _as_assumed(query: Query, assignment: Assignment) -> bool:
 
 
 class Chance:
-    """Random assignments, for comparing a symbolic execution with OPA. strings: constants that policies compare
-    with."""
+    """Random assignments, for comparing a symbolic execution with OPA. strings, numbers: constants that policies
+    compare with; within: the numbers that a variable has, where it may not have every one.
+    """
 
-    def __init__(self, seed: int, strings: Sequence[str], numbers: Sequence[Any]) -> None:
+    def __init__(
+        self,
+        seed: int,
+        strings: Sequence[str],
+        numbers: Sequence[Any],
+        within: Callable[[Term], Sequence[int]] = lambda _term: (),
+    ) -> None:
         self._chance = random.Random(seed)  # noqa: S311 - reproducible, no secrets
         self._strings = [*strings, "some text", "t_1"]
         self._numbers = sorted({*numbers, 0, 1, -1})
+        self._within = within
 
     def assignment(self, choices: Mapping[str, int], decide: Callable[[str, str, str], bool]) -> Assignment:
         """One of them. choices: how many values each choice has; others, on which nothing seems to depend, are drawn
@@ -247,6 +268,8 @@ class Chance:
         return Assignment({}, chosen, decide, self._value, self._chance.randrange)
 
     def _value(self, term: Term) -> Any:
+        if within := self._within(term):
+            return self._chance.choice(within)
         if term.sort == BOOL:
             return self._chance.random() < 0.5
         if term.sort == STRING_SORT:

@@ -17,10 +17,13 @@ from fractions import Fraction
 from typing import Any
 
 from entitlements.contract import conforms
+from entitlements.proof.symbolic.smt.preimages import language_of
 from entitlements.proof.symbolic.smt.regex import string_literal
 from entitlements.proof.symbolic.smt.string_encoder import StringEncoder, substrings
 from entitlements.proof.symbolic.smt.string_sorts import StringSorts
+from entitlements.proof.symbolic.terms.string_terms import MATCHES
 from entitlements.proof.symbolic.terms.term import BOOL, INT, REAL, STRING_SORT, Term, subterms
+from entitlements.proof.symbolic.terms.timestamps import PATTERNS, TIMESTAMP, first_from
 
 Decide = Callable[[str, str, str], bool]
 """Whether a constant string meets a predicate with a parameter; asked of OPA where only OPA knows."""
@@ -32,7 +35,8 @@ class Query:
     """One satisfiability question. script: SMT-LIB; symbols: the variables of the terms by symbol; codes: what numbers
     represent which constant strings; coded: the string variables that stand as numbers, with those they may be equal
     to; guessed: what has to hold, where the solver guesses what a predicate says of a string that the question does not
-    name; patterned: whether strings are asked for more than equality.
+    name; patterned: whether strings are asked for more than equality; stamps: timestamps of which more is asked than
+    their number, by symbol.
     """
 
     script: str
@@ -42,6 +46,7 @@ class Query:
     groups: Mapping[str, int] = field(default_factory=dict)
     assumed: tuple[Term, ...] = ()
     patterned: bool = False
+    stamps: Mapping[str, Term] = field(default_factory=dict)
 
 
 def write_query(
@@ -51,13 +56,14 @@ def write_query(
     *,
     strings_as_strings: bool = False,
     regular: bool = False,
+    stamped: Mapping[Term, str] | None = None,
 ) -> Query:
     """The question whether all goals can hold at once.
 
     strings: what each string variable has to conform to; strings_as_strings: whether no string may stand as a number;
-    regular: whether whatever can be is said by regular expressions.
+    regular: whether whatever can be is said by regular expressions; stamped: what timestamps are, where that is asked.
     """
-    return _Writer(list(goals), strings, decide, strings_as_strings, regular).query()
+    return _Writer(list(goals), strings, decide, strings_as_strings, regular, stamped or {}).query()
 
 
 class _Writer:
@@ -68,8 +74,10 @@ class _Writer:
         decide: Decide,
         strings_as_strings: bool,
         regular: bool,
+        stamped: Mapping[Term, str],
     ) -> None:
         self._goals = goals
+        self._stamped_as = stamped
         self._terms = list(subterms(goals))
         self._schemas = strings
         self._decide = decide
@@ -84,14 +92,19 @@ class _Writer:
     def query(self) -> Query:
         """The text, with everything needed to read a model."""
         symbols: dict[str, Term] = {}
+        stamps: dict[str, Term] = {}
         for number, term in enumerate(self._terms):
             if term.op == "const":
                 continue
-            symbol = f"v{number}" if term.op in ("var", "choice") else f"n{number}"
+            symbol = f"v{number}" if term.op in ("var", "choice", TIMESTAMP) else f"n{number}"
             self._names[term] = symbol
             if term.op == "var":
                 symbols[symbol] = term
                 self._lines.append(f"(declare-const {symbol} {self._sort(term)})")
+            elif term.op == TIMESTAMP:
+                # Its number stands in the question by itself; a model in which they differ is none.
+                stamps[symbol] = term
+                self._lines.append(f"(declare-const {symbol} String)")
             elif term.op == "choice":
                 symbols[symbol] = term
                 self._lines.append(f"(declare-const {symbol} Bool)")
@@ -99,6 +112,7 @@ class _Writer:
             else:
                 self._lines.append(f"(define-fun {symbol} () {self._sort(term)} {self._body(term)})")
         assertions = [*self._exclusions(), *self._string_facts(), *self._predicate_facts()]
+        assertions += [fact for symbol, term in stamps.items() for fact in self._stamped(symbol, term)]
         assertions += [self._written(goal) for goal in self._goals]
         functions = [f"(declare-fun {name} {signature})" for name, signature in self._functions.items()]
         script = "\n".join([*functions, *self._lines, *(f"(assert {one})" for one in assertions)]) + "\n"
@@ -114,8 +128,9 @@ class _Writer:
             {code: value for value, code in self._codes.items()},
             frozenset(term.args[0] for term in variables),
             {term.args[0]: roots[self._strings.group(term)] for term in variables},
-            tuple(self._goals) if self._said.predicates or self._said.parts else (),
+            tuple(self._goals) if self._said.predicates or self._said.parts or stamps else (),
             any(term.op in ("on_text", "on_strings", "part") for term in self._terms),
+            stamps,
         )
 
     def _sort(self, term: Term) -> str:
@@ -236,6 +251,17 @@ class _Writer:
             for value, code in list(self._codes.items()):
                 if not all(conforms(json.loads(one), value) for one in rules):
                     found.append(f"(not (= {self._names[term]} {code}))")
+        return found
+
+    def _stamped(self, symbol: str, term: Term) -> list[str]:
+        """What is known of a timestamp apart from its number: its form, and where it stands among the constants."""
+        form, counted = term.args
+        if term in self._stamped_as:
+            return [f"(= {symbol} {string_literal(self._stamped_as[term])})"]
+        found = [f"(str.in_re {symbol} {language_of(MATCHES, PATTERNS[form])})"]
+        for value in dict.fromkeys(self._constants()):
+            first = first_from(form, value)
+            found.append(f"(= (str.< {symbol} {string_literal(value)}) (< {self._written(counted)} {first}))")
         return found
 
     def _predicate_facts(self) -> list[str]:

@@ -17,6 +17,7 @@ from entitlements.proof.symbolic.terms.string_terms import (
     HAS_SEGMENT,
     INFIX,
     LOWER,
+    MATCHES,
     PATTERN,
     PREFIX,
     SEGMENTS,
@@ -24,6 +25,7 @@ from entitlements.proof.symbolic.terms.string_terms import (
     UPPER,
 )
 from entitlements.proof.symbolic.terms.term import Term
+from entitlements.proof.symbolic.terms.timestamps import ANY_DAY, PATTERNS
 
 _WORDS: Final = {PREFIX: "(str.prefixof {} {})", SUFFIX: "(str.suffixof {} {})", INFIX: "(str.contains {1} {0})"}
 _MOST_CHARACTERS = 400
@@ -124,7 +126,9 @@ class StringEncoder:
         regex = self._language(PATTERN, schema["pattern"]) if "pattern" in schema else ""
         if regex:
             parts.append(f"(str.in_re {string} {regex})")
-        if regex is None or "format" in schema:
+        if schema.get("format") == "date":
+            parts.append(f"(str.in_re {string} {self._language(MATCHES, PATTERNS[ANY_DAY])})")
+        if regex is None or schema.get("format", "date") != "date":
             parts.append(self._predicate(CONFORMS, rules, string))
         return parts[0] if len(parts) == 1 else f"(and true {' '.join(parts)})"
 

@@ -8,7 +8,28 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from entitlements.proof.symbolic.terms.term import BOOL, INT, STRING_SORT, Term, make, number, string
+from entitlements.proof.symbolic.terms.term import (
+    BOOL,
+    INT,
+    STRING_SORT,
+    Term,
+    arithmetic,
+    conj,
+    less,
+    make,
+    number,
+    string,
+    truth,
+)
+from entitlements.proof.symbolic.terms.timestamps import (
+    DATE,
+    LENGTHS,
+    TIMESTAMP,
+    UNITS,
+    UTC,
+    beginning_with,
+    rendered,
+)
 
 PREFIX, SUFFIX, INFIX, MATCHES, GLOB, CONFORMS = "prefix", "suffix", "infix", "matches", "glob", "conforms"
 # The `pattern` of a contract, which its validator reads otherwise than OPA reads an expression.
@@ -24,13 +45,29 @@ SPACES: Final = "".join(
 
 
 _LAST_CHARACTER = 0x2FFFF
+DATE_RULES: Final = json.dumps({"format": "date", "type": "string"}, sort_keys=True)
+"""What a contract demands of a string of the format `date`, and of no other: see `timestamp`."""
+_DAY_OF_UTC = json.dumps([0, LENGTHS[DATE]])
 
 
 def on_string(predicate: str, parameter: str, subject: Term) -> Term:
     """A predicate of a string with a constant parameter: one of `PREDICATES`, or `matches`, `glob`, `conforms`, which
     others decide of a constant.
     """
+    if predicate == PREFIX and subject.op == TIMESTAMP:
+        form, counted = subject.args
+        numbers = beginning_with(form, parameter)
+        return conj(less(number(numbers.start), counted, strict=False), less(counted, number(numbers.stop)))
+    if predicate == CONFORMS and parameter == DATE_RULES and subject.op == TIMESTAMP:
+        return truth(subject.args[0] != UTC)
     return make("on_text", (predicate, parameter, subject), BOOL)
+
+
+def timestamp(form: str, counted: Term) -> Term:
+    """A day or a second as RFC 3339 writes it, see `timestamps`. Compared with constants it is its number."""
+    if counted.op == "const":
+        return string(rendered(form, counted.args[0]))
+    return make(TIMESTAMP, (form, counted), STRING_SORT)
 
 
 def _segments(subject: str, parameter: str) -> bool:
@@ -56,6 +93,8 @@ PREDICATES: Final[Mapping[str, Callable[[str, str], bool]]] = {
 
 def part(how: str, parameter: str, subject: Term) -> Term:
     """A string that is made of another one: one of `PARTS`."""
+    if subject.op == TIMESTAMP and (how, parameter, subject.args[0]) == (SUBSTRING, _DAY_OF_UTC, UTC):
+        return timestamp(DATE, arithmetic("div", subject.args[1], number(UNITS[DATE])))
     in_case = subject.op == "part" and subject.args[0] in (LOWER, UPPER)
     if how == SEGMENT and in_case and caseless(json.loads(parameter)[0]):
         # Then cutting comes first.
@@ -145,4 +184,6 @@ def concatenation(parts: Sequence[Term]) -> Term:
 
 def length(subject: Term) -> Term:
     """How many code points a string has."""
+    if subject.op == TIMESTAMP:
+        return number(LENGTHS[subject.args[0]])
     return number(len(subject.args[0])) if subject.op == "const" else make("length", (subject,), INT)

@@ -1,7 +1,7 @@
 """Terms: hash-consed formulas over booleans, numbers and strings, simplified as they are made. No solver is known here.
 
-Equal terms are one object, so that what both sides of a question have in common is the same node and falls away before
-anyone solves anything. Sorts: `bool`, `int`, `real`, `text`, and `any` for what only equality is known of.
+Equal terms are one object, so that what both sides have in common falls away before anyone solves anything. Sorts:
+`bool`, `int`, `real`, `text`, and `any` for what only equality is known of.
 
 Guarantees: simplification keeps the meaning under every assignment; equal terms are one object.
 """
@@ -15,16 +15,18 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from fractions import Fraction
 from typing import Any, Final, TypeAlias
 
+from entitlements.proof.symbolic.terms.timestamps import TIMESTAMP, alike, first_from, number_of
+
 Number: TypeAlias = "int | Fraction"
 
 BOOL, INT, REAL, STRING_SORT, ANY = "bool", "int", "real", "text", "any"
 _FLATTEN = 24
 _NUMBERING = itertools.count(1)
+_by_number = operator.attrgetter("number")
 
 
 class Term:
-    """One node. op: what it is; args: terms, or plain values for leaves; sort; number: greater than that of its
-    args."""
+    """One node. op: what it is; args: terms, or plain values for leaves; sort; number: above those of its args."""
 
     __slots__ = ("__weakref__", "args", "number", "op", "sort")
 
@@ -150,10 +152,6 @@ def _opposite(term: Term) -> Term | None:
     return term.args[0] if term.op == "not" else _TABLE.get(("not", BOOL, term, term))
 
 
-def _by_number(term: Term) -> int:
-    return term.number
-
-
 def _choices_decide(op: str, parts: Iterable[Term]) -> bool:
     """Two values of one variable exclude each other, and one of all its values it has."""
     seen: dict[str, set[int]] = {}
@@ -185,11 +183,31 @@ def equal(one: Term, other: Term) -> Term:
         return TRUE
     if one.op == "const" and other.op == "const":
         return truth(one.args == other.args)
+    if (found := _as_numbers("=", one, other)) is not None:
+        return found
     if "count" in (one.op, other.op) and number(0) in (one, other):
         return conj(*map(neg, one.args if one.op == "count" else other.args))
     if one.op == "const" or (other.op != "const" and other.number < one.number):
         one, other = other, one
     return make("=", (one, other), BOOL)
+
+
+def _as_numbers(op: str, one: Term, other: Term) -> Term | None:
+    """A comparison of a timestamp with a constant or with one of its form, as one of numbers."""
+    if (one.op, other.op) == ("const", TIMESTAMP):
+        found = _as_numbers({"=": "=", "<": "<=", "<=": "<"}[op], other, one)
+        return found if found is None or op == "=" else neg(found)
+    if one.op != TIMESTAMP:
+        return None
+    form, counted = one.args
+    if other.op == TIMESTAMP and alike(form, other.args[0]):
+        return equal(counted, other.args[1]) if op == "=" else less(counted, other.args[1], strict=op == "<")
+    if other.op != "const":
+        return None
+    if op != "=":
+        return less(counted, number(first_from(form, other.args[0], beyond=op == "<=")))
+    exactly = number_of(form, other.args[0])
+    return FALSE if exactly is None else equal(counted, number(exactly))
 
 
 def less(one: Term, other: Term, *, strict: bool = True) -> Term:
@@ -199,19 +217,22 @@ def less(one: Term, other: Term, *, strict: bool = True) -> Term:
     if one.op == "const" and other.op == "const":
         left, right = one.args[0], other.args[0]
         return truth(left < right or (not strict and left == right))
+    op = "<" if strict else "<="
+    if (found := _as_numbers(op, one, other)) is not None:
+        return found
     if one.op == "count" and other is number(1 if strict else 0):
         return conj(*map(neg, one.args))
     if other.op == "count" and one is number(0 if strict else 1):
         return disj(*other.args)
     if other.op == "count" and one.op == "const":
-        found = len(other.args) - one.args[0]
-        if found < 0 or (strict and found == 0):
+        missing = len(other.args) - one.args[0]
+        if missing < 0 or (strict and missing == 0):
             return FALSE
     if one.op == "count" and other.op == "const":
         spare = other.args[0] - len(one.args)
         if spare > 0 or (not strict and spare == 0):
             return TRUE
-    return make("<" if strict else "<=", (one, other), BOOL)
+    return make(op, (one, other), BOOL)
 
 
 def remainder(one: int, other: int) -> int:
@@ -274,6 +295,5 @@ def subterms(roots: Iterable[Term]) -> Iterator[Term]:
 
 def is_whole(subject: Term) -> Term:
     """Whether a number is a whole one."""
-    if subject.sort == INT:
-        return TRUE
-    return truth(isinstance(subject.args[0], int)) if subject.op == "const" else make("is_whole", (subject,), BOOL)
+    found = subject.sort == INT
+    return truth(found) if found or subject.op == "const" else make("is_whole", (subject,), BOOL)
