@@ -66,7 +66,9 @@ def _nanoseconds(leaf: Leaf) -> Term:
 def _in_utc(array: Array) -> Leaf:
     zones = [plain(zone) for _, zone in array.elements[1:]]
     whole = array.prefix and not array.truncated and all(guard is TRUE for guard, _ in array.elements)
-    if not whole or zones not in ([], [(True, "UTC")], [(True, "")]) or len(array.elements[0][1].cases) != 1:
+    if not whole or zones not in ([], [(True, "UTC")], [(True, "")]):
+        raise NoRule
+    if not array.elements or len(array.elements[0][1].cases) != 1:
         raise NoRule
     ((guard, leaf),) = array.elements[0][1].cases
     if guard is not TRUE:

@@ -55,3 +55,9 @@ def test_time_in_another_zone_is_not_followed_as_one_in_utc() -> None:
     limits = Limits()
     with pytest.raises(NoRule):
         RULES["time.clock"](Builtins({}, Algebra(limits), limits, lambda *_, **__: []), [zoned], TRUE)
+
+
+def test_an_empty_list_is_no_time_that_is_followed() -> None:
+    limits = Limits()
+    with pytest.raises(NoRule):
+        RULES["time.weekday"](Builtins({}, Algebra(limits), limits, lambda *_, **__: []), [of_leaf(Array(()))], TRUE)
