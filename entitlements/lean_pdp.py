@@ -18,7 +18,7 @@ from entitlements.contract import Contract, PrincipalInput, asked_audience, requ
 from entitlements.decision_log import DecisionRecord, LineTemplate, LoopLog, Masking, line_template
 from entitlements.decision_record import time_of_record, with_contract
 from entitlements.engine import LoopEngine
-from entitlements.errors import EntitlementsError, RequestInvalid
+from entitlements.errors import DecisionLogUnavailable, EntitlementsError, RequestInvalid
 from entitlements.model import AccessRequest, Verdict
 from entitlements.pair import Pair, Pairs
 from entitlements.pdp import Answered, decision_of
@@ -37,6 +37,8 @@ class Declined:
 
 UNTRIED = Declined()
 _ADMISSION = "admission"
+# Records that wait for the log at a time, each in a thread.
+_MOST_WAITING = 4
 
 
 class LeanLane(Protocol):
@@ -81,6 +83,7 @@ class LeanDecisionPoint:
         self._masking = masking
         self._default_audience = default_audience
         self._clock = clock
+        self._waiting = 0
 
     async def decide(self, request: AccessRequest, *, request_id: str) -> Answered | Declined:
         """The decision that PolicyDecisionPoint would make, logged; or nothing was done but to ask the engine."""
@@ -144,5 +147,13 @@ class LeanDecisionPoint:
 
     async def _keep(self, line: bytes) -> None:
         """Write the record before the answer leaves. Raises DecisionLogUnavailable."""
-        if not self._log.append_now(line):
+        if self._log.append_now(line):
+            return
+        if self._waiting >= _MOST_WAITING:
+            # A log that is slow for all is for the ordinary route, which lets only so many wait.
+            raise DecisionLogUnavailable("decision_log_unavailable", "too many wait for the decision log")
+        self._waiting += 1
+        try:
             await asyncio.to_thread(self._log.append_line, line)
+        finally:
+            self._waiting -= 1
