@@ -59,6 +59,13 @@ from entitlements.contract.lock import (
     write_lock,
 )
 from entitlements.contract.lock_plan import changed_since_published, plan_lock
+from entitlements.contract.other_kinds import (
+    KIND_WORDS,
+    OTHER_KINDS,
+    consumer_violations,
+    kind_violations,
+    known_in,
+)
 from entitlements.contract.policy_input import PrincipalInput, policy_input
 from entitlements.contract.registered import always_names_client, claim_places
 from entitlements.contract.resource_metadata import metadata_url, resource_metadata
@@ -74,9 +81,11 @@ __all__ = [
     "EARLIEST",
     "FIRST_VERSION",
     "GATE_NAME",
+    "KIND_WORDS",
     "LATEST",
     "LOCK_NAME",
     "MEND_MERGE",
+    "OTHER_KINDS",
     "REGISTERED",
     "ROLLED_BACK",
     "RULES",
@@ -113,11 +122,14 @@ __all__ = [
     "check_default",
     "claim_places",
     "conforms",
+    "consumer_violations",
     "draft",
     "has_map",
     "input_schema",
     "is_map",
+    "kind_violations",
     "kinds_of",
+    "known_in",
     "link_faults",
     "link_faults_of_step",
     "lint",

@@ -136,7 +136,7 @@ def _claims(contract: Contract, rules: TokenRules, claims: VerifiedClaims, grant
         for name in sorted(held - extracted.unreadable)
         if contract.claims[name].required and name not in extracted.present
     ]
-    violations += [*extracted.violations, *_value_violations(contract, extracted.present)]
+    violations += [*extracted.violations, *value_violations(contract, extracted.present)]
     return _Claims(extracted.present, undeclared, tuple(violations))
 
 
@@ -240,7 +240,7 @@ def conforms(schema: Mapping[str, JSON], value: JSON) -> bool:
     return _validator(_Key(schema)).is_valid(value)
 
 
-def _value_violations(contract: Contract, present: Mapping[str, JSON]) -> list[Violation]:
+def value_violations(contract: Contract, present: Mapping[str, JSON]) -> list[Violation]:
     found: list[Violation] = []
     for name, value in present.items():
         validator = _validator(_Key(contract.claims[name].schema))

@@ -1,6 +1,6 @@
 """Token profiles: how access tokens of real authorization servers are distinguished, as data and as one judge of it."""
 
-from entitlements.profiles.introspecting import answer_misfit, apart, introspected, kind_misfits
+from entitlements.profiles.introspecting import answer_misfit, answer_misfits, apart, introspected, kind_misfits
 from entitlements.profiles.judging import (
     Misfit,
     client_of,
@@ -18,6 +18,7 @@ from entitlements.profiles.recognition import (
     Sample,
     drafted_rules,
     is_noise,
+    is_other_than,
     looks_like,
     other_kind,
     recognised,
@@ -36,6 +37,7 @@ __all__ = [
     "Misfit",
     "Sample",
     "answer_misfit",
+    "answer_misfits",
     "apart",
     "client_of",
     "drafted_rules",
@@ -43,6 +45,7 @@ __all__ = [
     "header_type",
     "introspected",
     "is_noise",
+    "is_other_than",
     "kind_misfits",
     "looks_like",
     "misfit",

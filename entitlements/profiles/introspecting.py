@@ -48,7 +48,7 @@ def introspected(rules: TokenRules) -> TokenRules:
 
 def answer_misfit(rules: TokenRules, answer: Mapping[str, JSON]) -> Misfit | None:
     """Why an answer does not show an active access token, or None. Issuer, audience and times are not looked at."""
-    return next(_misfits(rules, answer), None)
+    return next(answer_misfits(rules, answer), None)
 
 
 def kind_misfits(answer: Mapping[str, JSON]) -> Iterator[Misfit]:
@@ -62,7 +62,8 @@ def kind_misfits(answer: Mapping[str, JSON]) -> Iterator[Misfit]:
         yield Misfit("type_not_access_token", "the answer's `typ` does not say that it is an access token")
 
 
-def _misfits(rules: TokenRules, answer: Mapping[str, JSON]) -> Iterator[Misfit]:
+def answer_misfits(rules: TokenRules, answer: Mapping[str, JSON]) -> Iterator[Misfit]:
+    """Every reason for which `answer_misfit` gives the first."""
     # Before anything else is read: Keycloak answered `active: false` beside a valid JWT (CVE-2026-18208).
     if answer.get("active") is not True:
         yield Misfit("token_inactive", "the issuer says that the token is not active")

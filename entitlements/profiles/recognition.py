@@ -13,6 +13,18 @@ from entitlements.profiles.servers import PROFILES
 # What bears a mark of one server comes before what fits tokens of several.
 _ORDER = ("keycloak", "okta", "cognito", "entra-v2", "entra-v1", "curity")
 _ID_TOKEN = ("at_hash", "c_hash", "s_hash")
+# What of a sign-in only ID tokens tell where no client and no scope stands beside it.
+_SIGN_IN = ("sid", "auth_time", "amr", "acr", "email_verified", "preferred_username", "oid")
+_GRANTED = ("scope", "scp", "roles", "permissions")
+_CLIENTS = ("client_id", "azp", "cid", "appid")
+_ACCESS_KINDS = ("Bearer", "DPoP")
+_EVENT = "a logout or security event token"
+_HEADERS = {
+    "dpop+jwt": "a DPoP proof",
+    "logout+jwt": _EVENT,
+    "secevent+jwt": _EVENT,
+    "token-introspection+jwt": "an introspection answer",
+}
 _KINDS = {"ID": "an ID token", "Refresh": "a refresh token", "Offline": "a refresh token", "Logout": "a logout token"}
 
 
@@ -35,7 +47,7 @@ def recognised(samples: Sequence[Sample]) -> str:
 def looks_like(sample: Sample) -> str:
     """The profile of the server that seems to have issued a token of whatever kind, by its marks; empty for none."""
     claims = sample.claims
-    if str(claims.get("typ", "")) in ("Bearer", "DPoP", *_KINDS):
+    if str(claims.get("typ", "")) in (*_ACCESS_KINDS, *_KINDS):
         return "keycloak"
     for name in _ORDER[1:]:
         marker = PROFILES[name].marker
@@ -66,13 +78,50 @@ def drafted_rules(profile: str, claims: Mapping[str, JSON]) -> TokenRules:
 
 
 def other_kind(sample: Sample) -> str:
-    """What a sample says it is instead of an access token; empty where it says nothing of the kind."""
-    kind = _KINDS.get(str(sample.claims.get("typ", "")), "")
-    if kind or any(name in sample.claims for name in _ID_TOKEN) or sample.claims.get("token_use") == "id":
-        return kind or "an ID token"
-    if "events" in sample.claims:
-        return "a logout or security event token"
-    return "an introspection answer" if "token_introspection" in sample.claims else ""
+    """What a sample says it is instead of an access token; empty where it says nothing of the kind.
+
+    ID tokens come without `nonce` and without `at_hash`: one is also told by what it says of a sign-in, where it names
+    neither scopes nor a client that it is not itself for. What says that it is an access token is believed.
+    """
+    claims = sample.claims
+    header = header_type(sample.header) if sample.header is not None else ""
+    said = _HEADERS.get(header or "") or _KINDS.get(str(claims.get("typ", "")), "")
+    if said or "token_introspection" in claims or "events" in claims:
+        return said or ("an introspection answer" if "token_introspection" in claims else _EVENT)
+    if claims.get("typ") in _ACCESS_KINDS or header == "at+jwt":
+        return ""
+    return "an ID token" if _is_id_token(claims) else ""
+
+
+def _is_id_token(claims: Mapping[str, JSON]) -> bool:
+    if any(name in claims for name in (*_ID_TOKEN, "nonce")) or claims.get("token_use", claims.get("purpose")) == "id":
+        return True
+    if str(claims.get("jti", "")).startswith("ID."):
+        return True
+    if not {"aud", "exp"} <= claims.keys() or any(name in claims for name in _GRANTED):
+        return False
+    audience = claims["aud"]
+    entries = audience if isinstance(audience, list) else [audience]
+    named = [claims[name] for name in _CLIENTS if name in claims]
+    return claims.get("azp") in entries if "azp" in claims else not named and any(name in claims for name in _SIGN_IN)
+
+
+def is_other_than(kind: str, sample: Sample, rules: TokenRules) -> str:
+    """What a sample is instead of a token or answer of a kind beside the access token; empty where nothing says so.
+
+    kind: `id_token`, `userinfo`, `introspection` or `wrapper_token`; rules: of the server's access tokens.
+    """
+    found = other_kind(sample)
+    if found and found != {"id_token": "an ID token", "introspection": "an introspection answer"}.get(kind):
+        return found
+    if found or kind not in ("id_token", "userinfo") or sample.header is None:
+        return ""
+    header = header_type(sample.header)
+    said = sample.claims.get("typ") in _ACCESS_KINDS or sample.claims.get("token_use") in (
+        "access",
+        "access_token",
+    )
+    return "an access token" if header == "at+jwt" or said or misfit(rules, header, sample.claims) is None else ""
 
 
 def is_noise(audience: str, issuer: str, claims: Mapping[str, JSON], profile: str) -> bool:

@@ -8,7 +8,16 @@ from entitlements.token.cache import CachedToken
 from entitlements.token.codes import Refusal
 from entitlements.token.discovery import DiscoveredAddress, FixedAddress, KeyAddress
 from entitlements.token.http_keys import HttpKeys
-from entitlements.token.inspection import InspectedToken, Objection, SignatureState, inspect, objections, signature_of
+from entitlements.token.inspection import (
+    InspectedToken,
+    Objection,
+    SignatureState,
+    answer_objections,
+    inspect,
+    kind_objections,
+    objections,
+    signature_of,
+)
 from entitlements.token.jwks import KeySet, SkippedKey, bound_algorithms, parse_key_set
 from entitlements.token.key_source import FileKeys, KeySource
 from entitlements.token.metadata import IssuerMetadata
@@ -45,10 +54,12 @@ __all__ = [
     "Use",
     "VerificationKey",
     "access_token_claims",
+    "answer_objections",
     "bound_algorithms",
     "from_jwk",
     "generate_key",
     "inspect",
+    "kind_objections",
     "mint",
     "mint_proof",
     "objections",

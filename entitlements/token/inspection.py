@@ -5,12 +5,21 @@ The verifier stops at the first reason to refuse a token; here every one is repo
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from entitlements.errors import KeysUnavailable, TokenRejected
 from entitlements.model import JSON, TokenProfile
-from entitlements.profiles import for_audience, header_type, misfits, topic_of
+from entitlements.profiles import (
+    Misfit,
+    answer_misfits,
+    for_audience,
+    header_type,
+    introspected,
+    misfits,
+    topic_of,
+)
 from entitlements.token import compact
 from entitlements.token.binding import binding_of, permitting
 from entitlements.token.claims import Times, audiences, check_times
@@ -81,6 +90,28 @@ def objections(
     return tuple(dict.fromkeys(_objections(header, payload, profile, now, leeway)))
 
 
+def kind_objections(
+    header: Mapping[str, JSON], payload: Mapping[str, JSON], issuer: str, now: float, leeway: float
+) -> tuple[Objection, ...]:
+    """What of header, issuer and times speaks against a JWT of another kind than an access token."""
+    unfit = header_refusals(header, SUPPORTED_ALGORITHMS, (header_type(header) or "",))
+    found = [*map(_of, unfit), *_of_issuer(payload, issuer)]
+    return tuple(dict.fromkeys((*found, *map(_of, _times(payload, now, leeway) if "exp" in payload else ()))))
+
+
+def answer_objections(
+    answer: Mapping[str, JSON], profile: TokenProfile, now: float, leeway: float
+) -> tuple[Objection, ...]:
+    """Every reason why an introspection answer (RFC 7662) shows no active access token for one contract version."""
+    found = [_misfit(one) for one in answer_misfits(profile.rules, answer)]
+    found += _of_issuer(answer, profile.issuer)
+    answered = replace(profile, rules=introspected(profile.rules))
+    for refusals in (_audience(answer, answered), _times(answer, now, leeway), _lifetime(answer, profile, now)):
+        found += map(_of, refusals)
+    bound = {"typ": "DPoP", **answer} if str(answer.get("token_type", "")).lower() == "dpop" else answer
+    return tuple(dict.fromkeys((*found, *map(_of, _binding(bound, profile)))))
+
+
 def _objections(
     header: Mapping[str, JSON], payload: Mapping[str, JSON], profile: TokenProfile, now: float, leeway: float
 ) -> Iterator[Objection]:
@@ -88,12 +119,21 @@ def _objections(
     # What is wrong with the type is reported with the claims.
     yield from map(_of, header_refusals(header, profile.algorithms, () if kind is None else (kind,)))
     for found in misfits(profile.rules, kind, payload):
-        yield Objection(found.code, found.text, found.topic or topic_of(found.code))
-    if payload.get("iss", profile.issuer) != profile.issuer:
-        yield _of(refuse(Refusal.ISSUER_UNKNOWN, "no contract is pinned for the token's issuer"))
+        yield _misfit(found)
+    yield from _of_issuer(payload, profile.issuer)
     yield from map(_of, _audience(payload, profile))
-    yield from map(_of, _times(payload, profile, now, leeway))
+    yield from map(_of, _times(payload, now, leeway))
+    yield from map(_of, _lifetime(payload, profile, now))
     yield from map(_of, _binding(payload, profile))
+
+
+def _misfit(found: Misfit) -> Objection:
+    return Objection(found.code, found.text, found.topic or topic_of(found.code))
+
+
+def _of_issuer(claims: Mapping[str, JSON], issuer: str) -> Iterator[Objection]:
+    if claims.get("iss", issuer) != issuer:
+        yield _of(refuse(Refusal.ISSUER_UNKNOWN, "no contract is pinned for the token's issuer"))
 
 
 def _of(refusal: TokenRejected) -> Objection:
@@ -113,7 +153,7 @@ def _audience(payload: Mapping[str, JSON], profile: TokenProfile) -> Iterator[To
         yield refuse(Refusal.AUDIENCE_MISMATCH, "the token is not for the audience of the contract")
 
 
-def _times(payload: Mapping[str, JSON], profile: TokenProfile, now: float, leeway: float) -> Iterator[TokenRejected]:
+def _times(payload: Mapping[str, JSON], now: float, leeway: float) -> Iterator[TokenRejected]:
     try:
         times = check_times(payload)
     except TokenRejected as refusal:
@@ -124,7 +164,13 @@ def _times(payload: Mapping[str, JSON], profile: TokenProfile, now: float, leewa
             one.check(now, leeway)
         except TokenRejected as refusal:
             yield refusal
-    if not times.expires_at - (times.issued_at or now) <= profile.max_lifetime:
+
+
+def _lifetime(payload: Mapping[str, JSON], profile: TokenProfile, now: float) -> Iterator[TokenRejected]:
+    with contextlib.suppress(TokenRejected):
+        times = check_times(payload)
+        if times.expires_at - (times.issued_at or now) <= profile.max_lifetime:
+            return
         yield refuse(Refusal.LIFETIME_TOO_LONG, "the token lives longer than the contract permits")
 
 

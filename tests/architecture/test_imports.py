@@ -66,6 +66,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "settings",
         "settings_reader",
         "issuer_check",
+        "endpoint_ring",
         "key_ring",
         "local_opa",
         "wiring",

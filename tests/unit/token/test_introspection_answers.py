@@ -13,7 +13,16 @@ import pytest
 from entitlements.errors import EntitlementsError, IntrospectionUnavailable, TokenRejected
 from entitlements.model import OpaqueTokens, PartHealth, TokenProfile
 from entitlements.profiles import PROFILES, introspected, scopes_of, subject_of
-from entitlements.token import KeySet, SigningKey, TokenVerifier, VerificationKey, generate_key, mint, parse_key_set
+from entitlements.token import (
+    KeySet,
+    SigningKey,
+    TokenVerifier,
+    VerificationKey,
+    answer_objections,
+    generate_key,
+    mint,
+    parse_key_set,
+)
 from entitlements.token.introspection import Answer, AnswerForm, Judged, Question, judge
 
 FOLDER = Path(__file__).resolve().parents[2] / "fixtures/tokens"
@@ -447,3 +456,22 @@ def test_contract_admits_the_claims_of_an_answer_without_an_algorithm() -> None:
     assert found.principal.claims["tenant"] == "t_1"
     broken = admitted(members(iss=ISSUER, aud="https://orders.example.com", **{**own, "suspended": "false"}))
     assert [violation.code for violation in broken.violations] == ["type_mismatch"]
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if EXPECTED[name].get("form", "json") == "json"])
+def test_inspection_of_a_recorded_answer_has_reasons_where_the_service_refuses_it(name: str) -> None:
+    answer, question, now = recorded(name, "json")
+    members = json.loads(answer.body)
+    for less in ("", "token_type", "iss", "exp", "client_id", "aud"):
+        given = {claim: value for claim, value in members.items() if claim != less}
+        code = judged(replace(answer, body=json.dumps(given).encode()), question, now)
+        found = {one.code for one in answer_objections(given, question.profiles[0], now, question.leeway)}
+        if code == "issuer_mismatch":
+            code = "issuer_unknown"
+        assert found == set() if code == "accepted" else code in {*found, "introspection_declined"}, (less, code, found)
+
+
+def test_inspection_of_an_answer_follows_its_binding() -> None:
+    for changes in ({"token_type": "DPoP"}, {"token_type": "DPoP", "cnf": {"x5t#S256": "A" * 43}}):
+        codes = {one.code for one in answer_objections(members(**changes), asked().profiles[0], NOW, 10)}
+        assert codes == {"sender_constrained"}
