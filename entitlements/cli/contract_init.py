@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,15 +14,17 @@ import click
 
 from entitlements import strict_json
 from entitlements.cli import render
-from entitlements.contract import DraftHead, draft, parse_contract
+from entitlements.cli.init_trial import chosen, trial
+from entitlements.contract import Contract, DraftHead, draft, parse_contract
 from entitlements.errors import ContractsInvalid, JSONRefused
 from entitlements.files import write_atomically
 from entitlements.model import JSON, TokenRules
-from entitlements.profiles import Sample, drafted_rules, is_noise, other_kind, recognised, refused_by
+from entitlements.profiles import PROFILES, Sample, drafted_rules, is_noise, other_kind, recognised
 from entitlements.schema_files import editor_line, schema_name, schema_text
 from entitlements.token import SUPPORTED_ALGORITHMS, inspect
 
 _MOST_SAMPLES = 100_000
+_A_DAY = 86_400
 
 
 @click.command(
@@ -33,6 +34,7 @@ _MOST_SAMPLES = 100_000
 )
 @click.argument("name")
 @click.argument("samples", type=click.File("rb"), default="-")
+@click.option("--profile", "named", type=click.Choice([*PROFILES]), help="Where the samples fit several, or by will.")
 @click.option("--issuer", help="Where the samples name none or several.")
 @click.option("--audience", help="Where the samples name none or several.")
 @click.option(
@@ -40,19 +42,22 @@ _MOST_SAMPLES = 100_000
     type=click.Path(path_type=Path, dir_okay=False),
     help="A new file, instead of the screen; its schema for editors beside it.",
 )
-def init(name: str, samples: IO[bytes], issuer: str | None, audience: str | None, out: Path | None) -> None:
+def init(
+    name: str, samples: IO[bytes], named: str | None, issuer: str | None, audience: str | None, out: Path | None
+) -> None:
     """Draft contract NAME from SAMPLES: one access token or one JSON object of claims a line.
 
     Types, choices, limits and what is optional are taken from the samples; personal data is guessed and marked for
-    review, and none of its values is written. Signatures are NOT verified. The draft has to be reviewed line by line.
+    review, and none of its values is written. Where the samples fit profiles of several servers, or name several
+    audiences, you are asked, or have to say which. The draft is tried on its own samples, and what it does not admit
+    is told. Signatures are NOT verified. The draft has to be reviewed line by line.
     """
     if out is not None and out.exists():
         raise click.UsageError(f"`{out}` exists already")
     found = _read(samples)
     claims = [sample.claims for sample in found]
     headers = [sample.header for sample in found if sample.header is not None]
-    profile = recognised(found)
-    refused = _refused(profile or "rfc9068", found)
+    profile = named or chosen(recognised(found), "profile")
     issuer = issuer or _one(claims, "iss", "--issuer")
     head = DraftHead(
         name,
@@ -61,13 +66,11 @@ def init(name: str, samples: IO[bytes], issuer: str | None, audience: str | None
         tuple(sorted({str(h.get("alg")) for h in headers} & set(SUPPORTED_ALGORITHMS))) or ("ES256",),
         _lifetime(claims),
         _rules(profile, claims),
-        tuple(_notes(profile, refused)),
     )
+    tried = trial(_parsed(name, draft(head, claims)), found)
+    click.echo(f"{tried.admitted} of {len(found)} samples are admitted by the draft", err=True)
+    head = replace(head, notes=tuple(_notes(profile, head, tried.refused, guessed=not headers)))
     text = draft(head, claims)
-    try:
-        parse_contract(text, Path(name) / "1.0.0.yaml")
-    except ContractsInvalid as invalid:
-        render.fail(invalid)
     if out is None:
         click.echo(text, nl=False)
         return
@@ -82,9 +85,11 @@ def init(name: str, samples: IO[bytes], issuer: str | None, audience: str | None
     click.echo(f"wrote {out}: review it, then `entitlements contract lint`", err=True)
 
 
-def _refused(profile: str, samples: Sequence[Sample]) -> dict[str, int]:
-    """Why samples are not accepted by the drafted profile, each reason with the number of samples."""
-    return dict(Counter(found.text for sample in samples if (found := refused_by(profile, sample)) is not None))
+def _parsed(name: str, text: str) -> Contract:
+    try:
+        return parse_contract(text, Path(name) / "1.0.0.yaml")
+    except ContractsInvalid as invalid:
+        render.fail(invalid)
 
 
 def _rules(profile: str, claims: Sequence[Mapping[str, JSON]]) -> TokenRules:
@@ -94,9 +99,13 @@ def _rules(profile: str, claims: Sequence[Mapping[str, JSON]]) -> TokenRules:
     return replace(drafted_rules(profile, claims[0]), audience_clients=tuple(sorted(clients)))
 
 
-def _notes(profile: str, refused: Mapping[str, int]) -> Iterator[str]:
+def _notes(profile: str, head: DraftHead, refused: Mapping[str, int], *, guessed: bool) -> Iterator[str]:
     if profile and profile != "rfc9068":
         yield f"tokens of `{profile}`, as it seems; without this profile (as `rfc9068`) they are not accepted"
+    if guessed:
+        yield "no sample has a header: profile and algorithms are guesses"
+    if head.max_lifetime > _A_DAY:
+        yield f"tokens live up to {head.max_lifetime} seconds: whoever steals one has it as long"
     for reason, count in refused.items():
         click.echo(f"not accepted as they are: {count} of the samples: {reason}", err=True)
         yield f"{count} of the samples are not accepted as they are: {reason}; see docs/identity-providers.md"
@@ -143,26 +152,26 @@ def _one(claims: Sequence[Mapping[str, JSON]], name: str, option: str) -> str:
 
 
 def _audience(claims: Sequence[Mapping[str, JSON]], issuer: str, profile: str) -> str:
-    """The one audience that all samples name, and that no token for another API has."""
+    """The audience that all samples name, and that no token for another API has; of several the one that is chosen."""
     common: set[str] | None = None
     for sample in claims:
         value = sample.get("aud")
         names = {name for name in (value if isinstance(value, list) else [value]) if isinstance(name, str)}
         names = {name for name in names if not is_noise(name, issuer, sample, profile)}
         common = names if common is None else common & names
-    if not common or len(common) != 1:
+    if not common:
         raise click.UsageError(
-            "the samples do not agree on one `aud` of an API (the client, the issuer, `account` and userinfo endpoints "
-            "are none): name it with --audience"
+            "no `aud` of an API stands in every sample (the client, the issuer, `account` and userinfo endpoints "
+            "are none): have the server issue one, and name it with --audience"
         )
-    return common.pop()
+    return chosen(tuple(sorted(common)), "audience")
 
 
 def _lifetime(claims: Sequence[Mapping[str, JSON]]) -> int:
-    """The longest lifetime that was seen, in whole minutes; an hour where none was."""
+    """The longest lifetime that was seen, in whole minutes and 30 days at most; an hour where none was."""
     longest = 0.0
     for sample in claims:
         end, start = sample.get("exp"), sample.get("iat")
         if isinstance(end, (int, float)) and isinstance(start, (int, float)):
             longest = max(longest, end - start)
-    return min(86400, 60 * math.ceil(longest / 60)) if longest > 0 else 3600
+    return min(30 * _A_DAY, 60 * math.ceil(longest / 60)) if longest > 0 else 3600

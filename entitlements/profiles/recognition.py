@@ -36,12 +36,18 @@ class Sample:
     claims: Mapping[str, JSON]
 
 
-def recognised(samples: Sequence[Sample]) -> str:
-    """The profile by which every sample is an access token; empty for none."""
-    listed = all("scp" in sample.claims for sample in samples)
-    general = ("hydra", "rfc9068") if listed else ("rfc9068", "hydra")
-    names = (*_ORDER, *general, *(name for name in PROFILES if name not in (*_ORDER, *general)))
-    return next((name for name in names if not any(refused_by(name, sample) for sample in samples)), "")
+def recognised(samples: Sequence[Sample]) -> tuple[str, ...]:
+    """The profiles that samples may be of: one where a mark decides, several where none does, none where none fits.
+
+    A mark is a claim that tokens of one server alone have, `scp` as a list, the header type `at+jwt`, or the issuer's
+    address.
+    """
+    fitting = tuple(name for name in PROFILES if not any(refused_by(name, sample) for sample in samples))
+    listed = all(isinstance(sample.claims.get("scp"), list) for sample in samples)
+    issuers = {server_of(str(sample.claims.get("iss", "")), "") for sample in samples}
+    marked = (*_ORDER, *(("hydra",) if listed else ()), "rfc9068", *issuers)
+    found = next((name for name in marked if name in fitting), "")
+    return (found,) if found else fitting
 
 
 def looks_like(sample: Sample) -> str:

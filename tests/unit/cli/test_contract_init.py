@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +122,16 @@ def test_tokens_of_a_server_are_drafted_with_its_profile(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["keycloak/id-token", "hydra/id-token", "keycloak/refresh-token", "keycloak/logout-token"]
+    "name",
+    [
+        *(
+            "keycloak/id-token",
+            "hydra/id-token",
+            "spring/id-token",
+            "node-oidc-provider/id-token",
+        ),
+        *("keycloak/refresh-token", "keycloak/logout-token", "keycloak/dpop-proof", "node-oidc-provider/logout-token"),
+    ],
 )
 def test_no_contract_is_drafted_from_other_tokens(name: str) -> None:
     result = init(recorded(name), "--audience", "https://api.example.com")
@@ -145,3 +158,94 @@ def test_member_names_that_look_like_data_are_marked_for_review() -> None:
     assert "the member names look like data" in init(text).stdout
     fixed = "".join(line(address={"street": "a", "city": "b"}) for _ in range(2))
     assert "look like data" not in init(fixed).stdout
+
+
+def token(typ: str = "JWT", **claims: Any) -> str:
+    """One that Hydra, zitadel, Auth0 and PingOne could have issued."""
+    common = access_token_claims(
+        issuer=ISSUER, audience=AUDIENCE, subject="u_1", client_id="web", lifetime=600, now=1.0, scopes=("read",)
+    )
+    return mint(KEY, {**common, **claims}, typ=typ) + "\n"
+
+
+KEY = generate_key("ES256")
+SEVERAL = ("hydra", "zitadel", "auth0", "pingone")
+
+
+def test_samples_that_fit_several_profiles_are_refused_with_the_list_where_nobody_can_be_asked() -> None:
+    result = init(token())
+    assert result.exit_code == 2
+    assert f"name it with --profile, one of {', '.join(f'`{name}`' for name in SEVERAL)}" in result.output
+    for name in SEVERAL:
+        named = init(token(), "--profile", name)
+        assert yaml.safe_load(named.stdout)["tokens"]["access_token"]["profile"] == name
+        assert "1 of 1 samples are admitted by the draft" in named.stderr
+
+
+def test_who_sits_at_a_terminal_is_asked(tmp_path: Path) -> None:
+    samples = tmp_path / "samples"
+    samples.write_text(token(aud=[AUDIENCE, "https://other.example.com"]))
+    ours, theirs = pty.openpty()
+    os.write(ours, b"nothing\nzitadel\nhttps://other.example.com\n")
+    command = [sys.executable, "-m", "entitlements", "contract", "init", "documents", str(samples)]
+    done = subprocess.run(command, stdin=theirs, capture_output=True, text=True, timeout=60, check=False)
+    os.close(theirs)
+    os.close(ours)
+    assert done.returncode == 0, done.stderr
+    document = yaml.safe_load(done.stdout)
+    assert document["tokens"]["access_token"]["profile"] == "zitadel"
+    assert document["audience"] == "https://other.example.com"
+    assert "fit more than one profile" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "profile"),
+    [({"typ": "at+jwt"}, "rfc9068"), ({"scp": ["read"]}, "hydra"), ({"iss": "https://acme.eu.auth0.com/"}, "auth0")],
+    ids=["header", "scopes", "issuer"],
+)
+def test_a_mark_decides_between_profiles(changes: dict[str, Any], profile: str) -> None:
+    typ = changes.pop("typ", "JWT")
+    result = init(token(typ, **changes))
+    assert yaml.safe_load(result.stdout)["tokens"]["access_token"]["profile"] == profile
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_draft_admits_the_token_that_it_was_made_from(name: str) -> None:
+    file = json.loads((FOLDER / f"{name}.json").read_text())
+    audience = file["payload"]["aud"]
+    named = audience if isinstance(audience, str) else audience[0]
+    result = init(recorded(name), "--audience", named)
+    admitted = 0 if name == "zitadel-oidc/access-client" else 1
+    assert f"{admitted} of 1 samples are admitted by the draft" in result.stderr
+    assert admitted or "is not for the audience" in result.stderr
+
+
+def test_what_the_draft_does_not_admit_is_told_with_the_reason() -> None:
+    lightweight = init(recorded("keycloak/access-lightweight"), "--audience", "https://api.example.com")
+    assert "0 of 1 samples are admitted by the draft" in lightweight.stderr
+    assert "the required claim `sub` is missing" in lightweight.stderr
+    mixed = init(token("at+jwt", plan="free") + token("at+jwt", plan="free") + token("at+jwt", plan=3))
+    assert "2 of 3 samples are admitted by the draft" in mixed.stderr
+    assert "1 of the samples: plan is none of the permitted values: string is wanted, integer was found" in mixed.stderr
+    assert "# review: 1 of the samples are not accepted as they are: plan" in mixed.stdout
+
+
+def test_a_long_lifetime_is_drafted_as_it_was_seen_and_marked() -> None:
+    result = init(token("at+jwt", exp=10 * 86400))
+    assert yaml.safe_load(result.stdout)["tokens"]["access_token"]["max_lifetime"] == 10 * 86400
+    assert "# review: tokens live up to 864000 seconds" in result.stdout
+    assert "1 of 1 samples are admitted" in result.stderr
+    beyond = init(token("at+jwt", exp=90 * 86400))
+    assert yaml.safe_load(beyond.stdout)["tokens"]["access_token"]["max_lifetime"] == 30 * 86400
+    assert "the token lives longer than the contract permits" in beyond.stderr
+
+
+def test_claims_without_a_header_are_told_to_be_a_guess() -> None:
+    assert "# review: no sample has a header" in init(line()).stdout
+    assert "no sample has a header" not in init(token("at+jwt")).stdout
+
+
+def test_audiences_to_choose_from_are_listed() -> None:
+    result = init(line(aud=["https://a.example.com", "https://b.example.com"]))
+    assert "one of `https://a.example.com`, `https://b.example.com`" in result.output
+    assert "no `aud` of an API" in init(line(aud="account")).output
