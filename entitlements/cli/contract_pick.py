@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
-from entitlements.contract import Contract
+from entitlements.cli import render
+from entitlements.contract import Contract, load_catalog
 from entitlements.contract.lock import load_all, version_key
+from entitlements.errors import StartupFault
 
 
 def pick(folder: Path, name: str) -> Contract:
@@ -19,3 +21,21 @@ def pick(folder: Path, name: str) -> Contract:
         known = ", ".join(f"{n}@{v}" for n, v in contracts)
         raise click.UsageError(f"there is no contract `{name}`; there are {known}")
     return contracts[wanted, versions[-1]]
+
+
+def named(folder: Path, name: str) -> Contract:
+    """The served version of a name where there is one, else the newest on disk, which nobody has to have locked.
+
+    Ends with the faults of the contracts, or with a usage error.
+    """
+    try:
+        served = load_catalog(folder).contracts
+    except StartupFault:
+        served = ()
+    for contract in served:
+        if name in (contract.name, f"{contract.name}@{contract.version}"):
+            return contract
+    try:
+        return pick(folder, name)
+    except StartupFault as fault:
+        render.fail(fault)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from entitlements.cli import render
+from entitlements.cli.contract_pick import named
 from entitlements.contract import Contract, load_catalog
 from entitlements.errors import KeysUnavailable, StartupFault
 from entitlements.issuer_check import FAILS, HOLDS, Described, IssuerFinding, honours, judge_issuer
@@ -56,21 +57,16 @@ def check(url: str, name: str | None, form: str) -> None:
 
 
 def _contracts(settings: Settings, url: str, name: str | None) -> Sequence[Contract]:
-    """The contract that is named, or all of the issuer; none where none are there."""
-    if name is None and not (settings.contracts / "contracts.lock").exists():
+    """The contract that is named, locked or not, or all that are served of the issuer; none where none are there."""
+    if name is not None:
+        return [named(settings.contracts, name)]
+    if not (settings.contracts / "contracts.lock").exists():
         return []
     try:
         catalog = load_catalog(settings.contracts)
     except StartupFault as fault:
         render.fail(fault)
-    if name is None:
-        return [one for one in catalog.contracts if one.profile.issuer == url]
-    wanted, _, version = name.partition("@")
-    found = [one for one in catalog.contracts if one.name == wanted and version in ("", one.version)]
-    if not found:
-        known = ", ".join(f"{one.name}@{one.version}" for one in catalog.contracts)
-        raise click.UsageError(f"no contract `{name}` is pinned; there are {known}")
-    return found[:1]
+    return [one for one in catalog.contracts if one.profile.issuer == url]
 
 
 def _describe(address: DiscoveredAddress, location: str) -> Described:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import click
 
 from entitlements.cli import render
-from entitlements.cli.contract_pick import pick
+from entitlements.cli.contract_pick import named
 from entitlements.contract import Catalog, Contract, load_catalog
 from entitlements.errors import StartupFault
 from entitlements.model import JSON
@@ -21,7 +21,7 @@ def candidates(settings: Settings, name: str | None, payload: Mapping[str, JSON]
     A token for no audience of ours is held against the one contract of its issuer, where that is one.
     """
     if name is not None:
-        return (_named(settings, name),)
+        return (named(settings.contracts, name),)
     catalog = _catalog(settings)
     audience = payload.get("aud")
     for entry in audience if isinstance(audience, list) else [audience]:
@@ -42,7 +42,7 @@ def of_issuer(settings: Settings, name: str | None, claims: Mapping[str, JSON]) 
     Ends with a usage error where there are several.
     """
     if name is not None:
-        return _named(settings, name)
+        return named(settings.contracts, name)
     served = _pinned(_catalog(settings))
     return _one(one for one in served if claims.get("iss", one.profile.issuer) == one.profile.issuer)
 
@@ -58,7 +58,7 @@ def of_opaque(settings: Settings, name: str | None, text: str) -> Contract | Non
         except StartupFault:
             return None
     else:
-        found = [_named(settings, name)]
+        found = [named(settings.contracts, name)]
     permitting = [one for one in found if one.profile.opaque and text.startswith(one.profile.opaque.prefix)]
     return _one(permitting) if text and permitting else None
 
@@ -78,20 +78,5 @@ def _one(found: Iterable[Contract]) -> Contract:
 def _catalog(settings: Settings) -> Catalog:
     try:
         return load_catalog(settings.contracts)
-    except StartupFault as fault:
-        render.fail(fault)
-
-
-def _named(settings: Settings, name: str) -> Contract:
-    """The served version of a name where there is one, else the newest version on disk."""
-    try:
-        served = load_catalog(settings.contracts).contracts
-    except StartupFault:
-        served = ()
-    for contract in served:
-        if name in (contract.name, f"{contract.name}@{contract.version}"):
-            return contract
-    try:
-        return pick(settings.contracts, name)
     except StartupFault as fault:
         render.fail(fault)
