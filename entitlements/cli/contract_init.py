@@ -129,7 +129,9 @@ def _read(samples: IO[bytes]) -> list[Sample]:
             continue
         seen = inspect(text.decode("latin-1"))
         if seen.header is None or seen.payload is None:
-            raise click.UsageError(f"line {number}: {seen.refusals[0].message if seen.refusals else 'not a token'}")
+            opaque = "; of an opaque token, give the claims of its introspection answer, without `active`"
+            why = seen.refusals[0].message if seen.refusals else "not a token"
+            raise click.UsageError(f"line {number}: {why}{opaque if seen.header is None else ''}")
         found.append(_access_token(number, Sample(seen.header, seen.payload)))
     if not found:
         raise click.UsageError("there is no sample: give one token or one JSON object a line")
@@ -161,8 +163,8 @@ def _audience(claims: Sequence[Mapping[str, JSON]], issuer: str, profile: str) -
         common = names if common is None else common & names
     if not common:
         raise click.UsageError(
-            "no `aud` of an API stands in every sample (the client, the issuer, `account` and userinfo endpoints "
-            "are none): have the server issue one, and name it with --audience"
+            "no `aud` of an API stands in every sample (the client, what may be its name, the issuer, and the server's "
+            "own APIs such as `account` or userinfo are none): have the server issue one, and name it with --audience"
         )
     return chosen(tuple(sorted(common)), "audience")
 

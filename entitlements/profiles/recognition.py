@@ -17,6 +17,18 @@ _ID_TOKEN = ("at_hash", "c_hash", "s_hash")
 _SIGN_IN = ("sid", "auth_time", "amr", "acr", "email_verified", "preferred_username", "oid")
 _GRANTED = ("scope", "scp", "roles", "permissions")
 _CLIENTS = ("client_id", "azp", "cid", "appid")
+# Audiences of the server's own APIs: Keycloak's account and administration, Entra's Microsoft Graph; and of Auth0.
+_OWN_AUDIENCES = frozenset(
+    {
+        *("account", "account-console", "broker", "realm-management", "security-admin-console", "admin-cli"),
+        *(
+            "00000003-0000-0000-c000-000000000000",
+            "https://graph.microsoft.com",
+            "00000002-0000-0000-c000-000000000000",
+        ),
+    }
+)
+_OWN_ENDPOINTS = ("/userinfo", ".auth0.com/api/v2")
 _ACCESS_KINDS = ("Bearer", "DPoP")
 _EVENT = "a logout or security event token"
 _HEADERS = {
@@ -92,8 +104,9 @@ def other_kind(sample: Sample) -> str:
     claims = sample.claims
     header = header_type(sample.header) if sample.header is not None else ""
     said = _HEADERS.get(header or "") or _KINDS.get(str(claims.get("typ", "")), "")
-    if said or "token_introspection" in claims or "events" in claims:
-        return said or ("an introspection answer" if "token_introspection" in claims else _EVENT)
+    answer = "token_introspection" in claims or (isinstance(claims.get("active"), bool) and sample.header is None)
+    if said or answer or "events" in claims:
+        return said or ("an introspection answer" if answer else _EVENT)
     if claims.get("typ") in _ACCESS_KINDS or header == "at+jwt":
         return ""
     return "an ID token" if _is_id_token(claims) else ""
@@ -131,7 +144,12 @@ def is_other_than(kind: str, sample: Sample, rules: TokenRules) -> str:
 
 
 def is_noise(audience: str, issuer: str, claims: Mapping[str, JSON], profile: str) -> bool:
-    """Whether an audience stands in tokens for other APIs too: client, issuer, `account`, a userinfo endpoint."""
-    client = client_of(PROFILES[profile], claims) or str(claims.get("azp", claims.get("client_id", "")))
+    """Whether an audience stands in tokens for other APIs too, or may: of the server itself, or the client.
+
+    Where a token names no client (Spring), a name that is no URI may be the client's.
+    """
+    named = [claims[name] for name in dict.fromkeys((*PROFILES[profile].client, *_CLIENTS)) if name in claims]
+    client = audience in named or (not named and (":" not in audience or audience == claims.get("sub")))
     path = audience.partition("?")[0].rstrip("/")
-    return audience in ("account", client) or path == issuer.rstrip("/") or path.endswith("/userinfo")
+    own = audience in _OWN_AUDIENCES or path == issuer.rstrip("/") or path.endswith(_OWN_ENDPOINTS)
+    return client or own

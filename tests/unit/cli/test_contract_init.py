@@ -139,7 +139,9 @@ def test_no_contract_is_drafted_from_other_tokens(name: str) -> None:
     assert "a contract is drafted from access tokens" in result.output
 
 
-@pytest.mark.parametrize("name", ["keycloak/access-client-default", "zitadel-oidc/access-client"])
+@pytest.mark.parametrize(
+    "name", ["keycloak/access-client-default", "zitadel-oidc/access-client", "spring/access-client"]
+)
 def test_an_audience_of_other_apis_too_is_never_chosen(name: str) -> None:
     result = init(recorded(name))
     assert result.exit_code == 2
@@ -249,3 +251,31 @@ def test_audiences_to_choose_from_are_listed() -> None:
     result = init(line(aud=["https://a.example.com", "https://b.example.com"]))
     assert "one of `https://a.example.com`, `https://b.example.com`" in result.output
     assert "no `aud` of an API" in init(line(aud="account")).output
+
+
+@pytest.mark.parametrize(
+    "audience",
+    [
+        *("realm-management", "00000003-0000-0000-c000-000000000000", "https://acme.eu.auth0.com/api/v2/", "web"),
+        *(f"{ISSUER}/", f"{ISSUER}/oidc/userinfo"),
+    ],
+)
+def test_audiences_of_the_server_itself_are_never_chosen(audience: str) -> None:
+    result = init(token("at+jwt", aud=audience))
+    assert (result.exit_code, "no `aud` of an API" in result.output) == (2, True)
+    beside = init(token("at+jwt", aud=[audience, AUDIENCE]))
+    assert yaml.safe_load(beside.stdout)["audience"] == AUDIENCE
+
+
+def test_a_name_that_may_be_the_clients_is_not_chosen_where_no_client_is_named() -> None:
+    unnamed = {name: value for name, value in json.loads(line(exp=9, iat=1, jti="j")).items() if name != "plan"}
+    result = init(json.dumps({**unnamed, "aud": "web", "sub": "alice", "scope": ["read"]}))
+    assert (result.exit_code, "no `aud` of an API" in result.output) == (2, True)
+
+
+def test_an_introspection_answer_is_no_access_token() -> None:
+    result = init(line(active=True, exp=9))
+    assert (result.exit_code, "this is an introspection answer" in result.output) == (2, True)
+    opaque = init("ory_at_abc\n")
+    assert "give the claims of its introspection answer" in opaque.output
+    assert "ory_at" not in opaque.output
