@@ -24,7 +24,7 @@ def pick(folder: Path, name: str) -> Contract:
 
 
 def named(folder: Path, name: str) -> Contract:
-    """The served version of a name where there is one, else the newest on disk, which nobody has to have locked.
+    """The served version of a name where there is one, else the newest on disk, which need not be locked.
 
     Ends with the faults of the contracts, or with a usage error.
     """

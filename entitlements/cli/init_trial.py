@@ -30,7 +30,7 @@ class Trial:
 def chosen(choices: Sequence[str], what: str) -> str:
     """The only choice, or the one that a person at the terminal makes; empty where there is none.
 
-    what: the option that says it. Ends with a usage error where nobody can be asked: standard input is no terminal.
+    what: the option that says it. Ends with a usage error where no one can be asked: standard input is no terminal.
     """
     if len(choices) < 2:
         return choices[0] if choices else ""

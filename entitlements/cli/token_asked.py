@@ -59,7 +59,7 @@ def asks_issuer(contract: Contract) -> bool:
 
 
 def ask(settings: Settings, contract: Contract, token: str) -> Asked:
-    """Have a token introspected by the issuer of a contract, and by nobody else.
+    """Have a token introspected by the issuer of a contract, and by no other.
 
     Ends with exit code 2 or 4 where the endpoint is not set or gives no answer.
     """

@@ -74,7 +74,7 @@ def _access_token(settings: Settings, name: str | None, text: str, consumer: str
         return _asked(settings, opaque, text, consumer)
     held = [_held(one, seen.header, seen.payload, settings, text) for one in candidates(settings, name, seen.payload)]
     if not held:
-        return _for_nobody(settings, text, seen.header, seen.payload)
+        return _without_contract(settings, text, seen.header, seen.payload)
     issuer = [one for one in held if one.contract and one.contract.profile.issuer == seen.payload.get("iss")]
     # The first version that accepts it, as the service tries them; else the first one of its issuer.
     first = ([one for one in held if one.accepted] or issuer or held)[0]
@@ -104,7 +104,9 @@ def _asked(settings: Settings, contract: Contract, text: str, consumer: str) -> 
     return for_consumer(found, consumer)
 
 
-def _for_nobody(settings: Settings, text: str, header: Mapping[str, JSON], payload: Mapping[str, JSON]) -> Inspected:
+def _without_contract(
+    settings: Settings, text: str, header: Mapping[str, JSON], payload: Mapping[str, JSON]
+) -> Inspected:
     state = signature_state(settings, None, text, payload)
     issuer = Objection("issuer_unknown", "no contract is pinned for the token's issuer and audience", "audience")
     found = (*((state.objection,) if state.objection else ()), issuer)

@@ -174,8 +174,8 @@ def _admitted(contract: Contract, members: Mapping[str, JSON]) -> tuple[Violatio
     )
     admission = admit(contract, claims)
     found = admission.violations if isinstance(admission, Refused) else ()
-    told_apart = ("profile_mismatch", "binding_not_permitted", "issuer_not_permitted")
-    return tuple(one for one in found if one.code not in told_apart)
+    distinguished = ("profile_mismatch", "binding_not_permitted", "issuer_not_permitted")
+    return tuple(one for one in found if one.code not in distinguished)
 
 
 def _violations(contract: Contract, kind: str, values: Mapping[str, JSON]) -> tuple[Violation, ...]:

@@ -83,7 +83,7 @@ KIND_WORDS: Mapping[str, str] = {
 def _misplaced(contract: Contract, kind: str, values: Mapping[str, JSON], held: set[str]) -> Iterator[Violation]:
     """The claims that the contract declares for other kinds only.
 
-    An introspection answer stands for an access token: what that may hold may stand in it.
+    An introspection answer represents an access token: what that may hold may stand in it.
     """
     for name, claim in contract.claims.items():
         belongs = name in held or (kind == "introspection" and "access_token" in claim.tokens)

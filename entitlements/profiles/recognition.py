@@ -125,12 +125,18 @@ def _is_id_token(claims: Mapping[str, JSON]) -> bool:
     return claims.get("azp") in entries if "azp" in claims else not named and any(name in claims for name in _SIGN_IN)
 
 
+_OF_A_TOKEN = frozenset({"scope", "client_id", "token_type", "exp", "token_introspection", "events"})
+
+
 def is_other_than(kind: str, sample: Sample, rules: TokenRules) -> str:
     """What a sample is instead of a token or answer of a kind beside the access token; empty where nothing says so.
 
     kind: `id_token`, `userinfo`, `introspection` or `wrapper_token`; rules: of the server's access tokens.
     """
     found = other_kind(sample)
+    if kind == "userinfo" and "active" in sample.claims and not sample.claims.keys() & _OF_A_TOKEN:
+        # `active` may be what the contract says of the user.
+        found = ""
     if found and found != {"id_token": "an ID token", "introspection": "an introspection answer"}.get(kind):
         return found
     if found or kind not in ("id_token", "userinfo") or sample.header is None:
