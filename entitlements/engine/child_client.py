@@ -14,14 +14,11 @@ from collections import deque
 from collections.abc import Mapping
 
 from entitlements.engine.answer import read_answer_again
-from entitlements.engine.child_question import Stale, left, question, too_late
+from entitlements.engine.child_question import READ_BYTES, Stale, ended, is_silent, left, question, take, unavailable
 from entitlements.engine.http_answer import Answer, AnswerReader
 from entitlements.engine.probe import probed_health
 from entitlements.engine.unix_socket import Check, connected
-from entitlements.errors import EngineUnavailable
 from entitlements.model import JSON, PartHealth, Verdict
-
-_READ_BYTES = 64 * 1024
 
 
 class ChildClient:
@@ -57,19 +54,15 @@ class ChildClient:
 
     def _exchange(self, request: bytes, deadline: float) -> Answer:
         try:
-            if (idle := self._take()) is not None:
+            if (idle := take(self._idle)) is not None:
                 try:
                     return self._on(idle, request, deadline)
                 except Stale:
                     pass
             new = _Connection(connected(self._path, self._check, left(deadline)))
             return self._on(new, request, deadline)
-        except Stale:
-            raise EngineUnavailable("engine_unreachable", "the engine closed the connection") from None
-        except TimeoutError as error:
-            raise too_late() from error
-        except OSError as error:
-            raise EngineUnavailable("engine_unreachable", "the engine cannot be reached") from error
+        except (Stale, OSError) as error:
+            raise unavailable(error) from error
 
     def _on(self, connection: _Connection, request: bytes, deadline: float) -> Answer:
         """One question on a connection, kept or closed afterwards. Raises Stale, EngineUnavailable and OSError."""
@@ -86,17 +79,6 @@ class ChildClient:
             connection.close()
         return answer
 
-    def _take(self) -> _Connection | None:
-        """The connection that was used last, if it may be used again."""
-        while True:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                return None
-            if connection.silent():
-                return connection
-            connection.close()
-
 
 class _Connection:
     """A connection that never waits but for the deadline of its question."""
@@ -108,14 +90,8 @@ class _Connection:
         self._readable.register(connection, select.POLLIN)
 
     def silent(self) -> bool:
-        """Whether it is open and nothing has come: what is there already is no answer of the next question."""
-        try:
-            self._socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
+        """See `is_silent`."""
+        return is_silent(self._socket)
 
     def ask(self, request: bytes, deadline: float) -> Answer:
         """One question. Raises Stale, EngineUnavailable and OSError; the connection is to be closed then."""
@@ -131,9 +107,7 @@ class _Connection:
             if reader.begun:
                 raise
             raise Stale from error
-        if reader.begun:
-            raise EngineUnavailable("engine_answer_invalid", "the engine's answer was truncated")
-        raise Stale
+        raise ended(begun=reader.begun)
 
     def close(self) -> None:
         """Close it."""
@@ -155,6 +129,6 @@ class _Connection:
         while True:
             self._readable.poll(math.ceil(left(deadline) * 1000))
             try:
-                return self._socket.recv(_READ_BYTES)
+                return self._socket.recv(READ_BYTES)
             except BlockingIOError:
                 continue

@@ -1,16 +1,20 @@
-"""What a question to the child OPA is made of, for both of its clients: its octets, and its deadline."""
+"""What a question to the child OPA is made of, for both of its clients: its octets, its deadline and its connection."""
 
 from __future__ import annotations
 
 import functools
 import json
+import socket
 import time
+from collections import deque
 from collections.abc import Mapping
+from typing import Protocol, TypeVar
 
 from entitlements.engine.decision_path import DECISION_PATH
 from entitlements.errors import EngineUnavailable
 from entitlements.model import JSON
 
+READ_BYTES = 64 * 1024
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
@@ -46,3 +50,53 @@ def left(deadline: float) -> float:
 def too_late() -> EngineUnavailable:
     """The engine did not answer before the deadline."""
     return EngineUnavailable("engine_timeout", "the engine took too long")
+
+
+class Kept(Protocol):
+    """A connection that is kept while nothing is asked."""
+
+    def silent(self) -> bool:
+        """See `is_silent`."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+_Kept = TypeVar("_Kept", bound=Kept)
+
+
+def take(idle: deque[_Kept]) -> _Kept | None:
+    """The connection that was used last, if it may be used again; others are closed. From any thread."""
+    while True:
+        try:
+            connection = idle.pop()
+        except IndexError:
+            return None
+        if connection.silent():
+            return connection
+        connection.close()
+
+
+def is_silent(connection: socket.socket) -> bool:
+    """Whether it is open and nothing has come: what is there already is no answer of the next question."""
+    try:
+        connection.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def ended(*, begun: bool) -> Stale | EngineUnavailable:
+    """What is to be raised where the peer has closed. begun: whether any octet of an answer came."""
+    return EngineUnavailable("engine_answer_invalid", "the engine's answer was truncated") if begun else Stale()
+
+
+def unavailable(error: Stale | OSError) -> EngineUnavailable:
+    """Why a question has no answer."""
+    if isinstance(error, Stale):
+        return EngineUnavailable("engine_unreachable", "the engine closed the connection")
+    if isinstance(error, TimeoutError):
+        return too_late()
+    return EngineUnavailable("engine_unreachable", "the engine cannot be reached")

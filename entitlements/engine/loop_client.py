@@ -13,13 +13,21 @@ from collections import deque
 from collections.abc import Mapping
 
 from entitlements.engine.answer import read_answer_again
-from entitlements.engine.child_question import Stale, left, question, too_late
+from entitlements.engine.child_question import (
+    READ_BYTES,
+    Stale,
+    ended,
+    is_silent,
+    left,
+    question,
+    take,
+    too_late,
+    unavailable,
+)
 from entitlements.engine.http_answer import Answer, AnswerReader
 from entitlements.engine.unix_socket import Check, connected
 from entitlements.errors import EngineUnavailable
 from entitlements.model import JSON, Verdict
-
-_READ_BYTES = 64 * 1024
 
 
 class LoopClient:
@@ -53,7 +61,7 @@ class LoopClient:
     async def _exchange(self, request: bytes, deadline: float) -> Answer:
         self._loop = loop = asyncio.get_running_loop()
         try:
-            if (idle := self._take()) is not None:
+            if (idle := take(self._idle)) is not None:
                 try:
                     return await self._on(idle, request, deadline)
                 except Stale:
@@ -62,12 +70,8 @@ class LoopClient:
             # A Unix socket takes a connection at once, or its queue is full.
             new = _Connection(connected(self._path, self._check, 0.0), loop)
             return await self._on(new, request, deadline)
-        except Stale:
-            raise EngineUnavailable("engine_unreachable", "the engine closed the connection") from None
-        except TimeoutError as error:
-            raise too_late() from error
-        except OSError as error:
-            raise EngineUnavailable("engine_unreachable", "the engine cannot be reached") from error
+        except (Stale, OSError) as error:
+            raise unavailable(error) from error
 
     async def _on(self, connection: _Connection, request: bytes, deadline: float) -> Answer:
         """One question on a connection, kept or closed afterwards. Raises Stale, EngineUnavailable and OSError."""
@@ -81,15 +85,6 @@ class LoopClient:
         else:
             connection.close()
         return answer
-
-    def _take(self) -> _Connection | None:
-        """The connection that was used last, if it may be used again."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.silent():
-                return connection
-            connection.close()
-        return None
 
     def _close_idle(self) -> None:
         while self._idle:
@@ -108,14 +103,8 @@ class _Connection:
         loop.add_reader(connection.fileno(), self._readable)
 
     def silent(self) -> bool:
-        """Whether it is open and nothing has come: what is there already is no answer of the next question."""
-        try:
-            self._socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
+        """See `is_silent`."""
+        return is_silent(self._socket)
 
     async def ask(self, request: bytes, deadline: float) -> Answer:
         """One question. Raises Stale, EngineUnavailable and OSError; the connection is to be closed then."""
@@ -161,8 +150,10 @@ class _Connection:
             self.close()
             return
         try:
-            octets = self._socket.recv(_READ_BYTES)
-            answer = self._reader.feed(octets) if octets else self._ended()
+            octets = self._socket.recv(READ_BYTES)
+            if not octets:
+                raise ended(begun=self._reader.begun)
+            answer = self._reader.feed(octets)
         except BlockingIOError:
             return
         except (Stale, EngineUnavailable, OSError) as error:
@@ -170,11 +161,6 @@ class _Connection:
             return
         if answer is not None:
             self._answer.set_result(answer)
-
-    def _ended(self) -> Answer:
-        if self._reader.begun:
-            raise EngineUnavailable("engine_answer_invalid", "the engine's answer was truncated")
-        raise Stale
 
     def _expire(self) -> None:
         self._fail(too_late())

@@ -130,9 +130,9 @@ GUARDS = (
     ),
     Mutation(
         "connection-with-octets-is-used-again",
-        "engine/child_client.py",
-        "            if connection.silent():",
-        "            if True:",
+        "engine/child_question.py",
+        "        if connection.silent():",
+        "        if True:",
         ("tests/integration/engine/test_child_client.py",),
         "what came while nothing was asked is taken for the next answer",
     ),
@@ -183,14 +183,6 @@ GUARDS = (
         "if",
         ("tests/unit/web/test_both_routes.py::test_unusual_header_is_left_to_the_ordinary_route",),
         "the two routes read one request differently",
-    ),
-    Mutation(
-        "loop-connection-with-octets-is-used-again",
-        "engine/loop_client.py",
-        "            if connection.silent():",
-        "            if True:",
-        ("tests/integration/engine/test_child_client.py",),
-        "what came while nothing was asked is taken for the next answer",
     ),
     Mutation(
         "loop-client-takes-a-late-answer",
