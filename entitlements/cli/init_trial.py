@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import click
 
-from entitlements.contract import Contract, Refused, admit
-from entitlements.model import JSON, VerifiedClaims
+from entitlements.cli.unverified import unverified_violations
+from entitlements.contract import Contract
+from entitlements.model import JSON
 from entitlements.profiles import Sample, header_type
 from entitlements.terminal import safe
 from entitlements.token import objections
@@ -53,20 +54,9 @@ def _reasons(contract: Contract, sample: Sample) -> Iterator[str]:
     now = _within(sample.claims)
     for objection in objections(header, sample.claims, profile, now, 0):
         yield objection.text
-    claims = VerifiedClaims(
-        sample.claims,
-        profile.issuer,
-        profile.audience,
-        profile.algorithms[0],
-        0,
-        0,
-        header_type(header) or "",
-        bound="cnf" in sample.claims,
-    )
-    admission = admit(contract, claims)
-    for violation in admission.violations if isinstance(admission, Refused) else ():
-        if violation.code not in _TOLD_BY_THE_TOKEN:
-            yield f"{violation.claim} {violation.message}"
+    kind = header_type(header) or ""
+    for violation in unverified_violations(contract, sample.claims, kind=kind, apart_from=_TOLD_BY_THE_TOKEN):
+        yield f"{violation.claim} {violation.message}"
 
 
 def _header(contract: Contract) -> Mapping[str, JSON]:

@@ -58,13 +58,12 @@ def asks_issuer(contract: Contract) -> bool:
     return contract.profile.opaque is not None and contract.profile.opaque.jwts
 
 
-def ask(settings: Settings, contract: Contract, token: str) -> Asked:
+def ask(settings: Settings, ring: KeyRing, contract: Contract, token: str) -> Asked:
     """Have a token introspected by the issuer of a contract, and by no other.
 
-    Ends with exit code 2 or 4 where the endpoint is not set or gives no answer.
+    ring: the keys of issuers. Ends with exit code 2 or 4 where the endpoint is not set or gives no answer.
     """
     profile = contract.profile
-    ring = KeyRing(settings)
     try:
         keys = ring.of([profile])
         kept = _Kept(EndpointRing(settings, ring).of([profile])[profile.issuer])
@@ -74,8 +73,6 @@ def ask(settings: Settings, contract: Contract, token: str) -> Asked:
         return _told(kept, refusal)
     except (StartupFault, DecisionUnavailable) as fault:
         render.fail(fault)
-    finally:
-        ring.close()
 
 
 def _refusal(verifier: IntrospectingVerifier, token: str, audience: str) -> TokenRejected | None:

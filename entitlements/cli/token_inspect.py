@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from collections.abc import Mapping, Sequence
 from typing import IO, NoReturn
 
 import click
@@ -20,13 +20,17 @@ from entitlements.cli.token_kinds import (
     signature_state,
     told,
 )
-from entitlements.cli.token_shown import Inspected, reasons_of, show
-from entitlements.contract import Contract, Refused, admit
-from entitlements.model import JSON, VerifiedClaims, Violation
+from entitlements.cli.token_shown import Inspected, Reason, reasons_of, show
+from entitlements.cli.unverified import unverified_violations
+from entitlements.contract import Contract
+from entitlements.key_ring import KeyRing
 from entitlements.profiles import Sample, header_type, remedy, topic_of
 from entitlements.settings import Settings
 from entitlements.terminal import paint
-from entitlements.token import InspectedToken, Objection, inspect, objections
+from entitlements.token import InspectedToken, Objection, SignatureState, inspect, objections
+
+# Reported one by one as what the token is refused for.
+_REFUSED_FOR = ("profile_mismatch", "binding_not_permitted")
 
 
 @click.command(
@@ -58,28 +62,30 @@ def inspect_command(token_file: IO[bytes], name: str | None, wanted: tuple[str, 
     settings = render.settings()
     kind, consumer = wanted
     if kind == "access_token":
-        found = _access_token(settings, name, text, consumer)
+        with contextlib.closing(KeyRing(settings)) as ring:
+            found = _access_token(settings, ring, name, text, consumer)
     else:
         found = inspect_other(settings, text, kind, consumer, lambda claims: of_issuer(settings, name, claims))
     show(found, form)
     sys.exit(0 if found.accepted else render.NO)
 
 
-def _access_token(settings: Settings, name: str | None, text: str, consumer: str) -> Inspected:
+def _access_token(settings: Settings, ring: KeyRing, name: str | None, text: str, consumer: str) -> Inspected:
     seen = inspect(text)
     if seen.header is None or seen.payload is None:
         opaque = of_opaque(settings, name, text)
         if opaque is None:
             _unreadable(seen)
-        return _asked(settings, opaque, text, consumer)
-    held = [_held(one, seen.header, seen.payload, settings, text) for one in candidates(settings, name, seen.payload)]
+        return _asked(settings, ring, opaque, text, consumer)
+    sample = Sample(seen.header, seen.payload)
+    held = [_held(one, sample, settings, ring, text) for one in candidates(settings, name, seen.payload)]
     if not held:
-        return _without_contract(settings, text, seen.header, seen.payload)
+        return _without_contract(ring, text, sample)
     issuer = [one for one in held if one.contract and one.contract.profile.issuer == seen.payload.get("iss")]
     # The first version that accepts it, as the service tries them; else the first one of its issuer.
     first = ([one for one in held if one.accepted] or issuer or held)[0]
     if first.contract is not None and asks_issuer(first.contract):
-        return _asked(settings, first.contract, text, consumer)
+        return _asked(settings, ring, first.contract, text, consumer)
     return for_consumer(first, consumer)
 
 
@@ -92,66 +98,40 @@ def _unreadable(seen: InspectedToken) -> NoReturn:
     sys.exit(render.NO)
 
 
-def _asked(settings: Settings, contract: Contract, text: str, consumer: str) -> Inspected:
+def _asked(settings: Settings, ring: KeyRing, contract: Contract, text: str, consumer: str) -> Inspected:
     """What the issuer says of a token that it has to be asked about."""
-    answered = ask(settings, contract, text)
+    answered = ask(settings, ring, contract, text)
     if answered.jwt is None:
         return for_consumer(answer_inspected(settings, contract, answered.members, answered.refusal), consumer)
     seen = inspect(answered.jwt)
     if seen.header is None or seen.payload is None:
         _unreadable(seen)
-    found = _held(contract, seen.header, seen.payload, settings, answered.jwt, exchanged=True)
+    found = _held(contract, Sample(seen.header, seen.payload), settings, ring, answered.jwt, exchanged=True)
     return for_consumer(found, consumer)
 
 
-def _without_contract(
-    settings: Settings, text: str, header: Mapping[str, JSON], payload: Mapping[str, JSON]
-) -> Inspected:
-    state = signature_state(settings, None, text, payload)
+def _without_contract(ring: KeyRing, text: str, sample: Sample) -> Inspected:
+    state = signature_state(ring, None, text, sample.claims)
     issuer = Objection("issuer_unknown", "no contract is pinned for the token's issuer and audience", "audience")
-    found = (*((state.objection,) if state.objection else ()), issuer)
-    reasons = reasons_of(None, Sample(header, payload), found, ())
-    return Inspected("access_token", None, header, payload, told(state, payload), state.state == "holds", reasons)
+    return _inspected(None, sample, state, reasons_of(None, sample, filter(None, (state.objection, issuer)), ()))
 
 
 def _held(
-    contract: Contract,
-    header: Mapping[str, JSON],
-    payload: Mapping[str, JSON],
-    settings: Settings,
-    text: str,
-    *,
-    exchanged: bool = False,
+    contract: Contract, sample: Sample, settings: Settings, ring: KeyRing, text: str, *, exchanged: bool = False
 ) -> Inspected:
     """A JWT held against one contract; exchanged: the issuer gave it for the token that was presented."""
-    state = signature_state(settings, contract, text, payload)
-    found: Sequence[Objection] = objections(header, payload, contract.profile, time.time(), settings.leeway)
-    found = (*((state.objection,) if state.objection else ()), *found)
-    violations = _violations(contract, header, payload, exchanged=exchanged)
-    reasons = reasons_of(contract, Sample(header, payload), found, violations)
-    return Inspected("access_token", contract, header, payload, told(state, payload), state.state == "holds", reasons)
-
-
-def _violations(
-    contract: Contract, header: Mapping[str, JSON], payload: Mapping[str, JSON], *, exchanged: bool
-) -> tuple[Violation, ...]:
-    """What of the claims breaks the contract, as far as can be said of unverified claims."""
-    profile = contract.profile
-    kind = header_type(header)
-    opaque = (profile.opaque,) if exchanged and profile.opaque else ()
-    claims = VerifiedClaims(
-        payload,
-        profile.issuer,
-        profile.audience,
-        profile.algorithms[0],
-        0,
-        0,
-        "" if kind is None else kind,
-        bound="cnf" in payload,
-        exchanged=exchanged,
-        asked_by=opaque,
+    state = signature_state(ring, contract, text, sample.claims)
+    header = sample.header or {}
+    found = objections(header, sample.claims, contract.profile, time.time(), settings.leeway)
+    violations = unverified_violations(
+        contract, sample.claims, kind=header_type(header) or "", exchanged=exchanged, apart_from=_REFUSED_FOR
     )
-    admission = admit(contract, claims)
-    found = admission.violations if isinstance(admission, Refused) else ()
-    # Told one by one as what the token is refused for.
-    return tuple(one for one in found if one.code not in ("profile_mismatch", "binding_not_permitted"))
+    reasons = reasons_of(contract, sample, filter(None, (state.objection, *found)), violations)
+    return _inspected(contract, sample, state, reasons)
+
+
+def _inspected(
+    contract: Contract | None, sample: Sample, state: SignatureState, reasons: tuple[Reason, ...]
+) -> Inspected:
+    said, genuine = told(state, sample.claims), state.state == "holds"
+    return Inspected("access_token", contract, sample.header, sample.claims, said, genuine, reasons)

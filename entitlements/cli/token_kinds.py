@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -13,19 +14,18 @@ import click
 from entitlements import strict_json
 from entitlements.cli import render
 from entitlements.cli.token_shown import Inspected, reasons_of
+from entitlements.cli.unverified import unverified_violations
 from entitlements.contract import (
     KIND_WORDS,
     OTHER_KINDS,
     Consumer,
     Contract,
-    Refused,
-    admit,
     consumer_violations,
     kind_violations,
 )
 from entitlements.errors import JSONRefused, StartupFault, TokenRejected
 from entitlements.key_ring import KeyRing
-from entitlements.model import JSON, TokenProfile, VerifiedClaims, Violation
+from entitlements.model import JSON, TokenProfile, Violation
 from entitlements.profiles import Sample, introspected, is_other_than, scopes_of, topic_of
 from entitlements.settings import Settings
 from entitlements.terminal import paint
@@ -35,6 +35,7 @@ _NO_KEYS = "no key set of its issuer is set in ENTITLEMENTS_KEYS"
 _KINDS: Mapping[str, str] = {**{kind: kind for kind in ("access_token", *OTHER_KINDS)}, "wrapper": "wrapper_token"}
 _SIGNED_ANSWER = "token_introspection"
 _ABOUT_THE_ANSWER = ("active", "jwt", "phantom_token")
+_TOLD_OF_AN_ANSWER = ("profile_mismatch", "binding_not_permitted", "issuer_not_permitted")
 
 
 def parse_kind(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, str]:
@@ -56,19 +57,14 @@ def _consumer(contract: Contract, name: str, kind: str) -> Consumer:
     return found
 
 
-def signature_state(
-    settings: Settings, contract: Contract | None, text: str, payload: Mapping[str, JSON]
-) -> SignatureState:
+def signature_state(ring: KeyRing, contract: Contract | None, text: str, payload: Mapping[str, JSON]) -> SignatureState:
     """Whether a signature holds by the keys of the contract's issuer, or of the token's where there is no contract."""
     issuer = contract.profile.issuer if contract else str(payload.get("iss", ""))
-    ring = KeyRing(settings)
     try:
         keys = ring.of([TokenProfile(issuer, "", (), 0)])[issuer]
-        return signature_of(text, keys, contract.profile.algorithms if contract else (), time.monotonic())
     except StartupFault:
         return SignatureState("not verified", _NO_KEYS)
-    finally:
-        ring.close()
+    return signature_of(text, keys, contract.profile.algorithms if contract else (), time.monotonic())
 
 
 def told(state: SignatureState, payload: Mapping[str, JSON]) -> str:
@@ -120,8 +116,9 @@ def _jwt_inspected(
     found: list[Objection] = []
     state = SignatureState("none: the answer is no JWT")
     if header is not None:
-        state = signature_state(settings, contract, text, claims)
-        found += [state.objection] if state.objection else []
+        with contextlib.closing(KeyRing(settings)) as ring:
+            state = signature_state(ring, contract, text, claims)
+        found += filter(None, (state.objection,))
         found += kind_objections(header, claims, contract.profile.issuer, time.time(), settings.leeway)
     other = is_other_than(kind, sample, contract.profile.rules)
     wrong = [Violation("kind_mismatch", "", f"this is {other}, not {KIND_WORDS[kind]}")] if other else []
@@ -159,23 +156,8 @@ def answer_inspected(
 
 def _admitted(contract: Contract, members: Mapping[str, JSON]) -> tuple[Violation, ...]:
     """What of an answer's claims breaks the contract like those of an access token."""
-    profile = contract.profile
-    claims = VerifiedClaims(
-        {name: value for name, value in members.items() if name not in _ABOUT_THE_ANSWER},
-        profile.issuer,
-        profile.audience,
-        "",
-        0,
-        0,
-        "",
-        introspected=True,
-        bound="cnf" in members,
-        asked_by=(profile.opaque,) if profile.opaque else (),
-    )
-    admission = admit(contract, claims)
-    found = admission.violations if isinstance(admission, Refused) else ()
-    distinguished = ("profile_mismatch", "binding_not_permitted", "issuer_not_permitted")
-    return tuple(one for one in found if one.code not in distinguished)
+    values = {name: value for name, value in members.items() if name not in _ABOUT_THE_ANSWER}
+    return unverified_violations(contract, values, introspected=True, apart_from=_TOLD_OF_AN_ANSWER)
 
 
 def _violations(contract: Contract, kind: str, values: Mapping[str, JSON]) -> tuple[Violation, ...]:
