@@ -7,15 +7,6 @@ from entitlements.errors import TokenRejected
 from entitlements.model import VerifiedClaims
 
 
-def admitted_by_first(catalog: Catalog, claims: VerifiedClaims) -> tuple[Contract, Admitted] | None:
-    """The version that policy is asked by, and what it admits; None where none admits the claims."""
-    for contract in catalog.candidates(claims.audience):
-        admission = admit(contract, claims)
-        if isinstance(admission, Admitted):
-            return contract, admission
-    return None
-
-
 def admission_of(catalog: Catalog, claims: VerifiedClaims) -> tuple[Contract, Admitted | Refused]:
     """The first version that admits the claims, the pinned one before older ones; else the pinned refusal."""
     first: tuple[Contract, Admitted | Refused] | None = None

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from entitlements.admission import admitted_by_first
-from entitlements.contract import Contract, PrincipalInput, asked_audience, request_faults
+from entitlements.admission import admission_of
+from entitlements.contract import Contract, PrincipalInput, Refused, asked_audience, request_faults
 from entitlements.decision_log import DecisionRecord, LineTemplate, LoopLog, Masking, line_template
 from entitlements.decision_record import time_of_record, with_contract
 from entitlements.engine import LoopEngine
@@ -119,10 +119,9 @@ class LeanDecisionPoint:
         return known
 
     def _found(self, pair: Pair, token: CachedToken) -> _Known | None:
-        admission = admitted_by_first(pair.catalog, token.claims)
-        if admission is None:
+        contract, admitted = admission_of(pair.catalog, token.claims)
+        if isinstance(admitted, Refused):
             return None
-        contract, admitted = admission
         record = with_contract(DecisionRecord(ignored=admitted.ignored), contract, token.claims, self._masking)
         subject = PrincipalInput(contract, admitted.principal)
         return _Known(pair, contract, subject, line_template(record), admitted.ignored)
