@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +93,15 @@ class IssuerServer(LoopbackServer):
     def _said(self) -> dict[str, Any]:
         asked = self.questions[-1].form.get("token", "") if self.questions else ""
         return self.opaque.get(asked, {"active": False})
+
+
+@contextlib.contextmanager
+def two_servers() -> Iterator[tuple[IssuerServer, IssuerServer]]:
+    """The old one and the new one."""
+    pair = IssuerServer(), IssuerServer()
+    yield pair
+    for server in pair:
+        server.close()
 
 
 class Move:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import shutil
 import socket
 import socketserver
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +22,7 @@ from entitlements.engine.child_client import ChildClient
 from entitlements.engine.unix_socket import only_process
 from entitlements.errors import EngineUnavailable
 from tests.conftest import RunningService, StartService
-from tests.integration.engine.test_opa_server import WildServer
+from tests.integration.engine.test_opa_server import WildServer, wild_child
 from tests.wire.conftest import Wire
 
 RELEASE = read_lock(ROOT / "contracts").release
@@ -213,11 +210,8 @@ def test_an_answer_that_drips_is_given_up_in_time(misled: RunningService, liar: 
 
 @pytest.fixture(scope="module")
 def lying_child() -> Iterator[WildServer]:
-    folder = Path(tempfile.mkdtemp(dir="/tmp"))
-    server = WildServer(str(folder / "opa.sock"))
-    yield server
-    server.close()
-    shutil.rmtree(folder)
+    with wild_child() as server:
+        yield server
 
 
 def allowed_by_child(lying_child: WildServer, octets: bytes) -> bool:

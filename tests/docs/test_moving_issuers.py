@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from entitlements.cli import main
 from tests.locked_project import LockedProject
 from tests.shop import shop_contract
-from tests.two_issuers import POLICY, IssuerServer
+from tests.two_issuers import POLICY, IssuerServer, two_servers
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/moving-issuers.md"
 CONTRACT = shop_contract(
@@ -39,10 +39,8 @@ decision if input.resource.properties.owner == input.subject.id
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[tuple[IssuerServer, IssuerServer]]:
-    pair = IssuerServer(), IssuerServer()
-    yield pair
-    for server in pair:
-        server.close()
+    with two_servers() as pair:
+        yield pair
 
 
 def commands() -> list[tuple[list[str], int]]:

@@ -11,7 +11,7 @@ import pytest
 
 from entitlements.token import SigningKey, generate_key
 from tests.locked_project import AUDIENCE
-from tests.two_issuers import IssuerServer, Move
+from tests.two_issuers import IssuerServer, Move, two_servers
 from tests.unit.token.proofs import jkt, proof_jwt
 
 if TYPE_CHECKING:
@@ -22,10 +22,8 @@ URL = "https://shop.example.com/items/1"
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[tuple[IssuerServer, IssuerServer]]:
-    pair = IssuerServer(), IssuerServer()
-    yield pair
-    for server in pair:
-        server.close()
+    with two_servers() as pair:
+        yield pair
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import pytest
 
@@ -39,6 +36,7 @@ from tests.integration.engine.test_opa_server import (
     test_no_question_is_sent_when_the_time_is_spent,
     test_octets_behind_an_answer_are_not_the_next_answer,
     test_octets_that_come_behind_an_answer_are_not_the_next_answer,
+    wild_child,
 )
 
 __all__ = [
@@ -60,12 +58,8 @@ __all__ = [
 
 @pytest.fixture
 def server() -> Iterator[WildServer]:
-    # The path of a socket may have some hundred octets.
-    folder = Path(tempfile.mkdtemp(dir="/tmp"))
-    wild = WildServer(str(folder / "opa.sock"))
-    yield wild
-    wild.close()
-    shutil.rmtree(folder)
+    with wild_child() as wild:
+        yield wild
 
 
 class OnLoop:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import shutil
 import socket
 import struct
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -91,6 +94,17 @@ class WildServer:
         for connection in self._open:
             with contextlib.suppress(OSError):
                 connection.close()
+
+
+@contextlib.contextmanager
+def wild_child() -> Iterator[WildServer]:
+    """One that listens where a child would."""
+    # The path of a socket may have some hundred octets.
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    server = WildServer(str(folder / "opa.sock"))
+    yield server
+    server.close()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
