@@ -6,7 +6,6 @@ which alone words refusals. So nothing here ends in an answer that the other wou
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from entitlements.contract import Contract, PrincipalInput, Refused, asked_audie
 from entitlements.decision_log import DecisionRecord, LineTemplate, LoopLog, Masking, line_template
 from entitlements.decision_record import time_of_record, with_contract
 from entitlements.engine import LoopEngine
-from entitlements.errors import DecisionLogUnavailable, EntitlementsError, RequestInvalid
+from entitlements.errors import EntitlementsError, RequestInvalid
 from entitlements.model import AccessRequest, Verdict
 from entitlements.pair import Pair, Pairs
 from entitlements.pdp import Answered, decision_of
@@ -37,8 +36,6 @@ class Declined:
 
 UNTRIED = Declined()
 _ADMISSION = "admission"
-# Records that wait for the log at a time, each in a thread.
-_MOST_WAITING = 4
 
 
 class LeanLane(Protocol):
@@ -63,7 +60,10 @@ class _Known:
 
 
 class LeanDecisionPoint:
-    """Decides what is plain; see PolicyDecisionPoint for what both are given."""
+    """Decides what is plain; see PolicyDecisionPoint for what both are given.
+
+    answered: told the revision of each answer of the engine, see `PolicyDecisionPoint.answered_by`.
+    """
 
     def __init__(
         self,
@@ -73,6 +73,7 @@ class LeanDecisionPoint:
         log: LoopLog,
         budget: float,
         masking: Masking,
+        answered: Callable[[str], None],
         default_audience: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -81,9 +82,9 @@ class LeanDecisionPoint:
         self._log = log
         self._budget = budget
         self._masking = masking
+        self._answered = answered
         self._default_audience = default_audience
         self._clock = clock
-        self._waiting = 0
 
     async def decide(self, request: AccessRequest, *, request_id: str) -> Answered | Declined:
         """The decision that PolicyDecisionPoint would make, logged; or nothing was done but to ask the engine."""
@@ -101,10 +102,11 @@ class LeanDecisionPoint:
             duration = round((time.monotonic() - started) * 1000, 3)
             told_at = time_of_record(now)
             line = known.lines.line(decision, request, time=told_at, request_id=request_id, duration_ms=duration)
-            await self._keep(line)
+            # Written before the answer leaves; a log that would have to be waited for is for the ordinary route.
+            kept = self._log.append_now(line)
         except EntitlementsError:
             return Declined(started)
-        return Answered(decision, known.ignored)
+        return Answered(decision, known.ignored) if kept else Declined(started)
 
     def _admitted(self, pair: Pair, request: AccessRequest, now: float) -> _Known | None:
         """What is known of the token, or found out from what the verifier remembers of it."""
@@ -140,19 +142,7 @@ class LeanDecisionPoint:
         contract, pair = known.contract, known.pair
         document = known.subject.document(request, now)
         verdict = await self._engine.ask_on_loop(contract.decision_path, document, deadline=deadline)
+        self._answered(verdict.revision)
         if pair.revision not in ("", verdict.revision) or pair.engine_version not in ("", verdict.engine_version):
             return None
         return verdict
-
-    async def _keep(self, line: bytes) -> None:
-        """Write the record before the answer leaves. Raises DecisionLogUnavailable."""
-        if self._log.append_now(line):
-            return
-        if self._waiting >= _MOST_WAITING:
-            # A log that is slow for all is for the ordinary route, which lets only so many wait.
-            raise DecisionLogUnavailable("decision_log_unavailable", "too many wait for the decision log")
-        self._waiting += 1
-        try:
-            await asyncio.to_thread(self._log.append_line, line)
-        finally:
-            self._waiting -= 1

@@ -121,6 +121,10 @@ class PolicyDecisionPoint:
         """How many seconds one decision, or one batch, may take in all."""
         return self._budget
 
+    def answered_by(self, revision: str) -> None:
+        """The engine answered by the policies of this revision: by its contracts a token is judged first."""
+        self._answered = revision
+
     def decide(
         self, request: AccessRequest, *, request_id: str = "", since: float | None = None, batch: Batch | None = None
     ) -> Answered:
@@ -231,7 +235,7 @@ class PolicyDecisionPoint:
             raise RequestInvalid("request_breaks_contract", "the request does not fit the contract", faults)
         document = policy_input(contract, principal, request, asked.now)
         verdict = self._engine.ask(contract.decision_path, document, deadline=asked.deadline)
-        self._answered = verdict.revision
+        self.answered_by(verdict.revision)
         if pair.revision not in ("", verdict.revision):
             raise _OtherRevision(verdict.revision)
         if pair.engine_version not in ("", verdict.engine_version):

@@ -17,12 +17,13 @@ from typing import NoReturn
 from entitlements.errors import JSONRefused
 from entitlements.model import JSON
 
+MAX_DEPTH = 32
 MAX_SAFE_INTEGER = 2**53 - 1
 # An unterminated string ends with the text: tried again from each of its quotes, it would take quadratic time.
 _STRINGS_AND_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|([\[{])|([\]}])', re.DOTALL)
 
 
-def loads(data: bytes, *, max_depth: int = 32, rounded: bool = False) -> JSON:
+def loads(data: bytes, *, max_depth: int = MAX_DEPTH, rounded: bool = False) -> JSON:
     """Parse UTF-8 JSON text strictly.
 
     data: the whole text; max_depth: how deep arrays and objects may nest; rounded: take a number with more digits than

@@ -127,7 +127,7 @@ def build(settings: Settings, *, proofs_since: float | None = None, clock: Calla
         keys.close()
         log.close()
 
-    lean = _lean(settings, served, engine, log, masking, clock)
+    lean = _lean(settings, served, engine, log, masking, clock, pdp.answered_by)
     return Service(
         pdp, lean, served, readiness, leaked_keys, keys.fetched, log.counts, lambda: served.days_left(_today()), close
     )
@@ -140,6 +140,7 @@ def _lean(
     log: LoopLog,
     masking: Masking,
     clock: Callable[[], float],
+    answered: Callable[[str], None],
 ) -> LeanDecisionPoint | None:
     if not settings.lean or not isinstance(engine, OpaProcess):
         return None
@@ -149,6 +150,7 @@ def _lean(
         log=log,
         budget=settings.budget,
         masking=masking,
+        answered=answered,
         default_audience=settings.default_audience,
         clock=clock,
     )

@@ -100,8 +100,10 @@ class BothRoutes:
 
     def _door(self, lean: bool, path: Path, options: Mapping[str, Any]) -> _Asked:
         log, metrics = open_log(str(path)), Metrics()
-        app = create_app(PolicyDecisionPoint(log=log, **options), lambda: Readiness({}, {}), metrics)
-        route = _Counted(LeanRoute(LeanDecisionPoint(log=log, **options), metrics)) if lean else None
+        pdp = PolicyDecisionPoint(log=log, **options)
+        app = create_app(pdp, lambda: Readiness({}, {}), metrics)
+        point = LeanDecisionPoint(log=log, answered=pdp.answered_by, **options)
+        route = _Counted(LeanRoute(point, metrics)) if lean else None
         door = Door(app.wsgi_app, count=metrics.turned_away, threads=1, max_body=MAX_BODY, lean=route)
         return _Asked(door, route, path)
 

@@ -73,10 +73,7 @@ class JsonLinesLog:
         """Write one whole line, or count a refused token beyond the limit. Raises DecisionLogUnavailable."""
         if record.effect == "reject" and self._rejects is not None and not self._rejects.admits(record.refusal):
             return
-        self.append_line(line_of(record.as_json()))
-
-    def append_line(self, line: bytes) -> None:
-        """See LoopLog.append_line."""
+        line = line_of(record.as_json())
         deadline = time.monotonic() + _SECONDS
         if not self._lock.acquire(timeout=_SECONDS):
             raise DecisionLogUnavailable("decision_log_unavailable", "the decision log is too slow")

@@ -76,6 +76,3 @@ class LoopLog(DecisionLog, Protocol):
 
         Raises DecisionLogUnavailable.
         """
-
-    def append_line(self, line: bytes) -> None:
-        """Keep the line of a decision before returning. Raises DecisionLogUnavailable."""

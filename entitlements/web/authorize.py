@@ -56,8 +56,11 @@ def _parse(incoming: Request, contract: str | None) -> AccessRequest:
     return AccessRequest(token=token, contract=contract, **loaded(AUTHORIZE, document))
 
 
-def document_of(incoming: Request, most: int) -> JSON:
-    """The body of `most` bytes at most, strictly read. Raises RequestInvalid and what Flask answers by itself."""
+def document_of(incoming: Request, most: int, *, deeper: int = 0) -> JSON:
+    """The body of `most` bytes at most, strictly read; deeper: how much deeper than others it may nest.
+
+    Raises RequestInvalid and what Flask answers by itself.
+    """
     if not JSON_TYPE.fullmatch(incoming.headers.get("Content-Type", "")):
         raise UnsupportedMediaType
     body = incoming.get_data(cache=False)
@@ -66,7 +69,7 @@ def document_of(incoming: Request, most: int) -> JSON:
     if incoming.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType
     try:
-        document = strict_json.loads(body)
+        document = strict_json.loads(body, max_depth=strict_json.MAX_DEPTH + deeper)
     except JSONRefused as refusal:
         raise RequestInvalid(refusal.code, "the body is not acceptable JSON", {"body": [refusal.message]}) from None
     if b"\\u0000" in body and _holds_nul(document):

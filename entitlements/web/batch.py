@@ -17,6 +17,8 @@ from entitlements.web.schemas import BATCH
 
 PATH = "/authorize/batch"
 MAX_BATCH_BODY = 512 * 1024
+# Each request stands in a list in an object, and may be as deep as one that stands alone.
+_DEEPER = 2
 
 
 def blueprint(pdp: PolicyDecisionPoint, metrics: Metrics) -> Blueprint:
@@ -25,7 +27,7 @@ def blueprint(pdp: PolicyDecisionPoint, metrics: Metrics) -> Blueprint:
 
     @routes.post(PATH)
     def batch() -> Response:
-        document = document_of(request, MAX_BATCH_BODY)
+        document = document_of(request, MAX_BATCH_BODY, deeper=_DEEPER)
         token, asked = bearer_token(request), loaded(BATCH, document)
         audience, proof = asked["audience"], asked["proof"]
         if audience is None:

@@ -29,7 +29,8 @@ _HEADERS = frozenset(
     }
 )
 _PATH = re.compile(rb"/authorize(?:/([a-z0-9][a-z0-9_-]{0,63}))?")
-_HOST = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+# Labels as werkzeug takes them, which reads the host for the other route: none is empty, none longer than DNS permits.
+_HOST = re.compile(r"(?:[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _BEARER = re.compile(r"[Bb]earer ([\x21-\x7e]+)")
 
 

@@ -49,6 +49,22 @@ def test_each_answer_is_that_of_the_request_alone(service: RunningService, wire:
     assert {(row["batch_id"], row["request_id"]) for row in rows} == {(reply.json()["batch_id"], "page-1")}
 
 
+def test_request_of_a_batch_may_nest_as_deep_as_one_alone(service: RunningService, wire: Wire) -> None:
+    statuses = []
+    for depth in (30, 31):
+        nested: Any = []
+        for _ in range(depth - 1):
+            nested = [nested]
+        one = question(context={"deep": nested})
+        alone = service.one(wire.ask(body=wire.body(**one)))
+        reply = service.one(asked(wire, body={"audience": ORDERS, "requests": [one]}))
+        statuses.append(
+            (alone.json().get("code"), reply.json().get("code", reply.json().get("answers", [{}])[0].get("code")))
+        )
+    assert [one == other for one, other in statuses] == [True, True]
+    assert statuses[0] != statuses[1]
+
+
 def test_hundred_requests_are_answered_in_their_order_and_one_more_is_refused(
     service: RunningService, wire: Wire
 ) -> None:

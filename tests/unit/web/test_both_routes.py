@@ -117,6 +117,7 @@ def test_contract_in_the_path_is_lean_too(world: World) -> None:
         ("x-forwarded-for", "192.0.2.7"),
         ("host", "orders.internal:8080"),
         ("host", "[::1]:80"),
+        ("host", "a" * 63 + ".b-c"),
     ],
     ids=str,
 )
@@ -174,6 +175,9 @@ HEADERS: dict[str, list[tuple[str, str]]] = {
     "a request id with a blank": [("x-request-id", "a b")],
     "a request id that is too long": [("x-request-id", "a" * 129)],
     "an odd host": [("host", "a b")],
+    "a host with an empty label": [("host", "a..b")],
+    "a host that is a dot": [("host", ".")],
+    "a host with a label that is too long": [("host", "a" * 64)],
     "expect": [("expect", "100-continue")],
 }
 
@@ -329,6 +333,30 @@ def test_previous_release_decides_by_the_ordinary_route_alone(world: World) -> N
     world.engine.says = ALLOW
     world.both.said("lean", headers, body, "/authorize", {})
     assert world.ask().answers_by_lean == 1
+
+
+def test_refusal_is_by_the_contracts_of_the_policies_that_answered_last(world: World) -> None:
+    """Whichever route they answered by: a token that no version admits is refused by the one that is served."""
+    orders, keys = _named("orders"), {"https://login.example.com": FileKeys(world.issuer.jwks)}
+
+    def pair(version: str) -> Pair:
+        catalog = Catalog(
+            {ORDERS: (replace(orders, version=version, canonical={"test": version}),)}, world.catalog.lock
+        )
+        return Pair(catalog, TokenVerifier(catalog.profiles, keys, leeway=0), f"sha256:{version}", "1.22.2")
+
+    world.pairs = Pairs(pair("2.0.0"), pair("1.0.0"))
+    world.engine.says = replace(ALLOW, revision="sha256:1.0.0")
+    world.ask()
+    world.engine.says = replace(ALLOW, revision="sha256:2.0.0")
+    # Refused before the engine is asked, and from now on cached for the current pair.
+    assert world.ask({**GOOD, "action": "fly"}).status == 400
+    bearer, body = [("authorization", f"Bearer {world.token}")], json.dumps(GOOD).encode()
+    # The ordinary route asks the engine once more, to learn of the change.
+    answers = [world.both.said(door, bearer, body, "/authorize", {}) for door in ("ordinary", "lean")]
+    assert [(one.status, one.answers_by_lean) for one in answers] == [(200, 0), (200, 1)]
+    refused = world.ask(token=world.token_of(claims={**AGENT, "roles": ["king"]}))
+    assert json.loads(refused.body)["contract"]["version"] == "2.0.0"
 
 
 VECTORS, POSSESSION = [*load("signature_and_header"), *load("claims")], load("possession")
