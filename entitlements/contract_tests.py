@@ -76,7 +76,8 @@ class _World:
         if new not in self.reports:
             sides = load_file(old, shown=_shown(old)), load_file(new, shown=_shown(new))
             self.reports[new] = check_step(
-                Step.of(*sides, (self.policies, self.policies)),
+                # The policies go on after a step was locked: what they change then is a step of its own.
+                replace(Step.of(*sides, (self.policies, self.policies)), any_policies=True),
                 approvals=load_approvals(self.contracts, new.parent.name),
                 contracts=self.contracts,
                 today=self.today,

@@ -30,6 +30,7 @@ _QUESTIONS = {
 }
 _APPROVALS = {
     "approval_expired": ("an approval ran out", "Fix what it was given for, or let it be approved again."),
+    "approval_outdated": ("an approval was given for other policies", "Look at what it means now, approve it again."),
     "approval_unmatched": ("an approval matches nothing", "Take the entry out of approvals.yaml."),
 }
 

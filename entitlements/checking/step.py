@@ -40,7 +40,7 @@ _APPROVED_DAYS = 90
 class Step:
     """What is to be compared: two contract files, and the policies and decision rule of each side.
 
-    base, approve: see Report.
+    base, approve: see Report; any_policies: whether approvals that were given for other policies count too.
     """
 
     old: ContractFile
@@ -49,6 +49,7 @@ class Step:
     decisions: tuple[str, str]
     base: str = ""
     approve: tuple[str, ...] | None = ()
+    any_policies: bool = False
 
     @classmethod
     def of(cls, old: ContractFile, new: ContractFile, policies: tuple[Path, Path]) -> Step:
@@ -77,15 +78,18 @@ def check_step(
     refuse_links(step.old, step.new)
     valid = of_step(approvals, old.version, new.version)
     last = load_gate_settings(contracts).last_day(today)
-    accepted = {one.fingerprint for one in valid if today <= one.expires <= last}
+    in_time = [one for one in valid if today <= one.expires <= last]
+    marks = {one.fingerprint for one in in_time}
     reads = read_policies(opa, step.policies[1]).reads
-    findings = tuple(_finding(change, step, reads, accepted) for change in changes(old, new))
+    findings = tuple(_finding(change, step, reads, marks) for change in changes(old, new))
     access = compare_access(
         Side(old, step.policies[0], step.decisions[0]),
         Side(new, step.policies[1], step.decisions[1]),
         opa=opa,
         effort=effort,
     )
+    policies = None if step.any_policies else access.policies[1]
+    accepted = {one.fingerprint for one in in_time if policies is None or one.counts_under(policies)}
     access = replace(
         access,
         no_new_access=_accepted(access.no_new_access, accepted),
@@ -94,7 +98,7 @@ def check_step(
     # An approval of a rollback is one of a step that changes nothing.
     asked_for = asked_for_by(findings, access) | rollback_asks(contracts)
     file = contracts / new.name / APPROVALS_NAME
-    problems = stale(file, valid, asked_for, today)
+    problems = stale(file, valid, asked_for, today, policies)
     problems += misplaced(file, [one for one in approvals if one not in valid], today)
     warnings = (
         *never_there(reads, new, step.policies[1]),

@@ -70,8 +70,8 @@ def approve(  # noqa: PLR0913, PLR0917 - click hands over each option
     """Accept one finding or one witness of one version step, by the fingerprint that `check` or `lock` prints.
 
     The entry goes into the contract's approvals.yaml. What nothing asks for is refused, and so is a day further ahead
-    than `max_days` of gate.yaml in the contracts folder (365 without that file). `check` fails once it expires, and
-    where it matches nothing any more.
+    than `max_days` of gate.yaml in the contracts folder (365 without that file). `check` fails once it expires, once
+    the policies are others, and where it matches nothing any more.
     """
     settings = render.settings()
     settings = settings if policies is None else replace(settings, policies=policies)
@@ -81,8 +81,8 @@ def approve(  # noqa: PLR0913, PLR0917 - click hands over each option
         raise click.UsageError(f"there is no contract `{name}`")
     try:
         _refuse_day(settings, expires.date(), now.date())
-        _refuse_unasked(fingerprint, settings, _Sought(name, old, new, against, policies_old), now)
-        approval = Approval(fingerprint, old, new, reason, by, expires.date())
+        under = _asked_under(fingerprint, settings, _Sought(name, old, new, against, policies_old), now)
+        approval = Approval(fingerprint, old, new, reason, by, expires.date(), under)
         _write_schema(settings.contracts)
         path = write_approval(settings.contracts, name, approval, now.date())
     except (StartupFault, EngineUnavailable, ProofFailed) as fault:
@@ -112,17 +112,20 @@ def _refuse_day(settings: Settings, expires: datetime.date, today: datetime.date
         raise click.UsageError(f"--expires lies after {last}, the last day that `max_days` in gate.yaml allows")
 
 
-def _refuse_unasked(fingerprint: str, settings: Settings, sought: _Sought, now: datetime.datetime) -> None:
-    """Raise ContractsInvalid `approval_unmatched` where neither a check of the step nor the next lock asks for it."""
+def _asked_under(fingerprint: str, settings: Settings, sought: _Sought, now: datetime.datetime) -> str:
+    """The digest of the policies under which it is asked for; empty where they do not matter.
+
+    Raises ContractsInvalid `approval_unmatched` where neither a check of the step nor the next lock asks for it.
+    """
     if fingerprint in rollback_asks(settings.contracts):
-        return
+        return ""
     asked: set[str] = set()
     for report in _reports(settings, sought, now):
         sides = report.new.contract.name, report.old.contract.version, report.new.contract.version
         if sides == (sought.name, sought.old, sought.new):
             asked |= report.asked_for
         if fingerprint in asked:
-            return
+            return "" if fingerprint in {one.fingerprint for one in report.findings} else report.access.policies[1]
     known = f"it asks for {', '.join(f'`{one}`' for one in sorted(asked))}" if asked else "it asks for none"
     text = (
         f"nothing asks for `{fingerprint}` in the step from {sought.old} to {sought.new} of `{sought.name}`, {known}: "

@@ -25,12 +25,17 @@ APPROVALS_NAME = "approvals.yaml"
 _FINGERPRINT = validate.Regexp(
     r"\A[0-9a-f]{16}\Z", error="must be 16 hexadecimal digits: one finding, never a wildcard"
 )
+_DIGEST = validate.Regexp(r"\Asha256:[0-9a-f]{64}\Z", error="must be `sha256:` and 64 hexadecimal digits")
 _PLAIN = validate.And(validate.Length(min=1, max=1000), validate.Regexp(r"(?s).*\S", error="must not be blank"))
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """One acceptance. old and new: the version step; expires: the last day that it counts; line: where it stands."""
+    """One acceptance. old and new: the version step; expires: the last day that it counts; line: where it stands.
+
+    policies: the digest of the policies under which the tokens and requests were shown that are accepted; empty where
+    it is of a finding of the contract alone, or was written by hand for whatever the policies become.
+    """
 
     fingerprint: str
     old: str
@@ -38,7 +43,12 @@ class Approval:
     reason: str
     by: str
     expires: datetime.date
+    policies: str = ""
     line: int = 0
+
+    def counts_under(self, policies: str) -> bool:
+        """Whether it accepts what is shown under the policies with this digest."""
+        return self.policies in ("", policies)
 
 
 class _ApprovalShape(Schema):
@@ -51,6 +61,7 @@ class _ApprovalShape(Schema):
     reason = fields.String(required=True, validate=_PLAIN)
     by = fields.String(required=True, validate=_PLAIN)
     expires = fields.Date(required=True, format="%Y-%m-%d")
+    policies = fields.String(validate=_DIGEST, load_default="")
 
 
 class _ApprovalsShape(Schema):
@@ -106,8 +117,16 @@ def of_step(approvals: Sequence[Approval], old: str, new: str) -> tuple[Approval
     return tuple(one for one in approvals if (one.old, one.new) == (old, new))
 
 
-def stale(path: Path, approvals: Sequence[Approval], asked_for: Collection[str], today: datetime.date) -> list[Fault]:
-    """One fault for each approval of a step that expired, counts for too long or that nothing asks for any more."""
+def stale(
+    path: Path,
+    approvals: Sequence[Approval],
+    asked_for: Collection[str],
+    today: datetime.date,
+    policies: str | None = None,
+) -> list[Fault]:
+    """One fault for each approval of a step that expired, counts for too long, that nothing asks for any more, or that
+    was given for other policies than those with this digest (None: for any).
+    """
     found = []
     for one in approvals:
         if fault := _dated(path, one, today):
@@ -115,6 +134,12 @@ def stale(path: Path, approvals: Sequence[Approval], asked_for: Collection[str],
         elif one.fingerprint not in asked_for:
             text = f"the approval of `{one.fingerprint}` matches no finding of this step, take it out"
             found.append(Fault("approval_unmatched", text, str(path), one.line))
+        elif policies is not None and not one.counts_under(policies):
+            text = (
+                f"the approval of `{one.fingerprint}` was given for other policies, "
+                "look at what it means under these and accept it again"
+            )
+            found.append(Fault("approval_outdated", text, str(path), one.line))
     return found
 
 
@@ -148,14 +173,15 @@ def _dated(path: Path, one: Approval, today: datetime.date) -> Fault | None:
 def write_approval(folder: Path, name: str, approval: Approval, today: datetime.date) -> Path:
     """Append one approval to a contract's file; what stands there is kept.
 
-    One for the same finding that no longer counts today, as it ran out or goes beyond gate.yaml, is replaced.
+    One for the same finding that no longer counts today, as it ran out, goes beyond gate.yaml or was given for other
+    policies, is replaced.
     Raises ContractsInvalid and writes nothing where the file could not be loaded with the new entry.
     """
     path = folder / name / APPROVALS_NAME
     known = load_approvals(folder, name)
     step = (approval.fingerprint, approval.old, approval.new)
     same = [one for one in known if (one.fingerprint, one.old, one.new) == step]
-    if any(_dated(path, one, today) is None for one in same):
+    if any(_dated(path, one, today) is None and one.counts_under(approval.policies) for one in same):
         raise _invalid(path, [(0, f"`{approval.fingerprint}` is approved already")])
     known = tuple(one for one in known if one not in same)
     head = editor_line(path, folder, "approvals") if (folder / schema_name("approvals")).is_file() else ""
@@ -178,6 +204,7 @@ def _entry(approval: Approval) -> str:
         "reason": approval.reason,
         "by": approval.by,
         "expires": approval.expires.isoformat(),
+        **({"policies": approval.policies} if approval.policies else {}),
     }
     lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in members.items()]
     return "- " + "\n  ".join(lines) + "\n"

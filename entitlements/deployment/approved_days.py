@@ -56,7 +56,7 @@ class Approved:
         """A fault for each finding that the record calls approved and that has no approval now."""
         step = record["old"]["version"], record["new"]["version"]
         given = {one.fingerprint: one for one in of_step(self._state.approvals.get(pin.contract, ()), *step)}
-        needed = record["approved"]
+        needed, policies = record["approved"], str(record["new"]["policies"])
         if record["no_new_access"].get("answer") != "proved" and not needed:
             yield Fault("approval_missing", f"the check did not prove it and names no approval: {RELOCK}", file)
         for mark in needed:
@@ -64,6 +64,9 @@ class Approved:
             if one is None:
                 text = f"it rests on the approval of `{mark}`, which is not there: accept it again, or {RELOCK}"
                 yield Fault("approval_missing", text, file, 0, f"{step[0]} to {step[1]}")
+            elif not one.counts_under(policies):
+                text = f"it rests on the approval of `{mark}`, which was given for other policies: accept it again"
+                yield Fault("approval_outdated", text, file, 0, f"{step[0]} to {step[1]}")
             elif self._today is not None:
                 yield from self._dated(one, pin, self._today, Fault("", "", file, 0, f"{step[0]} to {step[1]}"))
 

@@ -11,12 +11,13 @@ from typing import Any
 
 from entitlements.contract import TOKEN_TIMES, ClaimSpec, Contract
 from entitlements.model import JSON
-from entitlements.proof.migration import ABSENT, ClaimStep, claim_steps
+from entitlements.proof.migration import ABSENT, ClaimStep, claim_steps, identity_step
 from entitlements.proof.scenario import Scenario
 
 Difference = tuple[str, str, str]
 """The claim, or `scope`; what happened: an item came (`+`) or went (`-`), or the value became another (`=`); which."""
 _ANY = "*"
+_IDENTITIES = ("sub", "client_id")
 
 
 def differences(old: Contract, new: Contract, scenario: Scenario) -> frozenset[Difference]:
@@ -73,9 +74,10 @@ def _string(value: Any) -> str:
 def meaning(old: Contract, new: Contract, found: frozenset[Difference]) -> dict[str, JSON]:
     """The differences, with what the contracts said and say of the claims: a later edit of these is another change."""
     named = {name for name, _, _ in found}
-    steps = {
+    identities = [identity_step(old, new, name) for name in _IDENTITIES]
+    steps: dict[str, JSON] = {
         step.name_after: [_spec(step.before), _spec(step.after)]
-        for step in claim_steps(old, new)
+        for step in (*claim_steps(old, new), *identities)
         if step.name_after in named
     }
     scopes: list[JSON] = [[*sorted(old.scopes)], [*sorted(new.scopes)]]
@@ -83,6 +85,7 @@ def meaning(old: Contract, new: Contract, found: frozenset[Difference]) -> dict[
         "differences": [[*difference] for difference in sorted(found)],
         "claims": {**steps, **({"scope": scopes} if "scope" in named else {})},
         **_times(old, new, named),
+        **({"issuers": [old.profile.issuer, new.profile.issuer]} if identities[0].other_issuer else {}),
     }
 
 

@@ -8,15 +8,17 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 from demo.service import Issuer
-from entitlements.contract import load_catalog, read_lock
+from entitlements.contract import load_approvals, load_catalog, read_lock
 from entitlements.deployment.truth import truth
+from entitlements.engine import policy_digest
 from tests.conftest import ROOT, RunningService, StartService
-from tests.locked_project import AUDIENCE, LockedProject, widened
+from tests.locked_project import AUDIENCE, POLICY, LockedProject, widened
 
 NOW = datetime.datetime.now(datetime.UTC).date()
 
@@ -163,3 +165,51 @@ def test_the_pytest_item_of_the_lock_fails_under_a_rollback_until_it_is_approved
     assert failed(done) == [], done.stdout
     # What the check of the step knows of it: the approval of a rollback is not one that matches nothing.
     assert "matches no finding" not in project.run("check").output
+
+
+AUDITOR = '\ndecision if {{ input.subject.claims.role == "auditor"; {when} }}\n'
+
+
+def test_an_approval_counts_for_the_policies_it_was_given_for(tmp_path: Path, opa: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("ENTITLEMENTS_OPA_BIN", str(opa))
+    project = LockedProject(tmp_path / "project").start()
+    project.rego.write_text(POLICY + AUDITOR.format(when='input.resource.properties.owner == "me"'))
+    project.lock()
+    project.contract("1.1.0", "user, clerk, auditor")
+    [mark] = re.findall(r"contract approve ([0-9a-f]{16})", project.run("lock").output)
+    assert project.approve(mark, "1.0.0", "1.1.0", in_days(10)).exit_code == 0
+    # While it waits, the policies are widened for tokens that nobody has yet: that is proved, and is locked.
+    version, given = project.contracts / "shop/1.1.0.yaml", project.approvals.read_text()
+    kept = version.read_text()
+    for file in (version, project.approvals):
+        file.unlink()
+    project.rego.write_text(POLICY + AUDITOR.format(when="true"))
+    project.lock()
+    version.write_text(kept)
+    project.approvals.write_text(given)
+    refused = project.run("lock")
+    assert (refused.exit_code, mark in refused.output) == (3, True)
+    assert "was given for other policies" in refused.output
+    assert project.approve(mark, "1.0.0", "1.1.0", in_days(9)).exit_code == 0
+    [entry] = load_approvals(project.contracts, "shop")
+    assert entry.policies == policy_digest(project.policies)
+    project.lock()
+    # An approval of other policies is not what the lock rests on.
+    project.approvals.write_text(project.approvals.read_text().replace(entry.policies, "sha256:" + 64 * "0"))
+    assert project.refusals(in_days(0)) == {"approval_outdated"}
+
+
+def test_the_contract_tests_take_the_approval_of_a_step_that_was_locked_earlier(
+    tmp_path: Path, opa: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("ENTITLEMENTS_OPA_BIN", str(opa))
+    project = LockedProject(tmp_path / "project").start()
+    project.rego.write_text(widened("auditor"))
+    project.lock()
+    project.contract("1.1.0", "user, clerk, auditor")
+    project.lock_approved(("1.0.0", "1.1.0"), in_days(10))
+    project.rego.write_text(widened("auditor") + "\n# Clerks and auditors.\n")
+    project.lock()
+    project.commit("a word on the rules")
+    assert project.refusals(in_days(0)) == set()
+    assert failed(pytest_run(project, opa)) == []

@@ -89,6 +89,14 @@ GUARDS = (
         "an approval of one change of policies covers the next one",
     ),
     Mutation(
+        "approval-of-any-policies",
+        "contract/approvals.py",
+        'return self.policies in ("", policies)',
+        "return True",
+        ("tests/integration/test_approved_lock.py::test_an_approval_counts_for_the_policies_it_was_given_for",),
+        "an approval goes on to cover what other policies make of it",
+    ),
+    Mutation(
         "any-revision-decides",
         "pdp.py",
         'if pair.revision not in ("", verdict.revision):',

@@ -59,8 +59,8 @@ SYMBOLIC = (
     Mutation(
         "witness-blocks-other-requests",
         "proof/symbolic/search.py",
-        "self.blocked.append(neg(conj(kind.condition, alike.condition)))",
-        "self.blocked.append(neg(kind.condition))",
+        "self.blocked.append(neg(conj(kind, alike.condition)))",
+        "self.blocked.append(neg(kind))",
         (
             "tests/integration/proof/test_request_kinds.py"
             "::test_a_handful_of_requests_that_the_policies_name_is_told_one_by_one",

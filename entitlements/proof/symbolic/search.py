@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 from entitlements.proof.answer import Witness
 from entitlements.proof.grouping import HANDFUL, grouped
-from entitlements.proof.kinds import differences
 from entitlements.proof.requests import ANY, Label, RequestKind, perhaps_any
 from entitlements.proof.scenario import Scenario
 from entitlements.proof.symbolic.confirming import Confirming
@@ -25,8 +24,6 @@ from entitlements.proof.symbolic.terms.term import FALSE, TRUE, Term, conj, coun
 
 _MOST_WITNESSES = 48
 _MOST_CANDIDATES = 90
-_SHARE = 0.2
-"""Of the time of a question, what may be spent on one query about the requests of a kind."""
 _BY_RULE = 24
 """So many witnesses are distinguished by the rules that grant them, too; more only by what changed and the request."""
 
@@ -47,37 +44,19 @@ class Found:
 
 
 @dataclass(frozen=True)
-class _Kind:
-    """A kind of witness but for its request. condition: the differences, and which rules grant; few: that there are no
-    other differences.
-    """
-
-    condition: Term
-    few: Term
-
-
-@dataclass(frozen=True)
 class _Alike:
-    """Requests that turn the decision alike. condition: where a request is of one of the classes, and of no other
-    class that would have to be told; whole: whether there is no other request at all.
+    """Requests for which the very tokens of a point turn the decision. condition: where a request is of one of the
+    classes.
     """
 
     classes: tuple[RequestClass, ...]
     condition: Term
-    whole: bool = False
-
-    def and_also(self, other: _Alike) -> _Alike:
-        """These and others."""
-        if other.whole:
-            return other
-        classes = dict.fromkeys((*self.classes, *other.classes))
-        return _Alike(tuple(classes), disj(self.condition, other.condition))
 
 
 def _perhaps_any(scenario: Scenario) -> _Alike:
     """Every request, as it was not found out which ones turn the decision: the witness says so."""
     kind = perhaps_any(scenario.action, scenario.resource.type)
-    return _Alike((RequestClass(kind, TRUE, TRUE, TRUE),), TRUE, whole=True)
+    return _Alike((RequestClass(kind, TRUE, TRUE, TRUE),), TRUE)
 
 
 def _asks(scenario: Scenario, kind: RequestKind) -> Scenario:
@@ -122,7 +101,7 @@ class Search:
             by_rule = witness.fingerprint not in known and len(found) < _BY_RULE
             kind = self._kind(witness, self._granting(witness, candidate) if by_rule else ())
             alike = self._read_alike(goals, kind, candidate, witness.scenario)
-            self.blocked.append(neg(conj(kind.condition, alike.condition)))
+            self.blocked.append(neg(conj(kind, alike.condition)))
             known |= {witness.of_requests([one.kind]).fingerprint for one in alike.classes}
             witness = witness.of_requests(self._told(alike.classes))
             found.setdefault(witness.fingerprint, witness)
@@ -154,37 +133,27 @@ class Search:
             if (place.file, place.row) in witness.grants and residual(term, candidate.assignment, ()) is TRUE:
                 yield term
 
-    def _kind(self, witness: Witness, granting: Iterable[Term]) -> _Kind:
+    def _kind(self, witness: Witness, granting: Iterable[Term]) -> Term:
         """What has to be so of every point that the witness represents, whatever its request."""
         inputs, pair = self._question.inputs, self._question.pair
-        alike = of_kind(inputs.algebra, pair, witness.scenario)
-        needs = len(differences(*pair.contracts, witness.scenario))
-        return _Kind(conj(alike, *granting), less(count(self._changes), number(needs), strict=False))
+        return conj(of_kind(inputs.algebra, pair, witness.scenario), *granting)
 
     def _class_of(self, scenario: Scenario) -> RequestClass:
         return self._classes.of(scenario.action, scenario.resource.type)
 
-    def _read_alike(self, goals: Sequence[Term], kind: _Kind, candidate: Candidate, shrunk: Scenario) -> _Alike:
-        """The classes of requests at which a kind of witness is found; the first is that of the point."""
+    def _read_alike(self, goals: Sequence[Term], kind: Term, candidate: Candidate, shrunk: Scenario) -> _Alike:
+        """The classes of requests at which the tokens of a witness turn the decision; the first is that of the point.
+
+        Others of the same kind, with other tokens, are witnesses of their own: what one says is so of all its requests.
+        """
         own = self._class_of(shrunk)
-        if own.condition is TRUE or kind.condition in self._one_by_one:
+        if own.condition is TRUE or kind in self._one_by_one:
             return _Alike((own,), own.condition)
-        found = self._met([*goals, kind.condition], candidate, shrunk)
-        while len(found.classes) <= MOST_CLASSES and not found.whole:
-            asked = [*goals, *self.blocked, kind.condition, kind.few, neg(found.condition)]
-            candidate = self._session.candidate(asked, share=_SHARE)
-            if candidate.scenario is None and not candidate.reason:
-                break
-            if candidate.scenario is None or self._doubt(candidate.scenario, candidate):
-                return _perhaps_any(shrunk)
-            more = found.and_also(self._met([*goals, kind.condition], candidate, candidate.scenario))
-            if len(more.classes) == len(found.classes):
-                return _perhaps_any(shrunk)
-            found = more
+        found = self._met([*goals, kind], candidate, shrunk)
         if len(found.classes) > MOST_CLASSES:
             return _perhaps_any(shrunk)
         if len(found.classes) <= HANDFUL and all(one.kind.named for one in found.classes):
-            self._one_by_one.add(kind.condition)
+            self._one_by_one.add(kind)
             return _Alike((own,), own.condition)
         return found
 
@@ -194,7 +163,7 @@ class Search:
         region = residual(conj(*goals), candidate.assignment, self._classes.atoms)
         if region is TRUE and self._classes.open:
             anything = RequestKind(Label(scenario.action, ANY), Label(scenario.resource.type, ANY))
-            return _Alike((RequestClass(anything, TRUE, TRUE, TRUE),), TRUE, whole=True)
+            return _Alike((RequestClass(anything, TRUE, TRUE, TRUE),), TRUE)
         classes, whole = self._classes.within(region, (own.kind.action.example, own.kind.type.example), self._session)
         if not all(self._is_witness(_asks(scenario, one.kind)) for one in classes):
             return _Alike((own,), own.condition)

@@ -54,12 +54,9 @@ class Session:
         goals: Sequence[Term],
         *,
         strings_as_strings: bool = False,
-        share: float = 1.0,
         stamped: Mapping[Term, str] | None = None,
     ) -> tuple[Query, Solved]:
-        """Whether all goals can hold at once, with everything that is known of the inputs. share: of the time; stamped:
-        see `write_query`.
-        """
+        """Whether all goals can hold at once with all that is known of the inputs. stamped: see `write_query`."""
         question = self.question
         if any(goal is FALSE for goal in goals):
             return Query("(assert false)\n", {}, {}, frozenset()), Solved(UNSAT)
@@ -67,12 +64,12 @@ class Session:
         asked = [*goals, *known], question.inputs.strings, question.decide_string
         query = write_query(*asked, strings_as_strings=strings_as_strings, stamped=stamped)
         self.queries.append(query.script)
-        solved = self._solver.solve(query.script, share=share * (_FIRST if query.patterned else 1.0))
+        solved = self._solver.solve(query.script, share=_FIRST if query.patterned else 1.0)
         if solved.answer == UNDECIDED and query.patterned:
             # No spelling suits all questions: what one is abandoned for, the other often answers at once.
             query = write_query(*asked, strings_as_strings=strings_as_strings, regular=True, stamped=stamped)
             self.queries.append(query.script)
-            solved = self._solver.solve(query.script, share=share * (1 - _FIRST))
+            solved = self._solver.solve(query.script, share=1 - _FIRST)
         return query, solved
 
     def never(self, goals: Sequence[Term]) -> bool:
@@ -83,9 +80,9 @@ class Session:
         query = write_query([*goals, *question.inputs.facts], question.inputs.strings, question.decide_string)
         return self._solver.solve(query.script, share=_FIRST).answer == UNSAT
 
-    def candidate(self, goals: Sequence[Term], *, share: float = 1.0) -> Candidate:
+    def candidate(self, goals: Sequence[Term]) -> Candidate:
         """A point at which all goals hold, if there is one."""
-        query, solved = self.solve(goals, share=share)
+        query, solved = self.solve(goals)
         return self.candidate_of(goals, query, solved)
 
     def candidate_of(self, goals: Sequence[Term], query: Query, solved: Solved) -> Candidate:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -174,3 +175,47 @@ def turning(opa: Path, folder: Path) -> list[tuple[str, str]]:
         ]
     allowed = [[one is not None and one.allow is True for one in side] for side in verdicts]
     return [request for request, was, is_now in zip(requests, *allowed, strict=True) if is_now and not was]
+
+
+@pytest.mark.parametrize(
+    ("claims", "rules"),
+    [
+        (
+            {"role": {"required": True, "schema": {"enum": ["admin", "guest"]}}},
+            '[input.subject.claims.role, input.action.name] in {["admin", "a"], ["admin", "b"], ["guest", "ab"]}',
+        ),
+        (
+            {"level": {"required": True, "schema": {"type": "integer", "minimum": 0, "maximum": 9}}},
+            '[input.subject.claims.level, input.action.name] in {[4, "a"], [4, "b"], [4, "ab"], [9, "ba"]}',
+        ),
+        ({}, '[input.resource.properties.of, input.action.name] in {["x", "a"], ["x", "b"], ["x", "ab"], ["y", "ba"]}'),
+    ],
+    ids=["role", "level", "property"],
+)
+def test_the_tokens_of_a_witness_turn_each_of_its_requests(
+    claims: dict[str, Any], rules: str, opa: Path, tmp_path: Path
+) -> None:
+    banned = {"schema": {"type": "boolean"}}
+    sides = [
+        contract(version, required=True, claims={"banned": {**banned, "required": must}, **claims})
+        for version, must in (("1.0.0", True), ("2.0.0", False))
+    ]
+    (tmp_path / "shop/authz").mkdir(parents=True)
+    body = f"package shop.authz\n\ndefault allow := false\n\n{where(rules)}\n"
+    (tmp_path / "shop/authz/authz.rego").write_text(body)
+    found = compare_access(*(Side(one, tmp_path, one.decision_path) for one in sides), opa=opa).no_new_access
+    told = {one.fingerprint: one for witness in found.witnesses for one in witness.together or (witness,)}.values()
+    points = [
+        replace(one.scenario, action=action, resource=replace(one.scenario.resource, type=of))
+        for one in told
+        for action, of in itertools.product(ACTIONS, TYPES)
+        if any(tells(kind, action, of) for kind in one.requests or [one_request(one.scenario.action, "doc")])
+    ]
+    assert points
+    with BatchEngine(opa, tmp_path, sides[0].decision_path) as engine:
+        asked = [
+            [policy_input_of(side, getattr(point, which), point) for point in points]
+            for side, which in zip(sides, ("before", "after"), strict=True)
+        ]
+        was, is_now = ([one is not None and one.allow is True for one in engine.decide(each)] for each in asked)
+    assert (any(was), all(is_now)) == (False, True)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from entitlements.contract import parse_contract
+from entitlements.contract import Contract, parse_contract
 from entitlements.model import Resource
-from entitlements.proof.kinds import differences
+from entitlements.proof.kinds import differences, meaning
 from entitlements.proof.scenario import Scenario, Token
 from tests.shop import SHOP
 
@@ -54,3 +54,23 @@ def test_identities_and_scopes_are_differences() -> None:
     point = Scenario(TOKEN, after, "read", Resource("item", "1", {}), {})
     wanted = {("sub", "=", "*"), ("client_id", "=", "*"), ("scope", "+", '"read"')}
     assert differences(CONTRACT, CONTRACT, point) == wanted
+
+
+def subjects(schema: dict[str, Any], issuer: str = SHOP["issuer"]) -> Contract:
+    claims = {**CLAIMS, "sub": {"required": True, "schema": schema}}
+    document = {**SHOP, "issuer": issuer, "claims": claims}
+    return parse_contract(json.dumps(document), Path("shop.yaml"), named=False)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        subjects({"type": "string", "minLength": 1}),
+        subjects({"enum": ["svc-a", "svc-b", "svc-c"]}, "https://other.example.com"),
+    ],
+    ids=["any-subject", "another-issuer"],
+)
+def test_a_later_edit_of_who_the_subject_is_needs_an_approval_of_its_own(later: Contract) -> None:
+    old, new = subjects({"enum": ["svc-a", "svc-b"]}), subjects({"enum": ["svc-a", "svc-b", "svc-c"]})
+    difference = frozenset({("sub", "=", "*")})
+    assert meaning(old, new, difference) != meaning(old, later, difference)
