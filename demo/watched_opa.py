@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from entitlements.answer_shape import PLAIN_ANSWER, AnswerShape
 from entitlements.engine import OpaProcess, digest_of, policy_files, policy_roots
 from entitlements.engine.policy_files import check_files
 from entitlements.engine.policy_folder import policy_fingerprint
@@ -22,9 +23,16 @@ class WatchedOpa:
         self._watcher = watcher
         watcher.start()
 
-    def ask(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
+    def ask(
+        self,
+        decision_path: str,
+        policy_input: Mapping[str, JSON],
+        *,
+        deadline: float,
+        shape: AnswerShape = PLAIN_ANSWER,
+    ) -> Verdict:
         """One evaluation before `deadline`. Raises EngineUnavailable."""
-        return self.process.ask(decision_path, policy_input, deadline=deadline)
+        return self.process.ask(decision_path, policy_input, deadline=deadline, shape=shape)
 
     def health(self) -> PartHealth:
         """Not ready while OPA is down, while the files are not what it serves, and while no one watches them."""

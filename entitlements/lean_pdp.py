@@ -141,7 +141,9 @@ class LeanDecisionPoint:
         """The verdict by the pair's own policies; None where others answered. Raises DecisionUnavailable."""
         contract, pair = known.contract, known.pair
         document = known.subject.document(request, now)
-        verdict = await self._engine.ask_on_loop(contract.decision_path, document, deadline=deadline)
+        verdict = await self._engine.ask_on_loop(
+            contract.decision_path, document, deadline=deadline, shape=contract.answer
+        )
         self._answered(verdict.revision)
         if pair.revision not in ("", verdict.revision) or pair.engine_version not in ("", verdict.engine_version):
             return None

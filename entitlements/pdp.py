@@ -234,7 +234,7 @@ class PolicyDecisionPoint:
         if faults:
             raise RequestInvalid("request_breaks_contract", "the request does not fit the contract", faults)
         document = policy_input(contract, principal, request, asked.now)
-        verdict = self._engine.ask(contract.decision_path, document, deadline=asked.deadline)
+        verdict = self._engine.ask(contract.decision_path, document, deadline=asked.deadline, shape=contract.answer)
         self.answered_by(verdict.revision)
         if pair.revision not in ("", verdict.revision):
             raise _OtherRevision(verdict.revision)

@@ -83,6 +83,8 @@ def _field(name: str, field: fields.Field[Any]) -> dict[str, Any]:
     found = dict(_RAW[name]) if type(field) is fields.Raw else _typed(field)
     for check in field.validators:
         found |= _checked(check)
+    if found.get("type") == "array":
+        found = {{"minLength": "minItems", "maxLength": "maxItems"}.get(key, key): rule for key, rule in found.items()}
     return {"anyOf": [found, {"type": "null"}]} if field.allow_none else found
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from entitlements.answer_shape import PLAIN_ANSWER, AnswerShape
 from entitlements.decision_log import Masking, MaskKey, open_log
 from entitlements.engine import LoopEngine
 from entitlements.errors import EntitlementsError
@@ -39,15 +40,29 @@ class SayingEngine:
         self.asked: list[tuple[str, Mapping[str, JSON]]] = []
         self.deadlines: list[float] = []
 
-    def ask(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
+    def ask(
+        self,
+        decision_path: str,
+        policy_input: Mapping[str, JSON],
+        *,
+        deadline: float,
+        shape: AnswerShape = PLAIN_ANSWER,
+    ) -> Verdict:
         self.asked.append((decision_path, policy_input))
         self.deadlines.append(deadline)
         if isinstance(self.says, EntitlementsError):
             raise self.says
         return self.says
 
-    async def ask_on_loop(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
-        return self.ask(decision_path, policy_input, deadline=deadline)
+    async def ask_on_loop(
+        self,
+        decision_path: str,
+        policy_input: Mapping[str, JSON],
+        *,
+        deadline: float,
+        shape: AnswerShape = PLAIN_ANSWER,
+    ) -> Verdict:
+        return self.ask(decision_path, policy_input, deadline=deadline, shape=shape)
 
     def health(self) -> PartHealth:
         return PartHealth(True)

@@ -95,7 +95,9 @@ def _traced(witness: Witness, step: Step, settings: Settings) -> Iterator[str]:
     contents: dict[str, bytes] = {}
     sides = ((step.old, witness.scenario.before), (step.new, witness.scenario.after))
     for number, (file, token) in enumerate(sides):
-        with BatchEngine(opa_of(settings), step.policies[number], step.decisions[number]) as engine:
+        with BatchEngine(
+            opa_of(settings), step.policies[number], step.decisions[number], shape=file.contract.answer
+        ) as engine:
             covered.append(engine.coverage(policy_input_of(file.contract, token, witness.scenario)).lines)
             contents |= engine.files
     for name in sorted({name for lines in covered for name, _ in lines}):

@@ -43,7 +43,8 @@ def _show_text(chosen: Contract) -> None:
     click.echo(f"audience    {profile.audience}")
     for label, text in _tokens(profile):
         click.echo(f"{label:<12}{text}")
-    click.echo(f"decision    data.{chosen.decision_path.replace('/', '.')}")
+    read = "" if chosen.answer.boolean else f", read at `{'.'.join(chosen.answer.allow)}`"
+    click.echo(f"decision    data.{chosen.decision_path.replace('/', '.')}{read}")
     click.echo(f"undeclared  {'rejected' if chosen.reject_undeclared else 'ignored'}\n")
     rows = []
     for claim in chosen.claims.values():

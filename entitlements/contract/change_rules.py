@@ -158,6 +158,7 @@ _ALONE: tuple[tuple[str, str, str, str], ...] = (
     ("audience_changed", "tokens for another audience are accepted", BREAKING, REVIEW),
     ("token_profile_changed", "another kind of token is accepted", BREAKING, REVIEW),
     ("decision_rule_changed", "another rule decides", COMPATIBLE, ASKED),
+    ("decision_answer_changed", "the decision is read at another place of the answer", COMPATIBLE, ASKED),
     ("tombstone_reused", "a removed name comes back, and old rules read it with its old meaning", BREAKING, REVIEW),
     ("claim_removed_without_tombstone", "the removed name could come back with another meaning", WARNING, NONE),
     ("consumer_affected", "a consumer relies on a claim that changes under it", WARNING, NONE),

@@ -53,6 +53,13 @@ def _profile(old: Contract, new: Contract) -> Iterator[Change]:
         yield Change("audience_changed", "audience", "", before.audience, after.audience)
     if old.decision_path != new.decision_path:
         yield Change("decision_rule_changed", "policy", "", old.decision_path, new.decision_path)
+    if old.answer != new.answer:
+        yield Change(
+            "decision_answer_changed",
+            "policy.answer",
+            "",
+            *(_part(c.canonical, "policy").get("answer") for c in (old, new)),
+        )
     place = "tokens.access_token"
     old_kind, new_kind = (_part(c.canonical, "tokens", "access_token", "profile") for c in (old, new))
     if old_kind != new_kind:

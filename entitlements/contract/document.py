@@ -9,6 +9,7 @@ from functools import cached_property
 
 import rfc8785
 
+from entitlements.answer_shape import PLAIN_ANSWER, AnswerShape
 from entitlements.contract.sources import PLAIN, Extraction
 from entitlements.model import JSON, ContractRef, TokenProfile
 
@@ -142,6 +143,7 @@ class Contract:
     request: RequestSpec | None
     canonical: Mapping[str, JSON]
     time: TimeSpec | None = None
+    answer: AnswerShape = PLAIN_ANSWER
 
     @cached_property
     def ref(self) -> ContractRef:

@@ -23,6 +23,7 @@ from entitlements.contract.document import (
     ScopeSpec,
 )
 from entitlements.contract.opaque_tokens import canonical_opaque, opaque_tokens
+from entitlements.contract.policy_answer import answer_faults, answer_shape, canonical_policy
 from entitlements.contract.sources import extraction, source_faults
 from entitlements.contract.token_rules import canonical_binding, canonical_rules, rule_faults, token_rules
 from entitlements.contract.trusted_time import canonical_time, time_faults, time_spec
@@ -131,6 +132,7 @@ def _across(document: Mapping[str, Any], path: Path | None) -> Iterator[tuple[Pl
     yield from consumer_faults(document)
     yield from _request(document["request"])
     yield from time_faults(document)
+    yield from answer_faults(document)
 
 
 def _names(document: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
@@ -225,6 +227,7 @@ def _freeze(document: Mapping[str, Any]) -> Contract:
         request=_freeze_request(document["request"]),
         canonical=_canonical(document, claims, scopes),
         time=time_spec(document),
+        answer=answer_shape(document),
     )
 
 
@@ -254,7 +257,7 @@ def _canonical(
         "version": document["version"],
         "issuer": document["issuer"],
         "audience": document["audience"],
-        "policy": dict(document["policy"]),
+        "policy": canonical_policy(document),
         "tokens": {
             "access_token": {
                 "profile": access["profile"],

@@ -85,6 +85,19 @@ def _names(check: validate.Validator, **options: Any) -> fields.List[str]:
     return fields.List(fields.String(validate=check), validate=_distinct, **options)
 
 
+def _path(**options: Any) -> fields.List[str]:
+    return fields.List(fields.String(validate=_CLAIM), validate=validate.Length(1, 4), **options)
+
+
+class AnswerShape(_Strict):
+    """Where the decision stands in the answer of the rule."""
+
+    allow = _path(required=True)
+    reasons = _path(load_default=None)
+    obligations = _path(load_default=None)
+    ignore = fields.List(_path(), load_default=list, validate=validate.Length(0, 32))
+
+
 class PolicyShape(_Strict):
     """Where the decision is made."""
 
@@ -92,6 +105,7 @@ class PolicyShape(_Strict):
         required=True, validate=validate.Regexp(rf"\A(?!system\b){_IDENTIFIER}(\.{_IDENTIFIER}){{0,9}}\Z")
     )
     rule = fields.String(required=True, validate=validate.Regexp(rf"\A{_IDENTIFIER}\Z"))
+    answer = fields.Nested(AnswerShape, load_default=None)
 
 
 class ScopeClaimShape(_Strict):

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from entitlements.answer_shape import PLAIN_ANSWER, AnswerShape
 from entitlements.engine.answer import read_result
 from entitlements.engine.policy_files import check_files
 from entitlements.engine.policy_folder import digest_of, policy_files
@@ -49,16 +50,24 @@ class BatchEngine:
     """OPA over the policy files of one folder, as they were when it was made.
 
     opa: the pinned executable; folder: the policies; decision_path: the rule that decides; extra: files beside those of
-    the folder, by name. A context manager. Raises StartupFault where the policies do not compile.
+    the folder, by name; shape: of the rule's answer. A context manager. Raises StartupFault where the policies do
+    not compile.
     """
 
     def __init__(
-        self, opa: Path, folder: Path, decision_path: str, *, extra: Mapping[str, bytes] | None = None
+        self,
+        opa: Path,
+        folder: Path,
+        decision_path: str,
+        *,
+        extra: Mapping[str, bytes] | None = None,
+        shape: AnswerShape = PLAIN_ANSWER,
     ) -> None:
         files = {**policy_files(folder), **(extra or {})}
         check_files(files, folder, [decision_path], opa)
         self._opa = opa.resolve()
         self._path = decision_path
+        self._shape = shape
         self._server: BatchServer | None = None
         self._lock = threading.Lock()
         self._rule = "data." + decision_path.replace("/", ".")
@@ -113,7 +122,7 @@ class BatchEngine:
             if self._server is None:
                 self._server = BatchServer(self._opa, self._work.name)
             answers = self._server.decide(self._path, inputs)
-            return [None if one is None else read_result(one, "result", self.revision) for one in answers]
+            return [None if one is None else self._verdict(one, "result") for one in answers]
 
     def value(self, one: Mapping[str, JSON]) -> Any:
         """What the rule gives for one input, whatever it is; None where it is undefined or its evaluation fails."""
@@ -147,8 +156,8 @@ class BatchEngine:
                 found |= {(shown, line) for line in range(span["start"]["row"], span["end"]["row"] + 1)}
         return Coverage(frozenset(found), frozenset(starts))
 
-    def _verdict(self, answer: Mapping[str, Any]) -> Verdict:
-        return read_result(answer, "d", self.revision)
+    def _verdict(self, answer: Mapping[str, Any], member: str = "d") -> Verdict:
+        return read_result(answer, member, self.revision, shape=self._shape)
 
     def _run(self, arguments: Sequence[str], document: str) -> subprocess.CompletedProcess[bytes]:
         command = [str(self._opa), "eval", "--bundle", ".", "--strict-builtin-errors", "--stdin-input", *arguments]

@@ -13,6 +13,7 @@ import socket
 from collections import deque
 from collections.abc import Mapping
 
+from entitlements.answer_shape import PLAIN_ANSWER, AnswerShape
 from entitlements.engine.answer import read_answer_again
 from entitlements.engine.child_question import READ_BYTES, Stale, ended, is_silent, left, question, take, unavailable
 from entitlements.engine.http_answer import Answer, AnswerReader
@@ -36,11 +37,18 @@ class ChildClient:
         self._idle: deque[_Connection] = deque()
         self._closed = False
 
-    def ask(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
+    def ask(
+        self,
+        decision_path: str,
+        policy_input: Mapping[str, JSON],
+        *,
+        deadline: float,
+        shape: AnswerShape = PLAIN_ANSWER,
+    ) -> Verdict:
         """One evaluation before `deadline`. Raises EngineUnavailable."""
         answer = self._exchange(question(decision_path, policy_input), deadline)
         answer.raise_for_status()
-        return read_answer_again(answer.body)
+        return read_answer_again(answer.body, shape)
 
     def health(self) -> PartHealth:
         """Whether a decision can be had, and of which policy revision."""

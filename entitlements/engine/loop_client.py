@@ -12,6 +12,7 @@ import socket
 from collections import deque
 from collections.abc import Mapping
 
+from entitlements.answer_shape import PLAIN_ANSWER, AnswerShape
 from entitlements.engine.answer import read_answer_again
 from entitlements.engine.child_question import (
     READ_BYTES,
@@ -44,11 +45,18 @@ class LoopClient:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
-    async def ask(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
+    async def ask(
+        self,
+        decision_path: str,
+        policy_input: Mapping[str, JSON],
+        *,
+        deadline: float,
+        shape: AnswerShape = PLAIN_ANSWER,
+    ) -> Verdict:
         """One evaluation before `deadline`. Raises EngineUnavailable."""
         answer = await self._exchange(question(decision_path, policy_input), deadline)
         answer.raise_for_status()
-        return read_answer_again(answer.body)
+        return read_answer_again(answer.body, shape)
 
     def close(self) -> None:
         """Close the connections, those under way as soon as they are answered. From any thread."""

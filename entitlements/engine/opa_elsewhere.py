@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from entitlements.answer_shape import PLAIN_ANSWER, AnswerShape
 from entitlements.engine.opa_server import OpaServer
 from entitlements.engine.unix_socket import Check, only_ours_or_roots
 from entitlements.errors import EngineUnavailable
@@ -42,9 +43,16 @@ class OpaElsewhere:
         self._looked: float | None = None
         self._problems: tuple[Problem, ...] = ()
 
-    def ask(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
+    def ask(
+        self,
+        decision_path: str,
+        policy_input: Mapping[str, JSON],
+        *,
+        deadline: float,
+        shape: AnswerShape = PLAIN_ANSWER,
+    ) -> Verdict:
         """One evaluation before `deadline`. Raises EngineUnavailable."""
-        return self._server.ask(decision_path, policy_input, deadline=deadline)
+        return self._server.ask(decision_path, policy_input, deadline=deadline, shape=shape)
 
     def health(self) -> PartHealth:
         """Whether a decision can be had; a server that is not locked down is a problem beside it."""

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from entitlements.answer_shape import PLAIN_ANSWER, AnswerShape
 from entitlements.engine.bundle_trial import named_revision, refusal
 from entitlements.engine.child_client import ChildClient
 from entitlements.engine.opa_child import OpaChild
@@ -78,13 +79,27 @@ class OpaProcess:
         """The OPA that runs now; None while it is being restarted."""
         return self._child
 
-    def ask(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
+    def ask(
+        self,
+        decision_path: str,
+        policy_input: Mapping[str, JSON],
+        *,
+        deadline: float,
+        shape: AnswerShape = PLAIN_ANSWER,
+    ) -> Verdict:
         """One evaluation before `deadline`. Raises EngineUnavailable."""
-        return self._running().client.ask(decision_path, policy_input, deadline=deadline)
+        return self._running().client.ask(decision_path, policy_input, deadline=deadline, shape=shape)
 
-    async def ask_on_loop(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
+    async def ask_on_loop(
+        self,
+        decision_path: str,
+        policy_input: Mapping[str, JSON],
+        *,
+        deadline: float,
+        shape: AnswerShape = PLAIN_ANSWER,
+    ) -> Verdict:
         """The same, from an event loop."""
-        return await self._running().on_loop.ask(decision_path, policy_input, deadline=deadline)
+        return await self._running().on_loop.ask(decision_path, policy_input, deadline=deadline, shape=shape)
 
     def _running(self) -> OpaChild:
         child = self._child

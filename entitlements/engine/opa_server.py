@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 
+from entitlements.answer_shape import PLAIN_ANSWER, AnswerShape
 from entitlements.engine.answer import read_answer
 from entitlements.engine.decision_path import DECISION_PATH
 from entitlements.engine.probe import HEALTH_SECONDS, probed_health
@@ -46,7 +47,14 @@ class OpaServer:
         self._client = StrictOpaClient(connections=connections, token=token, **_where(url, check))
         self._probe = probe
 
-    def ask(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
+    def ask(
+        self,
+        decision_path: str,
+        policy_input: Mapping[str, JSON],
+        *,
+        deadline: float,
+        shape: AnswerShape = PLAIN_ANSWER,
+    ) -> Verdict:
         """One evaluation before `deadline`. Raises EngineUnavailable."""
         if not DECISION_PATH.fullmatch(decision_path):
             raise ValueError("a decision path is made of Rego identifiers")
@@ -55,7 +63,7 @@ class OpaServer:
             body: bytes = self._client.query_rule(dict(policy_input), decision_path, query_params=_QUERY)
             return body
 
-        return read_answer(self._within(deadline, query))
+        return read_answer(self._within(deadline, query), shape)
 
     def health(self) -> PartHealth:
         """Whether a decision can be had, and of which policy revision."""

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from entitlements import __version__
+from entitlements.answer_shape import AnswerShape
 from entitlements.contract import Contract, tzdata_version
 from entitlements.engine import OPA_VERSION, BatchEngine, PolicyReading
 from entitlements.engine.builtin_calls import BuiltinCalls
@@ -231,19 +232,24 @@ def _open(
     stack: ExitStack, opa: Path, old: Side, new: Side
 ) -> tuple[tuple[BatchEngine, BatchEngine], tuple[PolicyReading, PolicyReading]]:
     """The engine and the reading of each side; the same ones where the sides are the same."""
-    engine = stack.enter_context(BatchEngine(opa, old.policies, old.decision_path))
+    engine = stack.enter_context(BatchEngine(opa, old.policies, old.decision_path, shape=old.contract.answer))
     reading = checkable(opa, old.policies, old.decision_path)
-    if (old.policies, old.decision_path) == (new.policies, new.decision_path):
+    if _deciding(old) == _deciding(new):
         return (engine, engine), (reading, reading)
-    other = stack.enter_context(BatchEngine(opa, new.policies, new.decision_path))
+    other = stack.enter_context(BatchEngine(opa, new.policies, new.decision_path, shape=new.contract.answer))
     return (engine, other), (reading, checkable(opa, new.policies, new.decision_path))
+
+
+def _deciding(side: Side) -> tuple[Path, str, AnswerShape]:
+    """What makes the decision of a side, and how it is read."""
+    return side.policies, side.decision_path, side.contract.answer
 
 
 def _same_policy(
     engines: tuple[BatchEngine, BatchEngine], readings: tuple[PolicyReading, PolicyReading], old: Side, new: Side
 ) -> bool:
     """Whether the same rule decides on both sides, with the same content of every file that it can depend on."""
-    if old.decision_path != new.decision_path:
+    if (old.decision_path, old.contract.answer) != (new.decision_path, new.contract.answer):
         return False
     before, after = (
         {name: engine.files[name] for name in reading.files} for engine, reading in zip(engines, readings, strict=True)

@@ -41,7 +41,9 @@ class SinglePolicy:
         self.contract = contract
         self._stack = ExitStack()
         with ExitStack() as stack:
-            self.engine = stack.enter_context(BatchEngine(opa, folder, rule_path, extra=extra or {}))
+            self.engine = stack.enter_context(
+                BatchEngine(opa, folder, rule_path, extra=extra or {}, shape=contract.answer)
+            )
             self._solver = stack.enter_context(Solver(seconds=seconds))
             self._policy = Policy(build_plan(opa, self.engine.files, rule_path))
             self._calls = BuiltinCalls(opa)

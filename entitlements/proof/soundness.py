@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from entitlements.answer_shape import PLAIN_ANSWER
 from entitlements.contract import Contract, always_names_client
 from entitlements.engine.spelling import number_spelled
 from entitlements.proof.decision_shape import may_oblige
@@ -67,6 +68,9 @@ def _links_names(_old: ProofSide, new: ProofSide) -> bool:
 
 
 def _may_oblige(side: ProofSide) -> bool:
+    if side.contract.answer is not PLAIN_ANSWER:
+        # Obligations may have any name then.
+        return side.contract.answer.obligations is not None
     return may_oblige(side.files or {}, side.decision_path or side.contract.decision_path)
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "entitlements"
-BASE = {"model", "errors", "files", "git", "profiles", "schema_files", "terminal"}
+BASE = {"model", "answer_shape", "errors", "files", "git", "profiles", "schema_files", "terminal"}
 CAPABILITIES = {"token", "contract", "engine", "decision_log", "release"}
 MAY_IMPORT: dict[str, set[str]] = {
     "model": set(),
     "errors": set(),
+    "answer_shape": set(),
     "files": set(),
     "schema_files": set(),
     "git": set(),

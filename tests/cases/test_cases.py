@@ -19,6 +19,7 @@ import yaml
 
 from demo.service import Issuer
 from demo.watched_opa import WatchedOpa, watched_opa
+from entitlements.answer_shape import PLAIN_ANSWER, AnswerShape
 from entitlements.contract import Catalog, load_catalog
 from entitlements.decision_log import Masking, MaskKey, open_log
 from entitlements.engine import PolicyEngine, policy_digest
@@ -44,7 +45,14 @@ class ScriptedEngine:
         self._verdict = verdict
         self.asked: list[tuple[str, Mapping[str, JSON]]] = []
 
-    def ask(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
+    def ask(
+        self,
+        decision_path: str,
+        policy_input: Mapping[str, JSON],
+        *,
+        deadline: float,
+        shape: AnswerShape = PLAIN_ANSWER,
+    ) -> Verdict:
         self.asked.append((decision_path, policy_input))
         assert self._verdict is not None, "policy was asked"
         assert time.monotonic() < deadline

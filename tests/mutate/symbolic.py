@@ -355,6 +355,14 @@ SYMBOLIC = (
         ("tests/unit/proof/symbolic/execution/test_verdict.py",),
         "a decision that the service denies is an allow of before: a false proof",
     ),
+    Mutation(
+        "members-of-a-decision-are-not-looked-at",
+        "proof/symbolic/execution/verdict.py",
+        "        elif key.value not in members:\n            good.append(neg(held))",
+        "        elif key.value not in members:\n            pass",
+        ("tests/integration/proof/test_answer_shapes.py",),
+        "an answer that the service refuses for a member that nobody named is an allow of before: a false proof",
+    ),
     # builtins
     Mutation(
         "difference-of-sets-keeps-the-wrong-ones",

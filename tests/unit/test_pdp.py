@@ -14,6 +14,7 @@ import pytest
 
 from demo.cases import CLERK, PAYMENT, PAYMENTS_SCOPES
 from demo.service import Issuer
+from entitlements.answer_shape import PLAIN_ANSWER, AnswerShape
 from entitlements.contract import Catalog, load_catalog
 from entitlements.decision_log import DecisionRecord, Masking, MaskKey
 from entitlements.errors import (
@@ -58,7 +59,14 @@ class World:
             masking=Masking(MASK_KEY),
         )
 
-    def ask(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
+    def ask(
+        self,
+        decision_path: str,
+        policy_input: Mapping[str, JSON],
+        *,
+        deadline: float,
+        shape: AnswerShape = PLAIN_ANSWER,
+    ) -> Verdict:
         self.steps.append("ask")
         self.asked.append((decision_path, policy_input, deadline))
         if isinstance(self.verdict, EntitlementsError):
@@ -436,7 +444,9 @@ def test_an_engine_that_changes_over_during_a_decision_gives_no_mixed_pair(chang
     """Each answer comes from the pair that was asked, however often the engine changes over."""
     answers = [OLD, NEW, NEW]
 
-    def ask(decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
+    def ask(
+        decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float, shape: AnswerShape = PLAIN_ANSWER
+    ) -> Verdict:
         changing.asked.append((decision_path, policy_input, deadline))
         return answer_of(answers[len(changing.asked) - 1])
 

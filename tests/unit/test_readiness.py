@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from entitlements.answer_shape import PLAIN_ANSWER, AnswerShape
 from entitlements.deployment.evidence import Evidence
 from entitlements.errors import Fault
 from entitlements.folder import Limits
@@ -30,7 +31,14 @@ class Engine:
     def __init__(self, health: PartHealth) -> None:
         self._health = health
 
-    def ask(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
+    def ask(
+        self,
+        decision_path: str,
+        policy_input: Mapping[str, JSON],
+        *,
+        deadline: float,
+        shape: AnswerShape = PLAIN_ANSWER,
+    ) -> Verdict:
         raise NotImplementedError
 
     def health(self) -> PartHealth:

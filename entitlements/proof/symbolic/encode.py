@@ -266,7 +266,7 @@ def encode_within(
         executor = Executor(policies[side].plan, policies[side].data, builtins, algebra, limits)
         document = pair.document(side)
         value, errors = executor.decision(document)
-        decision = read_decision(algebra, value)
+        decision = read_decision(algebra, value, contracts[side].answer)
         if decision.doubtful is not FALSE:
             errors = {**errors, (limits.place, "the decision may be malformed"): decision.doubtful}
         obliges = bool(decision.obligations) or decision.doubtful is not FALSE

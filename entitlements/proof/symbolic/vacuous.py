@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from entitlements.answer_shape import AnswerShape
 from entitlements.contract import claim_places
 from entitlements.engine import PolicyReading, Read, RuleLines
 from entitlements.proof.answer import NeverAllows, NeverFires
@@ -91,16 +92,18 @@ def _place(question: Question, side: int, rule: str) -> Place:
 def _shape(question: Question, side: int) -> str:
     """What the decision is where it can never be read as one that allows; empty where it is a boolean, or may be."""
     cases = decided(question.inputs.algebra, question.executed[side].value).cases
-    shapes = [_of_leaf(leaf) for guard, leaf in cases if guard is not FALSE]
+    shape = question.pair.contracts[side].answer
+    shapes = [_of_leaf(leaf, shape) for guard, leaf in cases if guard is not FALSE]
     return " or ".join(dict.fromkeys(shapes)) if shapes and all(shapes) else ""
 
 
-def _of_leaf(leaf: Leaf) -> str:
-    if leaf is Const(False) or leaf.kind == BOOLEAN:
+def _of_leaf(leaf: Leaf, shape: AnswerShape) -> str:
+    if leaf is Const(False) or (leaf.kind == BOOLEAN and shape.boolean):
         return ""
     if not isinstance(leaf, Object):
         return f"{'an' if leaf.kind == 'array' else 'a'} {leaf.kind}" if leaf.kind != "null" else "null"
-    if leaf.kind == OBJECT and Const("allow") in leaf.index:
+    allow = shape.allow[0]
+    if leaf.kind == OBJECT and Const(allow) in leaf.index:
         return ""
     names = ", ".join(f"`{key.value}`" for _, key, _ in leaf.members if isinstance(key, Const))
-    return f"an object of {names} without `allow`" if names else "an object without `allow`"
+    return f"an object of {names} without `{allow}`" if names else f"an object without `{allow}`"

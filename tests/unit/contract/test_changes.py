@@ -232,6 +232,11 @@ FIXTURES: list[tuple[str, Edit, set[str]]] = [
     ("another issuer", put("issuer", "https://other.example.com"), {"issuer_changed"}),
     ("another audience", put("audience", "https://other.example.com"), {"audience_changed"}),
     ("another rule decides", put("policy.rule", "allow"), {"decision_rule_changed"}),
+    (
+        "the decision is read elsewhere",
+        lambda d: d["policy"].update(answer={"allow": ["allowed"]}),
+        {"decision_answer_changed"},
+    ),
 ]
 ALWAYS = {"version_too_small", "consumer_affected"}
 
@@ -307,6 +312,7 @@ OWN_MIRROR = {
     "audience_changed": "one for one",
     "token_profile_changed": "one for one",
     "decision_rule_changed": "one for one",
+    "decision_answer_changed": "one for one",
     "tombstone_reused": "the way back removes the claim",
     "claim_removed_without_tombstone": "says what is missing",
     "consumer_affected": "says whom a change touches",

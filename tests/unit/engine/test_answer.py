@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from entitlements.answer_shape import AnswerShape
 from entitlements.engine import answer, read_answer
 from entitlements.engine.answer import read_answer_again
 from entitlements.errors import EngineUnavailable
@@ -318,3 +319,57 @@ def test_answers_that_are_remembered_are_few() -> None:
     for number in range(1000):
         assert read_answer_again(body(f'{{"allow": false, "reasons": ["r{number}"]}}')).reasons == (f"r{number}",)
     assert len(answer._KNOWN) <= 256
+
+
+NESTED = AnswerShape(
+    ("result", "allowed"), ("codes",), ("result", "advice"), frozenset({("headers",), ("result", "by")}), boolean=False
+)
+
+
+@pytest.mark.parametrize(
+    ("result", "allow"),
+    [
+        ('{"result": {"allowed": true}}', True),
+        ('{"result": {"allowed": true, "by": [1]}, "headers": {"x": null}}', True),
+        ('{"result": {"allowed": false}}', False),
+        ("false", False),
+    ],
+)
+def test_the_decision_is_read_where_the_contract_says(result: str, allow: bool) -> None:
+    verdict = read_answer(body(result), NESTED)
+    assert (verdict.allow, verdict.reasons) == (allow, ())
+
+
+def test_reasons_and_obligations_are_read_where_the_contract_says() -> None:
+    found = read_answer(body('{"result": {"allowed": true, "advice": [{"id": "log"}]}, "codes": ["b", "a"]}'), NESTED)
+    assert (found.allow, found.reasons, found.obligations) == (True, ("a", "b"), ({"id": "log"},))
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        "true",
+        '{"allow": true}',
+        '{"result": true}',
+        '{"result": {"allowed": "true"}}',
+        '{"result": {"allowed": 1}}',
+        '{"result": {"allowed": true, "other": 1}}',
+        '{"result": {"allowed": true}, "reasons": []}',
+        '{"result": [{"allowed": true}]}',
+        '{"result": {"allowed": {"allowed": true}}}',
+        '{"result": {"allowed": true}, "codes": "a"}',
+        '{"result": {"allowed": true, "advice": [{"of": "log"}]}}',
+        '{"result": {}}',
+        '{"headers": {}}',
+    ],
+)
+def test_an_answer_of_another_shape_than_the_contract_says_is_an_error(result: str) -> None:
+    verdict = read_answer(body(result), NESTED)
+    assert (verdict.allow, verdict.reasons) == (False, ("policy_error",))
+
+
+def test_a_known_answer_is_read_anew_for_another_shape() -> None:
+    one = body('{"allow": true}')
+    assert read_answer_again(one).allow is True
+    assert read_answer_again(one, NESTED).allow is False
+    assert read_answer_again(one).allow is True

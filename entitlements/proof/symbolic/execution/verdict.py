@@ -8,10 +8,12 @@ bounds.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from entitlements.engine.answer import CODE, MAX_OBLIGATIONS, MAX_REASONS, MEMBERS
+from entitlements.answer_shape import PLAIN_ANSWER, AnswerShape, Path
+from entitlements.engine.answer import CODE, MAX_OBLIGATIONS, MAX_REASONS
 from entitlements.proof.symbolic.terms.term import (
     FALSE,
     TRUE,
@@ -40,20 +42,22 @@ class ReadDecision:
     obligations: tuple[tuple[Term, Value], ...] = ()
 
 
-def read_decision(algebra: Algebra, value: Value) -> ReadDecision:
-    """The decision of a result that holds it under `result`; only the literal `true` allows."""
+def read_decision(algebra: Algebra, value: Value, shape: AnswerShape = PLAIN_ANSWER) -> ReadDecision:
+    """The decision of a result that holds it under `result`; only the literal `true` allows, where the shape has it."""
     result = decided(algebra, value)
     allows, doubts = [], []
     obligations: list[tuple[Term, Value]] = []
     for guard, leaf in result.cases:
         if isinstance(leaf, Const):
-            allows.append(conj(guard, truth(leaf is Const(True))))
+            allows.append(conj(guard, truth(shape.boolean and leaf is Const(True))))
         elif isinstance(leaf, Object):
-            good, doubtful = _well_formed(algebra, leaf)
-            allow = _is_true(_member(algebra, Value(((TRUE, leaf),)), "allow"))
+            good, doubtful = _well_formed(algebra, leaf, shape)
+            allow = _is_true(_at(algebra, leaf, shape.allow))
             allows.append(conj(guard, good, allow))
             doubts.append(conj(guard, good, allow, doubtful))
-            obligations += [(conj(guard, there), obligation) for there, obligation in _obligations(algebra, leaf)]
+            obligations += [
+                (conj(guard, there), obligation) for there, obligation in _obligations(algebra, leaf, shape)
+            ]
     return ReadDecision(disj(*allows), disj(*doubts), tuple(obligations))
 
 
@@ -62,12 +66,11 @@ def decided(algebra: Algebra, value: Value) -> Value:
     return _member(algebra, value, "result")
 
 
-def _obligations(algebra: Algebra, leaf: Object) -> list[tuple[Term, Value]]:
+def _obligations(algebra: Algebra, leaf: Object, shape: AnswerShape) -> list[tuple[Term, Value]]:
     """The obligations of a decision object, each under its condition."""
-    listed = _member(algebra, Value(((TRUE, leaf),)), "obligations")
     return [
         (conj(guard, there), obligation)
-        for guard, collection in listed.cases
+        for guard, collection in _at(algebra, leaf, shape.obligations).cases
         if isinstance(collection, (Array, Set))
         for there, obligation in collection.elements
     ]
@@ -96,22 +99,25 @@ def _member(algebra: Algebra, value: Value, name: str) -> Value:
     return joined(parts)
 
 
+def _at(algebra: Algebra, leaf: Object, path: Path | None) -> Value:
+    """What stands at a path of an object; nothing without a path."""
+    value = Value(((TRUE, leaf),)) if path else joined([])
+    for name in path or ():
+        value = _member(algebra, value, name)
+    return value
+
+
 def _is_true(value: Value) -> Term:
     return disj(*(guard for guard, leaf in value.cases if leaf is Const(True)))
 
 
-def _well_formed(algebra: Algebra, leaf: Object) -> tuple[Term, Term]:
+def _well_formed(algebra: Algebra, leaf: Object, shape: AnswerShape) -> tuple[Term, Term]:
     """Where a decision object is not surely malformed, and where that cannot be told."""
     good: list[Term] = []
     doubtful: list[Term] = []
-    for guard, key, _ in leaf.members:
-        if not isinstance(key, Const):
-            doubtful.append(guard)
-        elif key.value not in MEMBERS:
-            good.append(neg(guard))
-    for name, most, item in (("reasons", MAX_REASONS, _code), ("obligations", MAX_OBLIGATIONS, _obligation)):
-        listed = _member(algebra, Value(((TRUE, leaf),)), name)
-        for guard, collection in listed.cases:
+    _shaped(TRUE, leaf, shape.members, good, doubtful)
+    for path, most, item in ((shape.reasons, MAX_REASONS, _code), (shape.obligations, MAX_OBLIGATIONS, _obligation)):
+        for guard, collection in _at(algebra, leaf, path).cases:
             if not isinstance(collection, (Array, Set)):
                 good.append(neg(guard))
                 continue
@@ -125,6 +131,24 @@ def _well_formed(algebra: Algebra, leaf: Object) -> tuple[Term, Term]:
                     good.append(implies(conj(guard, there, condition), holds))
                     doubtful.append(conj(guard, there, condition, doubt))
     return conj(*good), disj(*doubtful)
+
+
+def _shaped(guard: Term, leaf: Leaf, members: Mapping[str, Any], good: list[Term], doubtful: list[Term]) -> None:
+    """That an object, under a condition, has no members but these: what surely is so, and where it cannot be told."""
+    if not isinstance(leaf, Object):
+        good.append(neg(guard))
+        return
+    if leaf.rest is not None:
+        doubtful.append(guard)
+    for there, key, value in leaf.members:
+        held = conj(guard, there)
+        if not isinstance(key, Const):
+            doubtful.append(held)
+        elif key.value not in members:
+            good.append(neg(held))
+        elif (inner := members[key.value]) is not None:
+            for condition, one in value.cases:
+                _shaped(conj(held, condition), one, inner, good, doubtful)
 
 
 def _code(_algebra: Algebra, leaf: Leaf) -> tuple[Term, Term]:
