@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from entitlements.answer_shape import PLAIN_ANSWER
 from entitlements.contract import Contract, always_names_client
 from entitlements.engine.spelling import number_spelled
+from entitlements.model import same_json
 from entitlements.proof.decision_shape import may_oblige
 
 _WITH = re.compile(rb"\bwith\b")
@@ -118,21 +119,13 @@ _LISTED = re.compile(rb"reason|\\\\u", re.IGNORECASE)
 def _lists_items(side: ProofSide) -> bool:
     """Whether a decision may hold reasons or obligations, and a list of the contract may give it many of them."""
     listed = any(_LISTED.search(content) for content in (side.files or {}).values()) or _may_oblige(side)
-    return listed and _has_list(side.contract.canonical)
-
-
-def _has_list(document: object) -> bool:
-    """Whether a contract document declares a list of more than one item."""
-    if isinstance(document, Mapping):
-        most = document.get("maxItems")
-        return (isinstance(most, int) and most > 1) or any(map(_has_list, document.values()))
-    return isinstance(document, (list, tuple)) and any(map(_has_list, document))
+    return listed and any(_lists(side.contract.canonical))
 
 
 def _keeps_lists_apart(document: object) -> bool:
     """Whether a contract document declares a list without repetitions whose elements are lists or hold some."""
     if isinstance(document, Mapping):
-        apart = document.get("uniqueItems") is True and _has_list(document.get("items"))
+        apart = document.get("uniqueItems") is True and any(_lists(document.get("items")))
         return apart or any(map(_keeps_lists_apart, document.values()))
     return isinstance(document, (list, tuple)) and any(map(_keeps_lists_apart, document))
 
@@ -159,6 +152,26 @@ def _change_the_issuer(old: ProofSide, new: ProofSide) -> bool:
 
 def _tell_the_time(old: ProofSide, new: ProofSide) -> bool:
     return any(side.contract.time is not None for side in (old, new))
+
+
+def _lists(document: object) -> Iterator[Mapping[str, object]]:
+    """The lists of more than one item that a contract document declares."""
+    if isinstance(document, Mapping):
+        most = document.get("maxItems")
+        if isinstance(most, int) and most > 1:
+            yield document
+        for member in document.values():
+            yield from _lists(member)
+    elif isinstance(document, (list, tuple)):
+        for member in document:
+            yield from _lists(member)
+
+
+def _changes_repetitions(old: ProofSide, new: ProofSide) -> bool:
+    """Whether a list may hold a value twice under one of two contracts that differ, and one may not."""
+    documents = [side.contract.canonical for side in (old, new)]
+    changed = any(not same_json(documents[0][part], documents[1][part]) for part in ("claims", "request"))
+    return changed and len({one.get("uniqueItems") is True for one in _lists(documents)}) > 1
 
 
 HISTORY: tuple[Mend, ...] = (
@@ -222,6 +235,12 @@ HISTORY: tuple[Mend, ...] = (
         12,
         "the time that the service tells policies was not in the input: a rule that reads it was taken never to hold",
         _tell_the_time,
+    ),
+    Mend(
+        13,
+        "a list that may hold a value twice under one contract only was taken to be permitted by the other one even "
+        "where it does",
+        _changes_repetitions,
     ),
 )
 """Every false proof that was mended, oldest first. Proofs before the first are of soundness 1."""

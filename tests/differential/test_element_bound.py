@@ -249,3 +249,36 @@ def test_lists_that_keep_elements_apart_are_not_shortened(opa: Path, tmp_path: P
     assert world.widened(NOBODY, rules)
     question = world.question(NOBODY, rules)
     assert gained(question) == SAT or question.short_lists
+
+
+ONCE = {"type": "array", "items": {"enum": ["a", "b"]}, "maxItems": 2, "uniqueItems": True}
+AGAIN = {"type": "array", "items": {"enum": ["a", "b"]}, "maxItems": 2}
+
+
+def tagged(version: str, claim: Mapping[str, Any], tags: Mapping[str, Any]) -> Contract:
+    item = {"properties": {"tags": tags}}
+    document = {
+        **SHOP,
+        "version": version,
+        "claims": {"roles": {"schema": claim}},
+        "request": {"actions": ["read"], "resources": {"item": item}, "context": {"properties": {}}},
+    }
+    return parse_contract(json.dumps(document), Path("shop.yaml"), named=False)
+
+
+@pytest.mark.parametrize(
+    ("claims", "requests", "rules"),
+    [
+        ((ONCE, AGAIN), (AGAIN, AGAIN), 'allow if "a" in input.subject.claims.roles'),
+        ((ONCE, {**AGAIN, "maxItems": 200}), (AGAIN, AGAIN), 'allow if "a" in input.subject.claims.roles'),
+        ((AGAIN, AGAIN), (ONCE, AGAIN), 'allow if "a" in input.resource.properties.tags'),
+    ],
+    ids=["claim", "long claim", "request"],
+)
+def test_a_list_that_may_repeat_a_value_is_none_without_repetitions(
+    opa: Path, claims: Sequence[Mapping[str, Any]], requests: Sequence[Mapping[str, Any]], rules: str
+) -> None:
+    """`[a, a]` is refused before, so that a token may gain it, and a request with it is let through."""
+    contracts = tagged("1.0.0", claims[0], requests[0]), tagged("2.0.0", claims[1], requests[1])
+    policy = Policy(build_plan(opa, {"a.rego": f"package shop.authz\n\n{rules}\n".encode()}, "shop/authz/allow"))
+    assert gained(encode(contracts, (policy, policy), BuiltinCalls(opa), request_of=1)) == SAT

@@ -111,6 +111,14 @@ SYMBOLIC = (
         "elements of a list without repetitions are made equal: a false proof",
     ),
     Mutation(
+        "a-list-with-repetitions-is-without",
+        "proof/symbolic/inputs/schema_encoding.py",
+        "found = [neg(repeat) for repeat in leaf.repeats or ()]",
+        "found = []",
+        ("tests/differential/test_element_bound.py::test_a_list_that_may_repeat_a_value_is_none_without_repetitions",),
+        "a list that only one contract permits is taken to be permitted by both: a false proof",
+    ),
+    Mutation(
         "claims-named-like-the-request",
         "proof/symbolic/inputs/names.py",
         "return json.dumps(name) if taken else part_name(name)",

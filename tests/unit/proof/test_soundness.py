@@ -233,3 +233,25 @@ def test_lists_that_keep_elements_of_a_request_apart_need_their_mend(rows: str, 
     text = (CONTRACT + ROWS.replace("{rows}", rows)).format(version="1.0.0", link="")
     one = ProofSide(parse_contract(text, Path("c.yaml"), named=False), {NAME: PLAIN.encode()})
     assert least_sound(one, one) == needed
+
+
+def _of_roles(rules: str, version: str) -> ProofSide:
+    text = shop_contract(
+        f"claims:\n  roles: {{{{schema: {{{{type: array, items: {{{{enum: [a, b]}}}}, maxItems: 2{rules}}}}}}}}}\n",
+        rule="allow",
+    )
+    contract = parse_contract(text.format(version=version), Path("c.yaml"), named=False)
+    return ProofSide(contract, {NAME: PLAIN.encode()})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "needed"),
+    [
+        (", uniqueItems: true", "", 13),
+        ("", ", uniqueItems: true", 13),
+        (", uniqueItems: true", ", minItems: 1, uniqueItems: true", FIRST),
+        ("", ", minItems: 1", FIRST),
+    ],
+)
+def test_lists_that_may_repeat_a_value_after_need_their_mend(before: str, after: str, needed: int) -> None:
+    assert least_sound(_of_roles(before, "1.0.0"), _of_roles(after, "2.0.0")) == needed

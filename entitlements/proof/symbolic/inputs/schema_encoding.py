@@ -129,8 +129,10 @@ def _array(algebra: Algebra, schema: Mapping[str, Any], leaf: Array) -> Term:
 
 
 def distinct(algebra: Algebra, leaf: Array) -> Term:
-    """Where no element occurs twice."""
-    found = []
+    """Where no element occurs twice. Raises OrderNeeded where it is not known how often one occurs."""
+    if not leaf.known_multiplicity and leaf.repeats is None:
+        algebra.need_order(leaf)
+    found = [neg(repeat) for repeat in leaf.repeats or ()]
     for place, (guard, element) in enumerate(leaf.elements):
         for other, again in leaf.elements[:place]:
             found.append(neg(conj(guard, other, algebra.equal(element, again))))
