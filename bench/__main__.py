@@ -25,7 +25,7 @@ from bench.load import Measured, closed_loop, http_request
 from bench.questions import ORDER_BODY, opa_body, order_token, orders
 from demo.service import ALGORITHMS, ROOT, Issuer, environment, free_address, new_issuer, running
 from entitlements.cli.render import table
-from entitlements.engine import OPA_VERSION, find_opa
+from entitlements.engine import OPA_VERSION, Opa, find_opa
 
 _PROCESSORS = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 ALLOWED = b'"decision": true'
@@ -56,14 +56,15 @@ def main() -> int:
         configured=os.environ.get("ENTITLEMENTS_OPA_BIN", ""), tools=ROOT / ".tools", search_path=os.environ["PATH"]
     )
     _unpinned()
-    rates, history = check.measure(found, points=options.points)
+    opa = Opa(found)
+    rates, history = check.measure(opa, points=options.points)
     print("\n" + table(["check of a change", "a second", "ratio"], rates))
     print("\n" + table(["step of the sample history", "nobody gains access", "coverage", "seconds"], history))
-    sizes, beside = proof.measure(found, most_rules=options.rules, rounds=options.rounds, points=options.points)
+    sizes, beside = proof.measure(opa, most_rules=options.rules, rounds=options.rounds, points=options.points)
     head = ["rules", "claims", "change", "plan by OPA, ms", "proof, ms", "worst, ms"]
     print("\n" + table(head, sizes))
     print("\n" + table(["whole check", "proof, s", "answer", "enumeration, s", "answer", "ratio"], beside))
-    print("\n" + cedar.report(found, most_rules=options.rules, rounds=options.rounds))
+    print("\n" + cedar.report(opa, most_rules=options.rules, rounds=options.rounds))
     return 0
 
 

@@ -24,7 +24,7 @@ from bench.pairs import ACTIONS, SIZES, Pair, as_cedar, as_rego, pairs
 from bench.proof import contract
 from demo.service import ROOT
 from entitlements.cli.render import table
-from entitlements.engine import BatchEngine, find_opa
+from entitlements.engine import BatchEngine, Opa, find_opa
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
 from entitlements.proof.decisions import Decisions
@@ -87,7 +87,7 @@ class Analyzer:
 class Prover:
     """Our side of one pair: OPA's plans, the contract of both sides, the engines that confirm. A context manager."""
 
-    def __init__(self, pair: Pair, folder: Path, opa: Path, solver: Solver) -> None:
+    def __init__(self, pair: Pair, folder: Path, opa: Opa, solver: Solver) -> None:
         self._opa, self._solver = opa, solver
         self._contract = contract("1.0.0", pair.claims, ACTIONS)
         with ExitStack() as stack:
@@ -139,19 +139,19 @@ def built() -> bool:
     return _ANALYZER.exists() and (_BUILT / "site").exists()
 
 
-def report(opa: Path, *, most_rules: int, rounds: int) -> str:
+def report(opa: Opa, *, most_rules: int, rounds: int) -> str:
     """The table, or why there is none."""
     return table(_HEAD, measure(opa, most_rules=most_rules, rounds=rounds)) if built() else _LEFT_OUT
 
 
-def measure(opa: Path, *, most_rules: int, rounds: int) -> list[list[str]]:
+def measure(opa: Opa, *, most_rules: int, rounds: int) -> list[list[str]]:
     """One row for each size and kind."""
     sizes = tuple(size for size in SIZES if size[0] <= most_rules)
     with Solver() as solver:
         return [_row(pair, opa, solver, rounds) for pair in pairs(sizes)]
 
 
-def _row(pair: Pair, opa: Path, solver: Solver, rounds: int) -> list[str]:
+def _row(pair: Pair, opa: Opa, solver: Solver, rounds: int) -> list[str]:
     name = f"{pair.rules} rules, {pair.attributes} attributes, {pair.kind}"
     rows: list[tuple[float, float, float, float]] = []
     with tempfile.TemporaryDirectory(prefix="entitlements-bench-") as work, ExitStack() as stack:
@@ -183,10 +183,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rules", type=int, default=1000, help="rules of the largest policy that is proved")
     options = parser.parse_args(arguments)
-    opa = find_opa(
+    found = find_opa(
         configured=os.environ.get("ENTITLEMENTS_OPA_BIN", ""), tools=ROOT / ".tools", search_path=os.environ["PATH"]
     )
-    print(report(opa, most_rules=options.rules, rounds=options.rounds))
+    print(report(Opa(found), most_rules=options.rules, rounds=options.rounds))
     return 0 if built() else 1
 
 

@@ -15,7 +15,7 @@ from demo.service import ROOT
 from demo.watched_opa import watched_opa
 from entitlements.checking.step import Step, check_step
 from entitlements.contract import Contract, load_approvals, load_file, parse_contract
-from entitlements.engine import BatchEngine, read_policies
+from entitlements.engine import BatchEngine, Opa, read_policies
 from entitlements.proof import METHOD, Effort, Side, compare_access
 from entitlements.proof.enumeration.space import Space
 from entitlements.proof.scenario import policy_input_of
@@ -24,13 +24,13 @@ _HISTORY = ROOT / "examples" / "history"
 _STEPS = (("1.0.0", "1.1.0", 1, 1), ("1.1.0", "2.0.0", 1, 1), ("1.1.0", "2.0.0", 1, 2), ("2.0.0", "2.1.0", 2, 3))
 
 
-def measure(opa: Path, *, points: int) -> tuple[list[list[str]], list[list[str]]]:
+def measure(opa: Opa, *, points: int) -> tuple[list[list[str]], list[list[str]]]:
     """Two tables: rates with their ratio, and the seconds of each step of the sample history. points: pairs that are
     enumerated in each direction; a tenth of them is asked by HTTP."""
     return _rates(opa, points), _history(opa)
 
 
-def _rates(opa: Path, budget: int) -> list[list[str]]:
+def _rates(opa: Opa, budget: int) -> list[list[str]]:
     """The same inputs, decided in batches and by one HTTP query each on a connection that is kept, in turns."""
     old, new = orders(), _with_another_role(orders())
     space = Space(old, new, [read_policies(opa, ROOT / "policies")])
@@ -80,7 +80,7 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def _history(opa: Path) -> list[list[str]]:
+def _history(opa: Opa) -> list[list[str]]:
     rows = []
     contracts = _HISTORY / "contracts"
     for old, new, before, after in _STEPS:

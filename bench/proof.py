@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from entitlements.contract import Contract, parse_contract
+from entitlements.engine import Opa
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
 from entitlements.engine.policy_folder import policy_files
@@ -111,7 +112,7 @@ def contract(version: str, claims: Mapping[str, Any], actions: Sequence[str]) ->
     return parse_contract(json.dumps(document), Path("shop.yaml"), named=False)
 
 
-def measure(opa: Path, *, most_rules: int, rounds: int, points: int) -> tuple[list[list[str]], list[list[str]]]:
+def measure(opa: Opa, *, most_rules: int, rounds: int, points: int) -> tuple[list[list[str]], list[list[str]]]:
     """Two tables: milliseconds of the proof by size, and the enumeration beside it."""
     sizes = tuple(size for size in _SIZES if size[0] <= most_rules)
     rows = [["start of the solver", "", "", "", *_started()]]
@@ -140,7 +141,7 @@ def _folder(family: Family, work: Path) -> Path:
     return folder
 
 
-def _row(family: Family, work: Path, opa: Path, solver: Solver) -> list[str]:
+def _row(family: Family, work: Path, opa: Opa, solver: Solver) -> list[str]:
     """OPA's plan once; then walk and solver, of which the median and the worst of some rounds are reported."""
     begun = time.perf_counter()
     policy = Policy(build_plan(opa, policy_files(_folder(family, work)), family.old.decision_path))
@@ -158,7 +159,7 @@ def _row(family: Family, work: Path, opa: Path, solver: Solver) -> list[str]:
     return [str(family.rules), str(family.claims), family.kind, *milliseconds]
 
 
-def _beside(family: Family, work: Path, opa: Path, rounds: int, points: int) -> list[str]:
+def _beside(family: Family, work: Path, opa: Opa, rounds: int, points: int) -> list[str]:
     """The whole check by proof and by enumeration, in turns: seconds, ratio and answers."""
     folder = _folder(family, work)
     sides = Side(family.old, folder, family.old.decision_path), Side(family.new, folder, family.new.decision_path)

@@ -13,7 +13,7 @@ from demo.watched_opa import watched_opa
 from entitlements import strict_json
 from entitlements.contract import Admitted, admit, load_catalog, policy_input, request_faults
 from entitlements.decision_log import DecisionRecord, open_log
-from entitlements.engine import find_opa
+from entitlements.engine import Opa, find_opa
 from entitlements.model import AccessRequest
 from entitlements.pair import Pair, Pairs
 from entitlements.pdp import PolicyDecisionPoint
@@ -30,7 +30,7 @@ def measure(issuer: Issuer, folder: Path, executable: str, search_path: str) -> 
     verifier = TokenVerifier(catalog.profiles, keys, leeway=10, cache_entries=4096)
     log = open_log(str(folder / "steps.jsonl"))
     paths = tuple(sorted({contract.decision_path for contract in catalog.contracts}))
-    opa = find_opa(configured=executable, tools=ROOT / ".tools", search_path=search_path)
+    opa = Opa(find_opa(configured=executable, tools=ROOT / ".tools", search_path=search_path))
     engine = watched_opa(opa, ROOT / "policies", paths)
     try:
         token = order_token(issuer, "ES256")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from entitlements.answer_shape import PLAIN_ANSWER, AnswerShape
-from entitlements.engine import OpaProcess, digest_of, policy_files, policy_roots
+from entitlements.engine import Opa, OpaProcess, digest_of, policy_files, policy_roots
 from entitlements.engine.policy_files import check_files
 from entitlements.engine.policy_folder import policy_fingerprint
 from entitlements.engine.policy_watcher import PolicyWatcher
@@ -47,7 +47,7 @@ class WatchedOpa:
         self.process.close()
 
 
-def watched_opa(executable: Path, folder: Path, decision_paths: Sequence[str]) -> WatchedOpa:
+def watched_opa(opa: Opa, folder: Path, decision_paths: Sequence[str]) -> WatchedOpa:
     """Serve the policies of a folder, and what they become.
 
     Raises StartupFault where the policies cannot be built or OPA does not come up.
@@ -55,14 +55,14 @@ def watched_opa(executable: Path, folder: Path, decision_paths: Sequence[str]) -
 
     def build() -> tuple[bytes, str]:
         files = policy_files(folder)
-        check_files(files, folder, decision_paths, executable)
+        check_files(files, folder, decision_paths, opa)
         revision = digest_of(files)
         manifest = {"revision": revision, "roots": [*policy_roots(files)], "rego_version": 1}
         return write_archive({**files, ".manifest": json.dumps(manifest).encode()}), revision
 
     # Taken before the files are read, so that an edit meanwhile is seen.
     seen = policy_fingerprint(folder)
-    process = OpaProcess(executable, *build())
+    process = OpaProcess(opa.executable, *build())
     watcher = PolicyWatcher(
         lambda: policy_fingerprint(folder), build, lambda built: process.activate(*built), seen=seen
     )

@@ -20,7 +20,7 @@ from entitlements.deployment.evidence import Evidence, examine
 from entitlements.deployment.locking import content_of, invariants_digest
 from entitlements.deployment.state import State, contracts_of, is_deployed, lock_file, read_state
 from entitlements.deployment.zone_data import RENEW, other_zone_data
-from entitlements.engine import OPA_VERSION, check_policies, policy_digest
+from entitlements.engine import OPA_VERSION, Opa, check_policies, policy_digest
 from entitlements.engine.policy_folder import policy_fingerprint
 from entitlements.errors import Fault, StartupFault
 from entitlements.folder import Fingerprint, Limits
@@ -45,7 +45,7 @@ class Folders:
 
     contracts: Path
     policies: Path
-    opa: Path | None
+    opa: Opa | None
     limits: Limits
     key: bytes | None = None
 

@@ -273,7 +273,7 @@ def _engine(settings: Settings, offer: Offer) -> tuple[PolicyEngine, Callable[[b
         server = OpaElsewhere(settings.opa_url, token=token, probe=probe, plain_http=settings.opa_plain_http)
         return server, lambda _bundle, _revision: None
     base = private_base(settings.runtime_dir)
-    process = OpaProcess(opa_of(settings), offer.release.loaded(), offer.release.revision, base=base)
+    process = OpaProcess(opa_of(settings).executable, offer.release.loaded(), offer.release.revision, base=base)
     return process, process.activate
 
 

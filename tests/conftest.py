@@ -20,6 +20,7 @@ import pytest
 from demo.service import Issuer, environment, free_address, new_issuer
 from entitlements.contract import Lock, plan_lock, write_lock
 from entitlements.contract.lock import FIRST_VERSION
+from entitlements.engine import Opa
 
 ROOT = Path(__file__).resolve().parents[1]
 _START_SECONDS = 60
@@ -163,16 +164,16 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Issuer:
 
 
 @pytest.fixture(scope="session")
-def opa() -> Path:
-    """The real OPA executable. It is never done without."""
+def opa() -> Opa:
+    """The real OPA executable, which keeps what it made of policies. It is never done without."""
     path = ROOT / ".tools" / "opa"
     assert path.is_file(), "run `make opa`"
-    return path
+    return Opa(path)
 
 
 @pytest.fixture(scope="session")
 def start_service(
-    issuer: Issuer, opa: Path, tmp_path_factory: pytest.TempPathFactory
+    issuer: Issuer, opa: Opa, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., RunningService]]:
     """Starts services, by changes of their settings, that end with the session."""
     running = contextlib.ExitStack()

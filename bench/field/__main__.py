@@ -21,7 +21,7 @@ from pathlib import Path
 from bench.field.case import Change, load
 from bench.field.truth import faults
 from demo.service import ROOT
-from entitlements.engine import find_opa
+from entitlements.engine import Opa, find_opa
 from entitlements.errors import EntitlementsError
 from entitlements.files import write_files
 from entitlements.proof import PROVED, REFUTED, Access, Side, compare_access
@@ -61,8 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--truth", action="store_true", help="only see whether the files are right about the changes")
     parser.add_argument("--command", action="store_true", help="run `entitlements contract check` for each change")
     options = parser.parse_args(arguments)
-    opa = find_opa(
-        configured=os.environ.get("ENTITLEMENTS_OPA_BIN", ""), tools=ROOT / ".tools", search_path=os.environ["PATH"]
+    opa = Opa(
+        find_opa(
+            configured=os.environ.get("ENTITLEMENTS_OPA_BIN", ""), tools=ROOT / ".tools", search_path=os.environ["PATH"]
+        )
     )
     chosen = load(options.cases)
     if options.truth:
@@ -74,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return rate(outcomes)
 
 
-def _truth(chosen: Sequence[Change], opa: Path) -> int:
+def _truth(chosen: Sequence[Change], opa: Opa) -> int:
     wrong = 0
     for change in chosen:
         with tempfile.TemporaryDirectory(prefix="entitlements-field-") as name:
@@ -89,7 +91,7 @@ def _truth(chosen: Sequence[Change], opa: Path) -> int:
     return 1 if wrong else 0
 
 
-def _checked(change: Change, opa: Path, *, by_command: bool) -> Outcome:
+def _checked(change: Change, opa: Opa, *, by_command: bool) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="entitlements-field-") as name:
         sides = change.write(Path(name))
         if by_command:
@@ -114,7 +116,7 @@ def _outcome(change: Change, access: Access, seconds: float) -> Outcome:
     return Outcome(change, answer.answer, seconds, answer.reason or str(dict(answer.bounds)))
 
 
-def _by_command(change: Change, sides: tuple[Path, Path], opa: Path, folder: Path) -> Outcome:
+def _by_command(change: Change, sides: tuple[Path, Path], opa: Opa, folder: Path) -> Outcome:
     """The same by the command itself, from its start to its end."""
     names = ("1.0.0.yaml", "2.0.0.yaml")
     write_files(folder / "contracts" / "field", dict(zip(names, map(str.encode, change.documents), strict=True)))

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.field.case import Change
 from entitlements.contract import Contract, conforms
-from entitlements.engine import BatchEngine
+from entitlements.engine import BatchEngine, Opa
 from entitlements.model import Resource
 from entitlements.proof.decisions import Decisions
 from entitlements.proof.migration import related
@@ -23,7 +23,7 @@ _STRINGS = ("a", "b")
 _OTHER = Resource("other", "1", {})
 
 
-def faults(change: Change, opa: Path, folder: Path) -> list[str]:
+def faults(change: Change, opa: Opa, folder: Path) -> list[str]:
     """What is wrong with what the file says of the change; nothing, if it is true as far as was looked."""
     old, new = change.contracts
     sides = change.write(folder)

@@ -27,7 +27,7 @@ from entitlements.contract import (
     rollback_asks,
     stale,
 )
-from entitlements.engine import Read, edits_of, read_policies
+from entitlements.engine import Opa, Read, edits_of, read_policies
 from entitlements.errors import ContractsInvalid
 from entitlements.proof import DEFAULT_EFFORT, Answer, Effort, Side, compare_access
 
@@ -63,7 +63,7 @@ def check_step(
     approvals: Sequence[Approval],
     contracts: Path,
     today: datetime.date,
-    opa: Path,
+    opa: Opa,
     effort: Effort = DEFAULT_EFFORT,
 ) -> Report:
     """Check one step from an old contract and policy to new ones.

@@ -20,6 +20,7 @@ from entitlements.deployment.state import State, read_state
 from entitlements.deployment.truth import APPROVE_ROLLBACK_DAYS, rollback_faults
 from entitlements.deployment.unpacked import Unpacked
 from entitlements.deployment.writing import write_state
+from entitlements.engine import Opa
 from entitlements.errors import EngineUnavailable, ProofFailed, StartupFault
 from entitlements.local_opa import opa_of
 from entitlements.release import Release
@@ -60,7 +61,7 @@ def rollback(revision: str, reason: str, by: str) -> None:
         click.echo(f"\nwithin {APPROVE_ROLLBACK_DAYS} days: {told.message}", err=True)
 
 
-def _tell_who(before: State, after: State, executable: Path, today: datetime.date) -> None:
+def _tell_who(before: State, after: State, executable: Opa, today: datetime.date) -> None:
     """Print who gains and who loses access by the way back."""
     if before.release is None or after.release is None:
         return

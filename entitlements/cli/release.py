@@ -75,7 +75,7 @@ def sign(key: Path, algorithm: str) -> None:
     """
     try:
         state, found = _locked()
-        signed = sign_release(found, opa_of(render.settings()), key, algorithm)
+        signed = sign_release(found, opa_of(render.settings()).executable, key, algorithm)
         write_atomically(state.folder / FOLDER / BUNDLE, signed.bundle())
     except StartupFault as fault:
         render.fail(fault)

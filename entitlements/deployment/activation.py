@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import time
-from pathlib import Path
 
 from entitlements.deployment.state import contracts_of
-from entitlements.engine import OpaProcess
+from entitlements.engine import Opa, OpaProcess
 from entitlements.errors import EngineUnavailable, Fault, StartupFault
 from entitlements.release import Release
 
 _SECONDS = 10.0
 
 
-def activate(release: Release, opa: Path) -> None:
+def activate(release: Release, opa: Opa) -> None:
     """Load the release into an OPA of its own and ask each decision. Raises StartupFault `release_not_activated`."""
     try:
-        process = OpaProcess(opa, release.loaded(), release.revision)
+        process = OpaProcess(opa.executable, release.loaded(), release.revision)
     except StartupFault as fault:
         raise _refused(fault.message) from None
     with contextlib.closing(process):

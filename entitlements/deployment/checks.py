@@ -24,7 +24,7 @@ from entitlements.contract import (
 from entitlements.deployment.base import Base, refuse_known_audience
 from entitlements.deployment.state import also_record_name, record_name
 from entitlements.deployment.unpacked import Unpacked
-from entitlements.engine import policy_digest
+from entitlements.engine import Opa, policy_digest
 from entitlements.errors import StartupFault
 from entitlements.files import write_files
 from entitlements.release import Release
@@ -39,7 +39,7 @@ class Wanted:
 
     contracts: Path
     policies: Path
-    opa: Path
+    opa: Opa
     now: datetime.datetime
     pins: Mapping[str, str] = field(default_factory=dict)
     also: Mapping[str, Sequence[str]] = field(default_factory=dict)

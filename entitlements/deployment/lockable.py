@@ -8,12 +8,12 @@ from pathlib import Path
 from entitlements.checking.usage import claim_of, declared_once, newest, undeclared
 from entitlements.contract import Contract
 from entitlements.contract.registered import right_place
-from entitlements.engine import check_policies, read_policies
+from entitlements.engine import Opa, check_policies, read_policies
 from entitlements.errors import Fault, StartupFault
 from entitlements.proof.invariants import Invariant, Proved, invariants_in, load_invariant, prove_invariant
 
 
-def refuse_unlockable(folder: Path, policies: Path, contracts: Sequence[Contract], opa: Path) -> None:
+def refuse_unlockable(folder: Path, policies: Path, contracts: Sequence[Contract], opa: Opa) -> None:
     """Raise StartupFault with what keeps policies from being locked under the contracts that would be served.
 
     folder: of the contracts, whose newest versions may declare what the policies read. What the last lock served counts
@@ -35,7 +35,7 @@ def refuse_unlockable(folder: Path, policies: Path, contracts: Sequence[Contract
 
 
 def proved_invariants(
-    policies: Path, contracts: Sequence[Contract], opa: Path
+    policies: Path, contracts: Sequence[Contract], opa: Opa
 ) -> Iterator[tuple[Invariant, Contract, Proved]]:
     """What becomes of each invariant beside the policies, under each contract that it is about."""
     for path in invariants_in(policies):

@@ -16,7 +16,7 @@ from entitlements.deployment.reproving import Reproved, reprove
 from entitlements.deployment.state import State, also_record_name, contracts_of, read_state, record_name
 from entitlements.deployment.writing import write_state
 from entitlements.deployment.zone_data import zone_data_of
-from entitlements.engine import OPA_VERSION
+from entitlements.engine import OPA_VERSION, Opa
 from entitlements.errors import StartupFault
 from entitlements.release import make_release
 
@@ -37,7 +37,7 @@ class Renewal:
         return tuple(one for one in self.found if not one.report.access.no_new_access.passes)
 
 
-def renew(contracts: Path, opa: Path, now: datetime.datetime) -> Renewal:
+def renew(contracts: Path, opa: Opa, now: datetime.datetime) -> Renewal:
     """Prove again what each record of the lock is about; where all of it passes, write records, release and lock.
 
     Writes nothing where one does not pass. Raises StartupFault where what is locked does not hold together.

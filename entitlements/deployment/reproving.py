@@ -17,7 +17,7 @@ from entitlements.deployment.evidence import side_of
 from entitlements.deployment.history import History
 from entitlements.deployment.state import State, contracts_of, record_names
 from entitlements.deployment.unpacked import Unpacked
-from entitlements.engine import digest_of
+from entitlements.engine import Opa, digest_of
 from entitlements.errors import Fault, StartupFault
 from entitlements.proof import METHOD, PROOF, Effort
 from entitlements.release import Release
@@ -34,7 +34,7 @@ class Reproved:
     report: Report
 
 
-def reprove(state: State, history: History | None, *, opa: Path, now: datetime.datetime) -> Iterator[Reproved]:
+def reprove(state: State, history: History | None, *, opa: Opa, now: datetime.datetime) -> Iterator[Reproved]:
     """Check again what each record that the lock names is about.
 
     state: a lock that holds together. Raises StartupFault `record_unmatched` where a side of a record is nowhere kept.
@@ -49,7 +49,7 @@ def reprove(state: State, history: History | None, *, opa: Path, now: datetime.d
 
 
 def _again(
-    state: State, file: Path, record: dict[str, Any], sides: _Sides, opa: Path, now: datetime.datetime
+    state: State, file: Path, record: dict[str, Any], sides: _Sides, opa: Opa, now: datetime.datetime
 ) -> Reproved:
     old, new = sides.find(record, "old", file), sides.find(record, "new", file)
     step = Step(old[0], new[0], (old[1], new[1]), (record["old"]["decision"], record["new"]["decision"]))
@@ -68,7 +68,7 @@ def check_recorded(
     *,
     approvals: Sequence[Approval] = (),
     contracts: Path,
-    opa: Path,
+    opa: Opa,
     today: datetime.date,
 ) -> Report:
     """Run the check of a record again, in the way that it was answered. approvals: that count."""

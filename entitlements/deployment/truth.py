@@ -27,6 +27,7 @@ from entitlements.deployment.history import SHALLOW, History
 from entitlements.deployment.lockable import proved_invariants, refuse_unlockable
 from entitlements.deployment.locking import content_of
 from entitlements.deployment.state import State, contracts_of, lock_file, read_state
+from entitlements.engine import Opa
 from entitlements.errors import ContractsInvalid, Fault, StartupFault
 from entitlements.proof import PROVED
 from entitlements.release import Content, make_release
@@ -53,7 +54,7 @@ def truth(
     return state, faults
 
 
-def unlockable_faults(state: State, policies: Path, opa: Path) -> Iterator[Fault]:
+def unlockable_faults(state: State, policies: Path, opa: Opa) -> Iterator[Fault]:
     """What `contract lock` would refuse of what is locked, whatever it is compared with: a forger does not run it.
 
     state: a lock that holds together and whose release the files make. Nothing after a rollback, whose policies are

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from entitlements.engine.answer import LOCKDOWN_REVISION, read_answer
 from entitlements.engine.batch import BatchEngine
 from entitlements.engine.executable import OPA_VERSION, find_opa
+from entitlements.engine.opa import Opa
 from entitlements.engine.policy_edits import Edit, edits_of
 from entitlements.engine.policy_files import CONSTANT_PATH, check_policies, strict_warnings
 from entitlements.engine.policy_folder import LOCKDOWN, digest_of, invariant_files, policy_digest, policy_files
@@ -32,6 +33,7 @@ __all__ = [
     "BatchEngine",
     "Edit",
     "LoopEngine",
+    "Opa",
     "OpaElsewhere",
     "OpaProcess",
     "OpaServer",

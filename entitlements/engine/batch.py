@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from entitlements.answer_shape import PLAIN_ANSWER, AnswerShape
 from entitlements.engine.answer import read_result
+from entitlements.engine.opa import Opa
 from entitlements.engine.policy_files import check_files
 from entitlements.engine.policy_folder import digest_of, policy_files
 from entitlements.errors import EngineUnavailable
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from entitlements.engine.batch_server import BatchServer
 
 _CHUNK = 1500
-_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class BatchEngine:
 
     def __init__(
         self,
-        opa: Path,
+        opa: Opa,
         folder: Path,
         decision_path: str,
         *,
@@ -65,7 +65,7 @@ class BatchEngine:
     ) -> None:
         files = {**policy_files(folder), **(extra or {})}
         check_files(files, folder, [decision_path], opa)
-        self._opa = opa.resolve()
+        self._opa = opa
         self._path = decision_path
         self._shape = shape
         self._server: BatchServer | None = None
@@ -120,7 +120,7 @@ class BatchEngine:
 
         with self._lock:
             if self._server is None:
-                self._server = BatchServer(self._opa, self._work.name)
+                self._server = BatchServer(self._opa.executable, self._work.name)
             answers = self._server.decide(self._path, inputs)
             return [None if one is None else self._verdict(one, "result") for one in answers]
 
@@ -160,20 +160,8 @@ class BatchEngine:
         return read_result(answer, member, self.revision, shape=self._shape)
 
     def _run(self, arguments: Sequence[str], document: str) -> subprocess.CompletedProcess[bytes]:
-        command = [str(self._opa), "eval", "--bundle", ".", "--strict-builtin-errors", "--stdin-input", *arguments]
-        try:
-            return subprocess.run(
-                command,
-                input=document.encode(),
-                capture_output=True,
-                cwd=self._work.name,
-                # The process is short-lived: it need not collect its garbage often.
-                env={"GOGC": "400"},
-                timeout=_SECONDS,
-                check=False,
-            )
-        except (OSError, subprocess.SubprocessError):
-            raise EngineUnavailable("engine_failed", "OPA failed to evaluate the policies") from None
+        options = ("--bundle", ".", "--strict-builtin-errors", "--stdin-input")
+        return self._opa.run("eval", *options, *arguments, document=document.encode(), folder=self._work.name)
 
 
 def _below_data(path: Sequence[str]) -> str:

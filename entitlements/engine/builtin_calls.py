@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
+from entitlements.engine.opa import Opa
 from entitlements.engine.spelling import read_decimal, read_integer
 from entitlements.errors import EngineUnavailable
 
@@ -32,7 +31,7 @@ class CallResult:
 class BuiltinCalls:
     """Asks the OPA executable. Numbers come and go as whole numbers or fractions, exactly."""
 
-    def __init__(self, opa: Path) -> None:
+    def __init__(self, opa: Opa) -> None:
         self._opa = opa
 
     def __call__(self, name: str, rows: Sequence[Sequence[Any]], *, relation: bool = False) -> list[CallResult]:
@@ -52,19 +51,12 @@ class BuiltinCalls:
     ) -> list[Any]:
         arguments = ", ".join(f"{{x | some x in a[{i}]}}" if is_set else f"a[{i}]" for i, is_set in enumerate(shape))
         query = f"[r | some a in input.rows; r := [[{result}, type_name(d)] | d := {name}({arguments})]]"
-        command = [str(self._opa), "eval", "--strict-builtin-errors", "--stdin-input", "--format", "json", query]
         document = json.dumps({"rows": [list(map(_plain, row)) for row in rows]}, default=_number)
-        try:
-            done = subprocess.run(
-                command,
-                input=document.encode(),
-                capture_output=True,
-                timeout=_SECONDS,
-                check=False,
-                env={"GOGC": "400"},
-            )
-        except (OSError, subprocess.SubprocessError):
-            raise EngineUnavailable("engine_failed", "OPA failed to evaluate a built-in function") from None
+        done = self._opa.run(
+            *("eval", "--strict-builtin-errors", "--stdin-input", "--format", "json", query),
+            document=document.encode(),
+            seconds=_SECONDS,
+        )
         if done.returncode == 0:
             parsed = json.loads(done.stdout, parse_float=read_decimal, parse_int=read_integer)
             (answers,) = (e["value"] for result in parsed["result"] for e in result["expressions"])

@@ -6,57 +6,23 @@ release; one that is computed could. `system` is the engine's own. A package sta
 
 from __future__ import annotations
 
-import json
-import subprocess
-import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from entitlements.engine.data_files import Documents, holds, place_of, roots_of
+from entitlements.engine.opa import Opa
 from entitlements.engine.policy_folder import ASIDE
 from entitlements.engine.policy_terms import InputPath
 from entitlements.errors import Fault
 
-_OPA_SECONDS = 60
-_CURE = {
-    "the network": "put what the decision needs into a claim, the context of the request or a data document",
-    "the clock": "the token's times are checked already; pass another time in the context of the request",
-    "chance": "a decision must be the same for the same input; pass a random value in the context of the request",
-    "the process": "a decision depends on its input and the release alone; take the call out",
-}
-FORBIDDEN = {
-    "http.send": "the network",
-    "net.lookup_ip_addr": "the network",
-    "json.match_schema": "the network",
-    "json.verify_schema": "the network",
-    "time.now_ns": "the clock",
-    "io.jwt.decode_verify": "the clock",
-    "crypto.x509.parse_and_verify_certificates": "the clock",
-    "crypto.x509.parse_and_verify_certificates_with_options": "the clock",
-    "io.jwt.encode_sign": "chance",
-    "io.jwt.encode_sign_raw": "chance",
-    "rand.intn": "chance",
-    "uuid.rfc4122": "chance",
-    "opa.runtime": "the process",
-    "trace": "the process",
-}
 
-
-def forbidden(message: str) -> str | None:
-    """What to tell instead of OPA's message that a function is undefined, where it was taken from it on purpose."""
-    name = message.removeprefix("undefined function ")
-    reason = FORBIDDEN.get(name) if name != message else None
-    return f"`{name}` is forbidden because it asks {reason}: {_CURE[reason]}" if reason else None
-
-
-def lint(files: Mapping[str, bytes], documents: Documents, folder: Path, opa: Path) -> list[Fault]:
+def lint(files: Mapping[str, bytes], documents: Documents, folder: Path, opa: Opa) -> list[Fault]:
     """The faults of policies that parse, and none where one does not. documents: their data, read already."""
     modules: dict[str, dict[str, Any]] = {}
     for name, content in files.items():
         if name.endswith(".rego"):
-            module = parsed(opa, content)
+            module = opa.parse(content)
             if module is None:
                 return []
             modules[name] = module
@@ -66,21 +32,6 @@ def lint(files: Mapping[str, bytes], documents: Documents, folder: Path, opa: Pa
         told = [*_package_faults(name, module), *_data_faults(module, declared), *_rule_faults(module, documents)]
         found += [Fault("policy_invalid", why, str(folder / name), line) for line, why in sorted({*told})]
     return found
-
-
-@lru_cache(maxsize=512)
-def parsed(opa: Path, content: bytes) -> dict[str, Any] | None:
-    """One module as OPA's parser tells it, not to be changed; None where it is not Rego."""
-    with tempfile.TemporaryDirectory(prefix="entitlements-") as work:
-        file = Path(work) / "policy.rego"
-        file.write_bytes(content)
-        command = [str(opa), "parse", "--format", "json", "--json-include", "locations", str(file)]
-        try:
-            done = subprocess.run(command, capture_output=True, timeout=_OPA_SECONDS, check=False, env={})
-        except (OSError, subprocess.SubprocessError):
-            return None
-    module: dict[str, Any] | None = json.loads(done.stdout) if done.returncode == 0 else None
-    return module
 
 
 def _package(module: Mapping[str, Any]) -> InputPath:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from entitlements.engine.data_files import read_data
+from entitlements.engine.opa import Opa
 from entitlements.engine.policy_files import check_files
 from entitlements.engine.policy_folder import policy_files
-from entitlements.engine.policy_lint import parsed
 from entitlements.engine.policy_module import Constant, PolicyModule, Read, RuleLines
 from entitlements.engine.policy_terms import InputPath
 from entitlements.errors import Fault, StartupFault
@@ -66,15 +66,23 @@ class PolicyReading:
         return [value for _, value in sorted(every, key=lambda pair: (pair[0].__name__, str(pair[1])))]
 
 
-def read_policies(opa: Path, folder: Path) -> PolicyReading:
+def read_policies(opa: Opa, folder: Path) -> PolicyReading:
     """Read every policy file of a folder but tests. Raises StartupFault `policy_invalid`."""
+    return read_files(opa, policy_files(folder), folder)
+
+
+def read_files(opa: Opa, files: Mapping[str, bytes], folder: Path) -> PolicyReading:
+    """The same of files that were read already."""
+    check_files(files, folder, [], opa)
+    return opa.kept("reading", files, lambda: _reading(opa, files, folder))
+
+
+def _reading(opa: Opa, found: Mapping[str, bytes], folder: Path) -> PolicyReading:
     reads: list[Read] = []
     constants: dict[str, frozenset[Constant]] = {}
     rules: list[RuleLines] = []
     alone: list[tuple[str, int]] = []
     files: dict[str, tuple[InputPath, frozenset[InputPath]]] = {}
-    found = policy_files(folder)
-    check_files(found, folder, [], opa)
     documents = read_data(found, folder)
     for name, content in found.items():
         if not name.endswith(".rego"):
@@ -91,7 +99,7 @@ def read_policies(opa: Path, folder: Path) -> PolicyReading:
     return PolicyReading(tuple(reads), constants, tuple(rules), files, tuple(alone))
 
 
-def rule_lines(opa: Path, file: Path, content: bytes) -> list[RuleLines]:
+def rule_lines(opa: Opa, file: Path, content: bytes) -> list[RuleLines]:
     """Where the rules of one file stand. Raises StartupFault `policy_invalid`."""
     return PolicyModule(file.name, _parse(opa, file.parent, file.name, content)).rules()
 
@@ -102,8 +110,8 @@ def _related(one: InputPath, other: InputPath) -> bool:
     return one[:short] == other[:short]
 
 
-def _parse(opa: Path, folder: Path, name: str, content: bytes) -> dict[str, Any]:
-    module = parsed(opa, content)
+def _parse(opa: Opa, folder: Path, name: str, content: bytes) -> dict[str, Any]:
+    module = opa.parse(content)
     if module is None:
         raise StartupFault(
             "policy_invalid", "the policies cannot be parsed", [Fault("policy_invalid", "no Rego", str(folder / name))]

@@ -14,7 +14,7 @@ from pathlib import Path
 from entitlements import __version__
 from entitlements.answer_shape import AnswerShape
 from entitlements.contract import Contract, tzdata_version
-from entitlements.engine import OPA_VERSION, BatchEngine, PolicyReading
+from entitlements.engine import OPA_VERSION, BatchEngine, Opa, PolicyReading
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
 from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, Answer, NeverAllows, NeverFires
@@ -83,7 +83,7 @@ class Effort:
 DEFAULT_EFFORT = Effort()
 
 
-def compare_access(old: Side, new: Side, *, opa: Path, effort: Effort = DEFAULT_EFFORT) -> Access:
+def compare_access(old: Side, new: Side, *, opa: Opa, effort: Effort = DEFAULT_EFFORT) -> Access:
     """Ask both directions.
 
     Where the proof finds no answer, a sample is looked at: it may show a witness. One that was not exhaustive and found
@@ -101,7 +101,7 @@ def compare_access(old: Side, new: Side, *, opa: Path, effort: Effort = DEFAULT_
 class _Asked:
     """One question under way."""
 
-    def __init__(self, stack: ExitStack, opa: Path, old: Side, new: Side, effort: Effort) -> None:
+    def __init__(self, stack: ExitStack, opa: Opa, old: Side, new: Side, effort: Effort) -> None:
         self._started = time.monotonic()
         self._opa = opa
         self._old, self._new = old, new
@@ -229,7 +229,7 @@ class _Asked:
 
 
 def _open(
-    stack: ExitStack, opa: Path, old: Side, new: Side
+    stack: ExitStack, opa: Opa, old: Side, new: Side
 ) -> tuple[tuple[BatchEngine, BatchEngine], tuple[PolicyReading, PolicyReading]]:
     """The engine and the reading of each side; the same ones where the sides are the same."""
     engine = stack.enter_context(BatchEngine(opa, old.policies, old.decision_path, shape=old.contract.answer))

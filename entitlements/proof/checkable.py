@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from entitlements.engine import PolicyReading, read_policies
+from entitlements.engine import Opa, PolicyReading, read_policies
 from entitlements.errors import Fault, StartupFault
 
 
-def checkable(opa: Path, policies: Path, decision_path: str) -> PolicyReading:
+def checkable(opa: Opa, policies: Path, decision_path: str) -> PolicyReading:
     """What a decision can depend on. Raises StartupFault `policy_not_checkable` with every reason, file and line."""
     reading = read_policies(opa, policies)
     reading = reading.only(reading.needed(decision_path))

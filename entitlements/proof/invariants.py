@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from entitlements.contract import Contract
-from entitlements.engine import invariant_files
+from entitlements.engine import Opa, invariant_files
 from entitlements.engine.policy_module import RuleLines
 from entitlements.engine.policy_reading import rule_lines
 from entitlements.errors import Fault, FolderUnreadable, NotFollowed, StartupFault
@@ -96,7 +96,7 @@ def _invalid(file: Path, why: str) -> StartupFault:
 
 
 def prove_invariant(
-    invariant: Invariant, contract: Contract, policies: Path, *, opa: Path, seconds: float = 30.0
+    invariant: Invariant, contract: Contract, policies: Path, *, opa: Opa, seconds: float = 30.0
 ) -> list[Proved]:
     """Every code that the invariant can give, proved to be never given or shown.
 
@@ -149,7 +149,7 @@ def _without(lines: Sequence[str], rules: Sequence[RuleLines]) -> bytes:
     return "\n".join([*kept, ""]).encode()
 
 
-def _prove(invariant: Invariant, contract: Contract, policies: Path, opa: Path, seconds: float) -> list[Proved]:
+def _prove(invariant: Invariant, contract: Contract, policies: Path, opa: Opa, seconds: float) -> list[Proved]:
     extra = {invariant.name: invariant.content}
     try:
         single = SinglePolicy(contract, policies, invariant.rule_path, opa=opa, extra=extra, seconds=seconds)

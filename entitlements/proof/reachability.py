@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entitlements.contract import Contract
+from entitlements.engine import Opa
 from entitlements.engine.policy_module import RuleLines
 from entitlements.proof.checkable import checkable
 from entitlements.proof.migration import claim_steps
@@ -43,7 +44,7 @@ class Reach:
     claims: tuple[ClaimReach, ...]
 
 
-def reachable(contract: Contract, policies: Path, *, opa: Path, seconds: float = 30.0) -> Reach:
+def reachable(contract: Contract, policies: Path, *, opa: Opa, seconds: float = 30.0) -> Reach:
     """Ask both. Raises StartupFault, EngineUnavailable, Unsupported and PlanUnknown as `SinglePolicy` does."""
     reading = checkable(opa, policies, contract.decision_path)
     with SinglePolicy(contract, policies, contract.decision_path, opa=opa, seconds=seconds) as single:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from entitlements.contract import Contract
-from entitlements.engine import BatchEngine
+from entitlements.engine import BatchEngine, Opa
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
 from entitlements.model import JSON
@@ -33,7 +33,7 @@ class SinglePolicy:
         folder: Path,
         rule_path: str,
         *,
-        opa: Path,
+        opa: Opa,
         extra: dict[str, bytes] | None = None,
         free: frozenset[str] = frozenset(),
         seconds: float = 30.0,

@@ -15,7 +15,7 @@ from entitlements.checking.record import record_bytes
 from entitlements.contract import Lock, read_lock, write_lock
 from entitlements.contract.lock import FIRST_VERSION, load_all
 from entitlements.deployment.locking import content_of
-from entitlements.engine import policy_digest
+from entitlements.engine import Opa, policy_digest
 from entitlements.release import Content, make_release
 from tests.attacks.real_commands import AttackedProject
 from tests.locked_project import AUDIENCE, POLICY, widened
@@ -25,7 +25,7 @@ HEAD = "package shop.authz\n\ndefault decision := false\n\n"
 
 
 @pytest.fixture
-def project(opa: Path, tmp_path: Path) -> AttackedProject:
+def project(opa: Opa, tmp_path: Path) -> AttackedProject:
     """A first lock, committed."""
     del opa
     made = AttackedProject(tmp_path / "project", files_only=True)
@@ -185,7 +185,7 @@ DAYS = {
 
 
 @pytest.fixture(scope="module")
-def approved(opa: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def approved(opa: Opa, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lock that rests on an approval, committed."""
     del opa
     project = AttackedProject(tmp_path_factory.mktemp("approved") / "project", files_only=True)

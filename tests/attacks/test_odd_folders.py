@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from entitlements.engine import Opa
 from entitlements.release import read_release
 from tests.attacks.real_commands import AttackedProject
 from tests.locked_project import POLICY, widened
@@ -20,7 +21,7 @@ HEAD = "package shop.authz\n\ndefault decision := false\n\n"
 
 
 @pytest.fixture(scope="module")
-def locked(opa: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def locked(opa: Opa, tmp_path_factory: pytest.TempPathFactory) -> Path:
     del opa
     project = AttackedProject(tmp_path_factory.mktemp("locked") / "project")
     project.start()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from demo.service import Issuer, free_address
+from entitlements.engine import Opa
 from tests.attacks.real_commands import AttackedProject
 
 SECRET = "hunter2-hunter2-hunter2"
@@ -76,7 +77,7 @@ ODD: dict[str, dict[str, str]] = {
 
 
 @pytest.fixture(scope="module")
-def locked(opa: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def locked(opa: Opa, tmp_path_factory: pytest.TempPathFactory) -> Path:
     del opa
     project = AttackedProject(tmp_path_factory.mktemp("locked") / "project")
     project.start()

@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from demo.service import Issuer
+from entitlements.engine import Opa
 from entitlements.release.archive import _entry, _gzip
 from tests.attacks.real_commands import AttackedProject
 from tests.locked_project import POLICY, widened
 
 
 @pytest.fixture(scope="module")
-def locked(opa: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def locked(opa: Opa, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project that was locked twice, so that there is a previous release."""
     del opa
     project = AttackedProject(tmp_path_factory.mktemp("locked") / "project", files_only=True)

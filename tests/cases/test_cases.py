@@ -22,7 +22,7 @@ from demo.watched_opa import WatchedOpa, watched_opa
 from entitlements.answer_shape import PLAIN_ANSWER, AnswerShape
 from entitlements.contract import Catalog, load_catalog
 from entitlements.decision_log import Masking, MaskKey, open_log
-from entitlements.engine import PolicyEngine, policy_digest
+from entitlements.engine import Opa, PolicyEngine, policy_digest
 from entitlements.model import JSON, PartHealth, Verdict
 from entitlements.pair import Pair, Pairs
 from entitlements.pdp import PolicyDecisionPoint
@@ -92,7 +92,7 @@ def worlds(tmp_path_factory: pytest.TempPathFactory, lock_folder: Callable[..., 
 
 
 @pytest.fixture(scope="module")
-def real_engine(opa: Path) -> Iterator[WatchedOpa]:
+def real_engine(opa: Opa) -> Iterator[WatchedOpa]:
     engine = watched_opa(opa, ROOT / "policies", ["orders/authz/decision", "payments/authz/decision"])
     yield engine
     engine.close()

@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from entitlements.engine import Opa
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.executable import OPA_VERSION
 from entitlements.engine.plan_build import BuiltPlan, build_plan
@@ -104,7 +105,7 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _number)
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: loader.construct_scalar(node))
 
 
-def run_cases(cases: list[Case], opa: Path, oracle: Oracle | None = None, **parts: Any) -> Report:
+def run_cases(cases: list[Case], opa: Opa, oracle: Oracle | None = None, **parts: Any) -> Report:
     """Run cases, two at a time."""
     oracle = oracle or BuiltinCalls(opa)
     agree, outside, differ, left_out = 0, Counter[str](), [], []
@@ -138,7 +139,7 @@ class _Ready:
     given: Any
 
 
-def _ready(document: Mapping[str, Any], opa: Path) -> _Ready:
+def _ready(document: Mapping[str, Any], opa: Opa) -> _Ready:
     """Raises Outside."""
     text = "\n".join(document.get("modules") or ()) + document["query"]
     if _IMPURE.search(text):
@@ -175,7 +176,7 @@ def _said(case: Case, ready: _Ready | Outside, oracle: Oracle, parts: Mapping[st
     return _compared(case.document, ran, ready.binding)
 
 
-def _built(document: Mapping[str, Any], opa: Path) -> tuple[BuiltPlan, str]:
+def _built(document: Mapping[str, Any], opa: Opa) -> tuple[BuiltPlan, str]:
     """The plan of a case, and the variable that its entry point's result is bound to; none where it gives bindings."""
     files = {f"test-{i}.rego": module.encode() for i, module in enumerate(document.get("modules") or ())}
     files["data.json"] = json.dumps(document.get("data") or {}, default=float).encode()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from entitlements.engine import Opa
 from entitlements.engine.batch_server import BatchServer
 from entitlements.engine.builtin_calls import BuiltinCalls, SetDocument
 from entitlements.engine.spelling import read_decimal
@@ -167,7 +168,7 @@ NOT_CALLED = (
 class ServedCalls(BuiltinCalls):
     """OPA's answers about constants from one process with a rule for each built-in, as many calls are made here."""
 
-    def __init__(self, opa: Path) -> None:
+    def __init__(self, opa: Opa) -> None:
         super().__init__(opa)
         self._folder = tempfile.TemporaryDirectory(prefix="entitlements-calls-")
         self._names: dict[tuple[str, tuple[bool, ...]], str] = {}
@@ -176,7 +177,7 @@ class ServedCalls(BuiltinCalls):
         for number, (name, one) in enumerate(self.declared.items()):
             if name not in NOT_CALLED and not one.get("deprecated"):
                 self._write(f"b{number}", name, one["decl"].get("args") or [])
-        self._server = BatchServer(opa, self._folder.name)
+        self._server = BatchServer(opa.executable, self._folder.name)
 
     def __enter__(self) -> ServedCalls:
         return self

@@ -21,6 +21,7 @@ from typing import Any
 
 from entitlements.contract import Contract, conforms, is_map, parse_contract, policy_input, request_faults
 from entitlements.contract.schema_forms import alternatives, parts
+from entitlements.engine import Opa
 from entitlements.engine.answer import read_result
 from entitlements.engine.batch_server import BatchServer
 from entitlements.engine.builtin_calls import BuiltinCalls, CallResult
@@ -433,7 +434,7 @@ class Table:
     """
 
     folder: Path
-    opa: Path
+    opa: Opa
     known: dict[tuple[int, Key], int] = field(default_factory=dict)
     obligations: dict[tuple[int, Key], tuple[int, ...]] = field(default_factory=dict)
     _seen: Duties = field(default_factory=Duties)
@@ -447,7 +448,7 @@ class Table:
                 request = AccessRequest("", Action("read"), Resource("item", "1", properties))
                 inputs.append(policy_input(one, Principal("u_1", "client", claims, tuple(sorted(scopes))), request))
         texts = [json.dumps(one) for one in inputs]
-        server = BatchServer(self.opa, str(self.folder))
+        server = BatchServer(self.opa.executable, str(self.folder))
         try:
             for number in range(policies):
                 verdicts = self._of_policy(server, number, texts)
@@ -514,7 +515,7 @@ def forms_of(schema: Mapping[str, Any]) -> set[str]:
     return found | ({"null"} if conforms(schema, None) else set())
 
 
-def make_batch(chance: random.Random, opa: Path, folder: Path) -> Batch:
+def make_batch(chance: random.Random, opa: Opa, folder: Path) -> Batch:
     """Raises EngineUnavailable where OPA plans the policies not."""
     contracts = [contract(chance, f"{number + 1}.0.0") for number in range(CONTRACTS)]
     files: dict[str, bytes] = {}
@@ -672,7 +673,7 @@ class TableProver(Prover):
 class RememberedCalls:
     """OPA's answers about constants, kept from pair to pair."""
 
-    def __init__(self, opa: Path) -> None:
+    def __init__(self, opa: Opa) -> None:
         self._calls = BuiltinCalls(opa)
         self._known: dict[str, CallResult] = {}
 
@@ -708,7 +709,7 @@ class Figures:
         )
 
 
-def run(seed: int, pairs: int, opa: Path, *, talk: bool = False, a_batch: int = PAIRS_A_BATCH) -> Figures:
+def run(seed: int, pairs: int, opa: Opa, *, talk: bool = False, a_batch: int = PAIRS_A_BATCH) -> Figures:
     """Fuzz. seed: of everything that is drawn; a_batch: pairs of the same contracts and policies."""
     figures = Figures()
     calls = RememberedCalls(opa)
@@ -765,7 +766,7 @@ def _one_pair(
 
 def main(seed: int, pairs: int) -> None:
     """Print the figures; end with status 1 where the proof was wrong."""
-    opa = Path(__file__).resolve().parents[2] / ".tools" / "opa"
+    opa = Opa(Path(__file__).resolve().parents[2] / ".tools" / "opa")
     start = time.monotonic()
     figures = run(seed, pairs, opa, talk=True)
     print(f"seed {seed}: {figures.line(time.monotonic() - start)}, {figures.unplanned} batches not planned")

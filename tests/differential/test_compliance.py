@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import random
 import subprocess
-from pathlib import Path
 
 import pytest
+
+from entitlements.engine import Opa
 
 from .compliance import Case, fetch_cases, run_cases
 
@@ -29,7 +30,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
         pytest.skip(f"OPA's compliance cases cannot be fetched here: {error}")
 
 
-def test_no_case_of_opa_differs(cases: list[Case], opa: Path) -> None:
+def test_no_case_of_opa_differs(cases: list[Case], opa: Opa) -> None:
     everything = os.environ.get("COMPLIANCE") == "all"
     chosen = cases if everything else random.Random(7).sample(cases, SAMPLE)
     report = run_cases(chosen, opa)

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from entitlements.engine import BatchEngine
+from entitlements.engine import BatchEngine, Opa
 from entitlements.engine.batch_server import BatchServer
 from entitlements.engine.builtin_calls import CallResult, SetDocument
 from entitlements.engine.plan_build import BuiltPlan, build_plan
@@ -52,7 +52,7 @@ INPUTS = 25
 
 
 @pytest.fixture(scope="module")
-def calls(opa: Path) -> Iterator[ServedCalls]:
+def calls(opa: Opa) -> Iterator[ServedCalls]:
     with ServedCalls(opa) as served:
         yield served
 
@@ -89,13 +89,13 @@ def compared(
     return counts, found
 
 
-def serve(opa: Path, folder: Path, files: dict[str, bytes]) -> BatchServer:
+def serve(opa: Opa, folder: Path, files: dict[str, bytes]) -> BatchServer:
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    return BatchServer(opa, str(folder))
+    return BatchServer(opa.executable, str(folder))
 
 
-def generated(seed: int, package: str, opa: Path) -> tuple[dict[str, bytes], BuiltPlan]:
+def generated(seed: int, package: str, opa: Opa) -> tuple[dict[str, bytes], BuiltPlan]:
     """A policy that OPA accepts, and its plan."""
     chance = random.Random(seed)
     while True:
@@ -140,12 +140,12 @@ def sample_input(chance: random.Random, text: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("folder", "rule"), SAMPLES)
-def test_sample_policies_decide_as_opa_decides(folder: str, rule: str, opa: Path, calls: ServedCalls) -> None:
+def test_sample_policies_decide_as_opa_decides(folder: str, rule: str, opa: Opa, calls: ServedCalls) -> None:
     files = policy_files(ROOT / folder)
     text = "".join(content.decode() for name, content in files.items() if name.startswith(rule.rpartition("/")[0]))
     chance = random.Random(rule)
     inputs = [sample_input(chance, text) for _ in range(300)]
-    server = BatchServer(opa, str(ROOT / folder))
+    server = BatchServer(opa.executable, str(ROOT / folder))
     try:
         answers = [*server.decide(rule, [json.dumps(one) for one in inputs])]
     finally:
@@ -158,7 +158,7 @@ def test_sample_policies_decide_as_opa_decides(folder: str, rule: str, opa: Path
     assert [verdict is None for verdict in verdicts] == [answer is None for answer in answers]
 
 
-def test_generated_policies_give_what_opa_gives(opa: Path, calls: ServedCalls, tmp_path: Path) -> None:
+def test_generated_policies_give_what_opa_gives(opa: Opa, calls: ServedCalls, tmp_path: Path) -> None:
     first = int(os.environ.get("SEED", "1"))
     made = {f"p{seed}": generated(seed, f"p{seed}", opa) for seed in range(first, first + GENERATED)}
     server = serve(opa, tmp_path, {name: content for files, _ in made.values() for name, content in files.items()})

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from entitlements.engine import Opa
 from entitlements.engine.answer import read_result
 from entitlements.engine.plan_build import BuiltPlan, build_plan
 from entitlements.errors import EngineUnavailable
@@ -31,12 +32,12 @@ INPUTS = 15
 
 
 @pytest.fixture(scope="module")
-def calls(opa: Path) -> Iterator[ServedCalls]:
+def calls(opa: Opa) -> Iterator[ServedCalls]:
     with ServedCalls(opa) as served:
         yield served
 
 
-def drawn(seed: int, package: str, opa: Path) -> tuple[bytes, BuiltPlan]:
+def drawn(seed: int, package: str, opa: Opa) -> tuple[bytes, BuiltPlan]:
     """A policy that OPA accepts, and the plan of its decision."""
     chance = random.Random(f"duties {seed}")
     while True:
@@ -82,7 +83,7 @@ def _exact(verdict: Verdict) -> list[Any]:
     return [exactly(one) for one in verdict.obligations]
 
 
-def test_drawn_decisions_are_read_as_the_service_reads_them(opa: Path, calls: ServedCalls, tmp_path: Path) -> None:
+def test_drawn_decisions_are_read_as_the_service_reads_them(opa: Opa, calls: ServedCalls, tmp_path: Path) -> None:
     made = {f"d{seed}": drawn(seed, f"d{seed}", opa) for seed in range(DRAWN)}
     files = {f"{package}.rego": text for package, (text, _) in made.items()}
     server = serve(opa, tmp_path, {**files, "data.json": json.dumps(DATA).encode()})

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from entitlements.contract import Contract, parse_contract
-from entitlements.engine import BatchEngine
+from entitlements.engine import BatchEngine, Opa
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
 from entitlements.proof.symbolic.encode import Policy, Question, encode, encode_within
@@ -111,7 +111,7 @@ def lists(values: Sequence[Any], longest: int) -> Iterator[list[Any]]:
 class World:
     """One contract and every token that it permits. allowed: which of them a policy allows, as OPA decides."""
 
-    opa: Path
+    opa: Opa
     folder: Path
     contract: Contract
     inputs: list[dict[str, Any]]
@@ -153,14 +153,14 @@ class World:
 
 
 @pytest.fixture
-def numbers(opa: Path, tmp_path: Path) -> World:
+def numbers(opa: Opa, tmp_path: Path) -> World:
     pairs = itertools.product(lists(VALUES, LONGEST), repeat=2)
     inputs = [{"subject": {"claims": {"one": one, "two": two}}} for one, two in pairs]
     return World(opa, tmp_path, contract({"one": NUMBERS, "two": NUMBERS}), inputs, {"L": "one", "K": "two"})
 
 
 @pytest.fixture
-def rows(opa: Path, tmp_path: Path) -> World:
+def rows(opa: Opa, tmp_path: Path) -> World:
     inputs = [{"subject": {"claims": {"rows": found}}} for found in lists([*lists((1, 2), 2)], 3)]
     return World(opa, tmp_path, contract({"rows": ROWS}), inputs, {"L": "rows"})
 
@@ -219,7 +219,7 @@ NAMES = {"type": "array", "items": {"type": "string", "pattern": "^[a-z]{1,9}$",
     ids=["claim", "reasons", "obligations"],
 )
 def test_a_decision_that_may_list_too_much_is_not_proved_alike(
-    opa: Path, tmp_path: Path, schema: Mapping[str, Any], member: str
+    opa: Opa, tmp_path: Path, schema: Mapping[str, Any], member: str
 ) -> None:
     """33 times one role is one member of a set, and more than a decision may hold: the service denies then."""
     inputs = [{"subject": {"claims": {"roles": ["a"] * size}}} for size in (1, 33)]
@@ -238,7 +238,7 @@ APART = {
 }
 
 
-def test_lists_that_keep_elements_apart_are_not_shortened(opa: Path, tmp_path: Path) -> None:
+def test_lists_that_keep_elements_apart_are_not_shortened(opa: Opa, tmp_path: Path) -> None:
     """Five lists of ones differ by their length alone, so that one of them has five elements."""
     inputs = [{"resource": {"properties": {"rows": [[1] * size for size in range(1, 6)]}}}]
     request = {"actions": ["read"], "resources": {"item": {"properties": {"rows": APART}, "required": ["rows"]}}}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from entitlements.engine import Opa
 from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN
 
 from .fuzz import run
 
 
-def test_no_answer_is_wrong_on_small_domains(opa: Path) -> None:
+def test_no_answer_is_wrong_on_small_domains(opa: Opa) -> None:
     figures = run(15, 150, opa, a_batch=50)
     assert figures.faults == []
     assert figures.pairs == 150

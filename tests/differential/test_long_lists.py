@@ -13,6 +13,7 @@ import random
 from pathlib import Path
 
 from entitlements.contract import Contract, parse_contract
+from entitlements.engine import Opa
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
 from entitlements.errors import EngineUnavailable, NotFollowed
@@ -87,7 +88,7 @@ def policy(chance: random.Random) -> str:
     return "\n\n".join(["package shop.authz", "default allow := false", *made, drawn(HELPERS), *rules]) + "\n"
 
 
-def planned(opa: Path, text: str) -> Policy:
+def planned(opa: Opa, text: str) -> Policy:
     return Policy(build_plan(opa, {"a.rego": text.encode()}, "shop/authz/allow"))
 
 
@@ -100,7 +101,7 @@ def proved(one: Contract, policies: tuple[Policy, Policy], calls: BuiltinCalls, 
     return answer == UNSAT and not question.short_lists
 
 
-def test_what_is_proved_of_some_elements_holds_of_all(opa: Path) -> None:
+def test_what_is_proved_of_some_elements_holds_of_all(opa: Opa) -> None:
     chance = random.Random(os.environ.get("SEED", "1"))
     one, calls, found, tried = contract(), BuiltinCalls(opa), [], 0
     with Solver(seconds=5) as solver:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from entitlements.engine import Opa
 from entitlements.engine.batch_server import BatchServer
 from entitlements.engine.plan_build import BuiltPlan, build_plan
 from entitlements.proof.symbolic.builtins.apply import RULES
@@ -116,13 +117,13 @@ class Sample:
 
 
 @pytest.fixture(scope="module")
-def calls(opa: Path) -> Iterator[ServedCalls]:
+def calls(opa: Opa) -> Iterator[ServedCalls]:
     with ServedCalls(opa) as served:
         yield served
 
 
 @pytest.fixture(scope="module")
-def sample(opa: Path) -> Sample:
+def sample(opa: Opa) -> Sample:
     text = POLICY.replace("\nout[", "\n\nout[")
     files = {"mutated.rego": text.encode(), "data.json": json.dumps(DATA).encode()}
     chance = random.Random(5)
@@ -131,7 +132,7 @@ def sample(opa: Path) -> Sample:
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
-        server = BatchServer(opa, folder)
+        server = BatchServer(opa.executable, folder)
         try:
             answers = [*server.decide("mutated/out", [json.dumps(one) for one in inputs])]
         finally:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from entitlements.engine import Opa
 from entitlements.engine.builtin_calls import SetDocument
 from entitlements.proof.migration import ABSENT
 from entitlements.proof.symbolic.builtins.apply import RULES, Builtins
@@ -159,7 +159,7 @@ CALLS: list[tuple[str, ...]] = [
 
 
 @pytest.fixture(scope="module")
-def calls(opa: Path) -> Iterator[ServedCalls]:
+def calls(opa: Opa) -> Iterator[ServedCalls]:
     with ServedCalls(opa) as served:
         yield served
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from entitlements.engine import Opa
 from entitlements.engine.plan_build import build_plan
 
 from .executing import ServedCalls
@@ -115,12 +116,12 @@ direct := data.docs.m[input.k]
 
 
 @pytest.fixture(scope="module")
-def calls(opa: Path) -> Iterator[ServedCalls]:
+def calls(opa: Opa) -> Iterator[ServedCalls]:
     with ServedCalls(opa) as served:
         yield served
 
 
-def tried(forms: dict[str, str], opa: Path, folder: Path, calls: ServedCalls) -> tuple[Counter[str], list[str]]:
+def tried(forms: dict[str, str], opa: Opa, folder: Path, calls: ServedCalls) -> tuple[Counter[str], list[str]]:
     rules = [f"out := {text}" for text in forms.values()]
     total, differing = Counter[str](), []
     files = {f"q{i}.rego": f"package q{i}\n{REST}\n{rule}\n".encode() for i, rule in enumerate(rules)}
@@ -139,33 +140,33 @@ def tried(forms: dict[str, str], opa: Path, folder: Path, calls: ServedCalls) ->
     return total, differing
 
 
-def test_references_into_base_documents_convert_as_opa_does(opa: Path, tmp_path: Path, calls: ServedCalls) -> None:
+def test_references_into_base_documents_convert_as_opa_does(opa: Opa, tmp_path: Path, calls: ServedCalls) -> None:
     total, differing = tried(CONVERTING, opa, tmp_path, calls)
     assert differing == []
     assert total["agree"] > 0.9 * total.total()
 
 
-def test_lookups_in_values_do_not_convert(opa: Path, tmp_path: Path, calls: ServedCalls) -> None:
+def test_lookups_in_values_do_not_convert(opa: Opa, tmp_path: Path, calls: ServedCalls) -> None:
     total, differing = tried(PLAIN, opa, tmp_path, calls)
     assert differing == []
     assert total["agree"] > 0.9 * total.total()
 
 
-def test_partial_rules_by_a_bound_key_are_right_or_not_followed(opa: Path, tmp_path: Path, calls: ServedCalls) -> None:
+def test_partial_rules_by_a_bound_key_are_right_or_not_followed(opa: Opa, tmp_path: Path, calls: ServedCalls) -> None:
     total, differing = tried(BOUND, opa, tmp_path, calls)
     assert differing == []
     assert total["agree"] > 0.3 * total.total()
 
 
 def test_references_into_replaced_documents_are_right_or_not_followed(
-    opa: Path, tmp_path: Path, calls: ServedCalls
+    opa: Opa, tmp_path: Path, calls: ServedCalls
 ) -> None:
     total, differing = tried(WITH, opa, tmp_path, calls)
     assert differing == []
     assert total["agree"] > 0.5 * total.total()
 
 
-def test_numbers_of_base_documents_are_keys_as_they_are_spelled(opa: Path, tmp_path: Path, calls: ServedCalls) -> None:
+def test_numbers_of_base_documents_are_keys_as_they_are_spelled(opa: Opa, tmp_path: Path, calls: ServedCalls) -> None:
     forms = {f"key {i}": f"data.docs.m[data.docs.keys[{i}]]" for i in range(len(json.loads(DATA)["docs"]["keys"]))}
     total, differing = tried(forms, opa, tmp_path, calls)
     assert differing == []

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from entitlements.engine import Opa
 from entitlements.proof import PROVED, REFUTED
 
 from .timed import run
 
 
-def test_no_widening_at_an_instant_is_called_proved(opa: Path) -> None:
+def test_no_widening_at_an_instant_is_called_proved(opa: Opa) -> None:
     figures = run(3, 6, opa)
     assert figures.faults == []
     assert figures.answers[PROVED] > 1

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from entitlements.contract import EARLIEST, LATEST, Contract, TimeSpec, parse_contract, time_context
-from entitlements.engine import BatchEngine
+from entitlements.engine import BatchEngine, Opa
 from entitlements.model import Resource
 from entitlements.proof import PROVED, REFUTED, Effort, Side, compare_access
 from entitlements.proof.instants import boundaries, instants
@@ -125,7 +125,7 @@ def scenarios(chance: random.Random, zones: list[str]) -> Iterator[Scenario]:
             yield Scenario(token, token, "read", Resource("item", "1"), {}, at=at)
 
 
-def run(seed: int, pairs: int, opa: Path) -> Figures:
+def run(seed: int, pairs: int, opa: Opa) -> Figures:
     """So many pairs, with what was found of them."""
     figures = Figures()
     for number in range(pairs):
@@ -133,7 +133,7 @@ def run(seed: int, pairs: int, opa: Path) -> Figures:
     return figures
 
 
-def one_pair(seed: str, opa: Path, figures: Figures) -> None:
+def one_pair(seed: str, opa: Opa, figures: Figures) -> None:
     """Ask the proof and OPA about the pair of a seed."""
     chance = random.Random(seed)
     zones = [chance.choice(ZONES)] * 2 if chance.random() < 0.7 else chance.sample(ZONES, 2)
@@ -159,7 +159,7 @@ def one_pair(seed: str, opa: Path, figures: Figures) -> None:
             figures.faults.append(f"{seed}: refuted without a witness")
 
 
-def _allowed(side: Side, tried: list[Scenario], opa: Path) -> list[bool]:
+def _allowed(side: Side, tried: list[Scenario], opa: Opa) -> list[bool]:
     with BatchEngine(opa, side.policies, side.decision_path) as engine:
         verdicts = engine.decide([policy_input_of(side.contract, one.after, one) for one in tried])
     return [verdict is not None and verdict.allow for verdict in verdicts]

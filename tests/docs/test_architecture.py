@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+
+from entitlements.engine import Opa
 
 from .worked_example import BLOCKS, PAGE, ROOT
 
 
 @pytest.fixture(scope="module")
-def example(opa: Path) -> dict[str, str]:
+def example(opa: Opa) -> dict[str, str]:
     command = [sys.executable, "-m", "tests.docs.worked_example", str(opa)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=120)
     found: dict[str, str] = json.loads(done.stdout)

@@ -12,6 +12,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from entitlements.engine import Opa
+
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 LEFT_OUT = "…"
@@ -26,7 +28,7 @@ def split(session: str) -> tuple[list[str], list[str]]:
     return [line[2:] for line in lines if line.startswith("$ ")], [line for line in lines if not line.startswith("$ ")]
 
 
-def printed(commands: list[str], folder: Path, opa: Path) -> list[str]:
+def printed(commands: list[str], folder: Path, opa: Opa) -> list[str]:
     """What the commands print, run by a shell in the repository with `entitlements` on its path."""
     command = folder / "entitlements"
     command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m entitlements "$@"\n')
@@ -64,7 +66,7 @@ def test_the_session_shows_a_refuted_check_in_a_dozen_lines() -> None:
     assert any("nobody gains access: refuted" in line for line in shown)
 
 
-def test_the_session_is_what_the_command_prints(tmp_path: Path, opa: Path) -> None:
+def test_the_session_is_what_the_command_prints(tmp_path: Path, opa: Opa) -> None:
     commands, shown = split(SESSIONS[0])
     real = printed(commands, tmp_path, opa)
     assert is_excerpt(shown, real), "README.md shows other lines than the command prints:\n" + "\n".join(real)

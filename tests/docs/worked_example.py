@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from entitlements.contract import Contract, parse_contract
+from entitlements.engine import Opa
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
 from entitlements.proof.symbolic.encode import Policy, Question, encode
@@ -48,7 +49,7 @@ def contract(version: str, *, required: bool) -> Contract:
 class Example:
     """The passes, one after the other."""
 
-    opa: Path
+    opa: Opa
 
     @cached_property
     def policy(self) -> Policy:
@@ -97,7 +98,7 @@ def written(value: object) -> str:
     return f"${value.index}" if isinstance(value, Local) else json.dumps(value)
 
 
-def main(opa: Path) -> None:
+def main(opa: Opa) -> None:
     example = Example(opa)
     query, witness = example.asked()
     found = {"plan": example.plan(), "conditions": example.conditions(), "query": query, "witness": witness}
@@ -105,4 +106,4 @@ def main(opa: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Opa(Path(sys.argv[1])))

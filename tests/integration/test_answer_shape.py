@@ -10,6 +10,7 @@ import requests
 
 from demo.service import Issuer
 from entitlements.contract import load_catalog
+from entitlements.engine import Opa
 from tests.conftest import StartService
 from tests.locked_project import AUDIENCE, LockedProject
 
@@ -26,7 +27,7 @@ ANSWER = "answer: {allow: [result, allowed], reasons: [codes], obligations: [adv
 
 
 @pytest.fixture
-def project(tmp_path: Path, opa: Path, monkeypatch: pytest.MonkeyPatch) -> LockedProject:
+def project(tmp_path: Path, opa: Opa, monkeypatch: pytest.MonkeyPatch) -> LockedProject:
     monkeypatch.setenv("ENTITLEMENTS_OPA_BIN", str(opa))
     project = LockedProject(tmp_path / "project").start()
     project.contract("1.0.0", "user, clerk, guest")

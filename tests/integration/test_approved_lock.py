@@ -16,7 +16,7 @@ import requests
 from demo.service import Issuer
 from entitlements.contract import load_approvals, load_catalog, read_lock
 from entitlements.deployment.truth import truth
-from entitlements.engine import policy_digest
+from entitlements.engine import Opa, policy_digest
 from tests.conftest import ROOT, RunningService, StartService
 from tests.locked_project import AUDIENCE, POLICY, LockedProject, widened
 
@@ -28,7 +28,7 @@ def in_days(days: int) -> str:
 
 
 @pytest.fixture
-def project(tmp_path: Path, opa: Path, monkeypatch: pytest.MonkeyPatch) -> LockedProject:
+def project(tmp_path: Path, opa: Opa, monkeypatch: pytest.MonkeyPatch) -> LockedProject:
     """Two locks: the second lets users in, which is refuted and approved for ten days."""
     monkeypatch.setenv("ENTITLEMENTS_OPA_BIN", str(opa))
     project = LockedProject(tmp_path / "project").start()
@@ -60,7 +60,7 @@ def days_left(service: RunningService) -> list[str]:
     return re.findall(r"^entitlements_approval_days_left(.*)$", get(service, "/metrics").text, re.MULTILINE)
 
 
-def pytest_run(project: LockedProject, opa: Path) -> subprocess.CompletedProcess[str]:
+def pytest_run(project: LockedProject, opa: Opa) -> subprocess.CompletedProcess[str]:
     """`pytest contracts policies` as CI runs it."""
     (project.folder / "pytest.ini").write_text("[pytest]\n")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ENTITLEMENTS_", "PYTEST_"))}
@@ -102,7 +102,7 @@ def test_a_refuted_lock_that_was_approved_serves_and_tells_the_days_left(
 
 
 def test_an_approval_that_ran_out_serves_degraded_and_fails_lock_and_ci_at_once(
-    project: LockedProject, opa: Path, start_service: StartService
+    project: LockedProject, opa: Opa, start_service: StartService
 ) -> None:
     project.commit("users")
     assert failed(pytest_run(project, opa)) == []
@@ -148,7 +148,7 @@ def test_a_day_beyond_the_bound_accepts_nothing_in_a_check(project: LockedProjec
 
 
 def test_the_pytest_item_of_the_lock_fails_under_a_rollback_until_it_is_approved(
-    project: LockedProject, opa: Path
+    project: LockedProject, opa: Opa
 ) -> None:
     project.commit("users")
     before = read_lock(project.contracts).previous
@@ -170,7 +170,7 @@ def test_the_pytest_item_of_the_lock_fails_under_a_rollback_until_it_is_approved
 AUDITOR = '\ndecision if {{ input.subject.claims.role == "auditor"; {when} }}\n'
 
 
-def test_an_approval_counts_for_the_policies_it_was_given_for(tmp_path: Path, opa: Path, monkeypatch: Any) -> None:
+def test_an_approval_counts_for_the_policies_it_was_given_for(tmp_path: Path, opa: Opa, monkeypatch: Any) -> None:
     monkeypatch.setenv("ENTITLEMENTS_OPA_BIN", str(opa))
     project = LockedProject(tmp_path / "project").start()
     project.rego.write_text(POLICY + AUDITOR.format(when='input.resource.properties.owner == "me"'))
@@ -200,7 +200,7 @@ def test_an_approval_counts_for_the_policies_it_was_given_for(tmp_path: Path, op
 
 
 def test_the_contract_tests_take_the_approval_of_a_step_that_was_locked_earlier(
-    tmp_path: Path, opa: Path, monkeypatch: Any
+    tmp_path: Path, opa: Opa, monkeypatch: Any
 ) -> None:
     monkeypatch.setenv("ENTITLEMENTS_OPA_BIN", str(opa))
     project = LockedProject(tmp_path / "project").start()

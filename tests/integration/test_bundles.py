@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from demo.service import free_address
+from entitlements.engine import Opa
 from entitlements.release import read_release
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def test_without_a_token_there_is_no_such_address(service: RunningService) -> No
 
 
 @pytest.fixture
-def loading_opa(running: RunningService, opa: Path, token_file: Path, tmp_path: Path) -> Iterator[str]:
+def loading_opa(running: RunningService, opa: Opa, token_file: Path, tmp_path: Path) -> Iterator[str]:
     host, port = running.address
     credentials = {"bearer": {"token_path": str(token_file)}}
     configuration = {

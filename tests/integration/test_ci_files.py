@@ -14,6 +14,8 @@ import pytest
 import yaml
 from check_jsonschema import main as check_jsonschema
 
+from entitlements.engine import Opa
+
 ROOT = Path(__file__).resolve().parents[2]
 HISTORY = ROOT / "examples" / "history"
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
@@ -21,7 +23,7 @@ ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
 
 
 @pytest.fixture
-def project(tmp_path: Path, opa: Path) -> Path:
+def project(tmp_path: Path, opa: Opa) -> Path:
     """A repository whose last commit holds one version, with the tools where the action puts them."""
     folder = tmp_path / "project"
     (folder / "contracts/tickets").mkdir(parents=True)

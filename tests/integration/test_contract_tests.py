@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from entitlements.engine import Opa
+
 ROOT = Path(__file__).resolve().parents[2]
 HISTORY = ROOT / "examples" / "history"
 DIGEST = "sha256:" + "0" * 64
@@ -25,7 +27,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(project: Path, opa: Path | str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(project: Path, opa: Opa | str, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("ENTITLEMENTS_", "PYTEST_"))}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", *arguments],
@@ -47,7 +49,7 @@ def outcomes(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
     return found
 
 
-def test_every_contract_step_and_approval_is_a_test_that_passes(project: Path, opa: Path) -> None:
+def test_every_contract_step_and_approval_is_a_test_that_passes(project: Path, opa: Opa) -> None:
     done = run(project, opa)
     assert outcomes(done) == {
         "tickets/1.0.0.yaml::contract": "PASSED",
@@ -63,7 +65,7 @@ def test_every_contract_step_and_approval_is_a_test_that_passes(project: Path, o
     assert done.returncode == 0
 
 
-def test_a_step_that_widens_access_fails_with_its_witness(project: Path, opa: Path) -> None:
+def test_a_step_that_widens_access_fails_with_its_witness(project: Path, opa: Opa) -> None:
     shutil.rmtree(project / "policies")
     shutil.copytree(HISTORY / "policies-1", project / "policies")
     done = run(project, opa)
@@ -84,7 +86,7 @@ def test_a_step_that_widens_access_fails_with_its_witness(project: Path, opa: Pa
     assert "matches no finding of this step" in done.stdout
 
 
-def test_a_step_without_its_approval_fails_and_says_what_to_approve(project: Path, opa: Path) -> None:
+def test_a_step_without_its_approval_fails_and_says_what_to_approve(project: Path, opa: Opa) -> None:
     (project / "contracts/tickets/approvals.yaml").unlink()
     done = run(project, opa)
     assert outcomes(done)["tickets/2.1.0.yaml::step[2.0.0-2.1.0]"] == "FAILED"
@@ -123,7 +125,7 @@ def edit(text: str, old: str, new: str) -> str:
     ],
 )
 def test_an_approval_that_does_not_stand_fails_by_itself(
-    project: Path, opa: Path, change: Callable[[str], str], name: str, message: str
+    project: Path, opa: Opa, change: Callable[[str], str], name: str, message: str
 ) -> None:
     file = project / "contracts/tickets/approvals.yaml"
     file.write_text(change(file.read_text()))
@@ -132,7 +134,7 @@ def test_an_approval_that_does_not_stand_fails_by_itself(
     assert message in done.stdout
 
 
-def test_a_contract_that_does_not_load_fails_with_file_and_line(project: Path, opa: Path) -> None:
+def test_a_contract_that_does_not_load_fails_with_file_and_line(project: Path, opa: Opa) -> None:
     file = project / "contracts/tickets/2.1.0.yaml"
     file.write_text(edit(file.read_text(), "type: boolean", "type: bool"))
     done = run(project, opa)
@@ -148,7 +150,7 @@ def test_without_an_opa_executable_the_steps_fail_and_are_not_skipped(project: P
 
 
 def test_the_lock_fails_when_a_published_version_or_the_policies_are_others(
-    project: Path, opa: Path, lock_folder: Callable[..., None]
+    project: Path, opa: Opa, lock_folder: Callable[..., None]
 ) -> None:
     lock_folder(project / "contracts", policy_digest=DIGEST)
     done = run(project, opa)
@@ -160,7 +162,7 @@ def test_the_lock_fails_when_a_published_version_or_the_policies_are_others(
     assert "1.0.0.yaml: the published version was changed" in done.stdout
 
 
-def test_folders_of_other_names_are_set_in_the_ini_file(project: Path, opa: Path) -> None:
+def test_folders_of_other_names_are_set_in_the_ini_file(project: Path, opa: Opa) -> None:
     (project / "contracts").rename(project / "claims")
     (project / "policies").rename(project / "rego")
     (project / "pytest.ini").write_text(
@@ -170,7 +172,7 @@ def test_folders_of_other_names_are_set_in_the_ini_file(project: Path, opa: Path
     assert "9 passed" in done.stdout
 
 
-def test_other_files_of_a_project_are_left_alone(project: Path, opa: Path) -> None:
+def test_other_files_of_a_project_are_left_alone(project: Path, opa: Opa) -> None:
     (project / "pytest.ini").write_text("[pytest]\nentitlements_contracts = elsewhere\n")
     (project / "test_own.py").write_text("def test_own():\n    pass\n")
     done = run(project, opa)
@@ -192,7 +194,7 @@ violation contains "customer_reads" if {
 """
 
 
-def test_an_invariant_is_a_test_that_fails_with_what_breaks_it(project: Path, opa: Path) -> None:
+def test_an_invariant_is_a_test_that_fails_with_what_breaks_it(project: Path, opa: Opa) -> None:
     (project / "policies/tickets/authz/authz_invariant.rego").write_text(INVARIANT)
     done = run(project, opa, "policies")
     assert "authz_invariant.rego::invariant[tickets-2.1.0] FAILED" in done.stdout
@@ -201,7 +203,7 @@ def test_an_invariant_is_a_test_that_fails_with_what_breaks_it(project: Path, op
     assert done.returncode == 1
 
 
-def test_an_invariant_that_holds_is_a_test_that_passes(project: Path, opa: Path) -> None:
+def test_an_invariant_that_holds_is_a_test_that_passes(project: Path, opa: Opa) -> None:
     held = INVARIANT.partition('violation contains "customer')[0]
     (project / "policies/tickets/authz/authz_invariant.rego").write_text(held)
     done = run(project, opa, "policies")
@@ -209,7 +211,7 @@ def test_an_invariant_that_holds_is_a_test_that_passes(project: Path, opa: Path)
     assert done.returncode == 0
 
 
-def test_an_invariant_of_no_contract_fails(project: Path, opa: Path) -> None:
+def test_an_invariant_of_no_contract_fails(project: Path, opa: Opa) -> None:
     (project / "policies/tickets/authz/authz_invariant.rego").write_text("package other_invariant\n")
     done = run(project, opa, "policies")
     assert "no contract has a policy of the package `other`" in done.stdout

@@ -13,6 +13,7 @@ import pytest
 
 from demo.service import Issuer, environment, free_address
 from entitlements.contract import load_catalog, read_lock
+from entitlements.engine import Opa
 from tests.child_opa import wait_until
 from tests.conftest import ROOT, Reply, RunningService, StartService
 from tests.locked_project import AUDIENCE, LockedProject
@@ -22,7 +23,7 @@ RESOURCE = {"type": "item", "id": "1", "properties": {}}
 
 
 @pytest.fixture
-def project(tmp_path: Path, opa: Path, monkeypatch: pytest.MonkeyPatch) -> LockedProject:
+def project(tmp_path: Path, opa: Opa, monkeypatch: pytest.MonkeyPatch) -> LockedProject:
     """Two audiences with the same claims and policies: `shop` and `desk`."""
     monkeypatch.setenv("ENTITLEMENTS_OPA_BIN", str(opa))
     project = LockedProject(tmp_path / "project").start()

@@ -20,6 +20,7 @@ import requests
 
 from demo.service import Issuer, free_address
 from entitlements.contract import load_catalog, read_lock
+from entitlements.engine import Opa
 from tests.child_opa import wait_until
 from tests.conftest import RunningService, StartService
 from tests.locked_project import AUDIENCE, POLICY, LockedProject
@@ -31,7 +32,7 @@ RELEASES = ("bundle.tar.gz", "lockdown.tar.gz")
 
 
 @pytest.fixture
-def project(tmp_path: Path, opa: Path, monkeypatch: pytest.MonkeyPatch) -> LockedProject:
+def project(tmp_path: Path, opa: Opa, monkeypatch: pytest.MonkeyPatch) -> LockedProject:
     """A first lock, of version 1.0.0."""
     monkeypatch.setenv("ENTITLEMENTS_OPA_BIN", str(opa))
     project = LockedProject(tmp_path / "project").start()
@@ -48,7 +49,7 @@ def relock(project: LockedProject) -> str:
 
 
 @contextmanager
-def opa_server(opa: Path, release: Path) -> Iterator[str]:
+def opa_server(opa: Opa, release: Path) -> Iterator[str]:
     """An OPA that watches the folder of a release, locked down; gives its address."""
     address = free_address()
     bundles = [part for name in RELEASES for part in ("--bundle", str(release / name))]
@@ -177,7 +178,7 @@ def deploy(source: LockedProject, target: LockedProject) -> None:
 
 
 def test_old_and_new_services_before_an_opa_that_changes_over(
-    project: LockedProject, issuer: Issuer, opa: Path, tmp_path: Path, start_service: StartService
+    project: LockedProject, issuer: Issuer, opa: Opa, tmp_path: Path, start_service: StartService
 ) -> None:
     bearer = token(project, issuer)
     before = read_lock(project.contracts).release
@@ -203,7 +204,7 @@ def test_old_and_new_services_before_an_opa_that_changes_over(
 
 
 def test_a_lock_under_load_where_opa_and_services_read_one_folder(
-    project: LockedProject, issuer: Issuer, opa: Path, start_service: StartService
+    project: LockedProject, issuer: Issuer, opa: Opa, start_service: StartService
 ) -> None:
     """As docker compose does: the OPA may serve the release before a service has read the lock that names it."""
     bearer = token(project, issuer)
@@ -219,7 +220,7 @@ def test_a_lock_under_load_where_opa_and_services_read_one_folder(
 
 
 def test_a_third_release_is_503_until_a_known_one_is_served(
-    project: LockedProject, issuer: Issuer, opa: Path, tmp_path: Path, start_service: StartService
+    project: LockedProject, issuer: Issuer, opa: Opa, tmp_path: Path, start_service: StartService
 ) -> None:
     bearer = token(project, issuer)
     foreign, served = copied(project, "foreign"), tmp_path / "served"

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from demo.service import ROOT
 from entitlements.cli import main
+from entitlements.engine import Opa
 from entitlements.token import SigningKey, generate_key
 from tests.unit.token.proofs import CERTIFICATE, OTHER_CERTIFICATE, jkt, proof_jwt
 
@@ -278,7 +279,7 @@ def test_names_that_lead_nowhere_are_not_told_without_a_proof(client: Client, wi
     assert ask("https://nowhere.example.com", proof=proof).json()["code"] == "audience_unknown"
 
 
-def test_commands_mint_a_bound_token_prove_it_and_decide(opa: Path, tmp_path: Path) -> None:
+def test_commands_mint_a_bound_token_prove_it_and_decide(opa: Opa, tmp_path: Path) -> None:
     issuer = tmp_path / "issuer"
     settings = {
         **locked(tmp_path, "required"),

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from entitlements.cli import main
 from entitlements.decision_log import MaskKey
+from entitlements.engine import Opa
 
 if TYPE_CHECKING:
     from tests.conftest import RunningService, StartService
@@ -23,7 +24,7 @@ SECRET = hashlib.sha512(b"only in this test").digest()[:32]
 
 
 @pytest.fixture(scope="module")
-def personal(tmp_path_factory: pytest.TempPathFactory, opa: Path) -> Path:
+def personal(tmp_path_factory: pytest.TempPathFactory, opa: Opa) -> Path:
     """The repository's contracts, but that of orders marks the subject as personal data."""
     folder = tmp_path_factory.mktemp("personal") / "contracts"
     shutil.copytree(ROOT / "contracts", folder)

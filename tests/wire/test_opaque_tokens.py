@@ -7,11 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from entitlements.engine import Opa
 from tests.integration.introspection.endpoints import FakeIssuer, says
 from tests.locked_project import AUDIENCE, LockedProject
 
@@ -140,7 +140,7 @@ def test_neither_token_nor_credentials_reach_log_or_terminal(service: RunningSer
 
 
 def test_service_does_not_start_without_an_endpoint_for_the_opaque_tokens_that_it_permits(
-    service: RunningService, opa: Path
+    service: RunningService, opa: Opa
 ) -> None:
     settings = {
         name: value for name, value in service.settings.items() if not name.startswith("ENTITLEMENTS_INTROSPECTION")

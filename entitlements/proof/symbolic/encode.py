@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from entitlements.contract import Contract, conforms
+from entitlements.engine.built_plan import BuiltPlan
 from entitlements.engine.builtin_calls import BuiltinCalls
-from entitlements.engine.plan_build import BuiltPlan
 from entitlements.proof.symbolic.builtins.apply import Builtins
 from entitlements.proof.symbolic.execution.bound_keys import converts_keys
 from entitlements.proof.symbolic.execution.executor import Executor

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from entitlements.engine import check_policies
+from entitlements.engine import Opa, check_policies
 from entitlements.errors import StartupFault
 
 REFUSED = {
@@ -33,7 +33,7 @@ PERMITTED = {
 }
 
 
-def check(opa: Path, folder: Path, expression: str) -> None:
+def check(opa: Opa, folder: Path, expression: str) -> None:
     package = folder / "shop" / "authz"
     package.mkdir(parents=True)
     (package / "authz.rego").write_text(
@@ -43,7 +43,7 @@ def check(opa: Path, folder: Path, expression: str) -> None:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_function_beyond_the_input_is_refused(opa: Path, tmp_path: Path, name: str) -> None:
+def test_function_beyond_the_input_is_refused(opa: Opa, tmp_path: Path, name: str) -> None:
     with pytest.raises(StartupFault) as refusal:
         check(opa, tmp_path, REFUSED[name])
     assert refusal.value.code == "policy_invalid"
@@ -53,5 +53,5 @@ def test_function_beyond_the_input_is_refused(opa: Path, tmp_path: Path, name: s
 
 
 @pytest.mark.parametrize("name", PERMITTED)
-def test_function_of_its_arguments_is_permitted(opa: Path, tmp_path: Path, name: str) -> None:
+def test_function_of_its_arguments_is_permitted(opa: Opa, tmp_path: Path, name: str) -> None:
     check(opa, tmp_path, PERMITTED[name])

@@ -8,13 +8,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from demo.service import free_address
 from entitlements.deployment.lockdown import bundle_of
-from entitlements.engine import OpaElsewhere
+from entitlements.engine import Opa, OpaElsewhere
 from entitlements.engine.private_folder import private_base, private_folder
 from tests.child_opa import bundle, wait_until
 
@@ -23,7 +22,7 @@ SECONDS = 20.0
 
 
 @pytest.fixture(scope="module")
-def address(opa: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(opa: Opa, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("release")
     (folder / "bundle.tar.gz").write_bytes(bundle("input.subject", "r1"))
     (folder / "lockdown.tar.gz").write_bytes(bundle_of(["shop/authz/decision"]))
@@ -113,7 +112,7 @@ def test_a_server_that_is_locked_down_is_healthy_and_plain_http_is_named(address
 
 @pytest.mark.parametrize(("folder_mode", "trusted"), [(0o700, True), (0o777, False), (0o1777, False)])
 def test_a_server_that_is_open_is_told_and_one_in_a_folder_of_others_is_not_asked(
-    opa: Path, folder_mode: int, trusted: bool
+    opa: Opa, folder_mode: int, trusted: bool
 ) -> None:
     place = private_folder(private_base())
     (place / "bundle.tar.gz").write_bytes(bundle("true", "r1"))

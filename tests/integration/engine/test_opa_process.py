@@ -6,11 +6,10 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from entitlements.engine import OpaProcess
+from entitlements.engine import Opa, OpaProcess
 from entitlements.errors import StartupFault
 from tests.child_opa import answer, answers, bundle, child, wait_until
 
@@ -30,8 +29,8 @@ REFUSED = {
 
 
 @pytest.fixture
-def engine(opa: Path) -> Iterator[OpaProcess]:
-    running = OpaProcess(opa, bundle("true", "r1"), "r1")
+def engine(opa: Opa) -> Iterator[OpaProcess]:
+    running = OpaProcess(opa.executable, bundle("true", "r1"), "r1")
     try:
         yield running
     finally:
@@ -66,10 +65,10 @@ def test_a_bundle_that_opa_does_not_activate_is_refused_with_the_reason_and_the_
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_an_engine_is_not_made_of_a_bundle_that_opa_does_not_activate(opa: Path, name: str) -> None:
+def test_an_engine_is_not_made_of_a_bundle_that_opa_does_not_activate(opa: Opa, name: str) -> None:
     content, reason = REFUSED[name]
     with pytest.raises(StartupFault) as fault:
-        OpaProcess(opa, content, "r2").close()
+        OpaProcess(opa.executable, content, "r2").close()
     assert fault.value.code == "bundle_refused"
     assert reason in fault.value.message
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from entitlements.engine import check_policies, read_policies
+from entitlements.engine import Opa, check_policies, read_policies
 from entitlements.errors import StartupFault
 
 HEAD = "package shop.authz\n\ndefault allow := false\n\n"
@@ -20,7 +20,7 @@ def write(folder: Path, files: dict[str, str | bytes]) -> None:
         (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-def faults(opa: Path, folder: Path, files: dict[str, str | bytes]) -> list[str]:
+def faults(opa: Opa, folder: Path, files: dict[str, str | bytes]) -> list[str]:
     """What is reported, without the folder; the same to whoever checks and to whoever reads."""
     write(folder, {"shop/authz/authz.rego": GOOD, "shop/plans/data.json": DATA, **files})
     told = []
@@ -46,12 +46,12 @@ def faults(opa: Path, folder: Path, files: dict[str, str | bytes]) -> list[str]:
         "allow if input.x with data.shop.plans as {}",
     ],
 )
-def test_references_into_the_release_are_fine(opa: Path, tmp_path: Path, rule: str) -> None:
+def test_references_into_the_release_are_fine(opa: Opa, tmp_path: Path, rule: str) -> None:
     head = HEAD.replace("\n\ndefault", "\n\nimport data.shop.plans\n\ndefault") if "plans.read" in rule else HEAD
     assert faults(opa, tmp_path, {"shop/authz/authz.rego": head + rule + "\n"}) == []
 
 
-def test_an_alias_of_a_folder_above_packages_is_followed(opa: Path, tmp_path: Path) -> None:
+def test_an_alias_of_a_folder_above_packages_is_followed(opa: Opa, tmp_path: Path) -> None:
     head = HEAD.replace("\n\ndefault", "\n\nimport data.shop as s\n\ndefault")
     assert faults(opa, tmp_path, {"shop/authz/authz.rego": head + "allow if s.plans.read\n"}) == []
     told = faults(opa, tmp_path, {"shop/authz/authz.rego": head + "allow if s[input.x]\n"})
@@ -74,7 +74,7 @@ def test_an_alias_of_a_folder_above_packages_is_followed(opa: Path, tmp_path: Pa
         ("allow if {\n\td := data\n\td.users[input.x]\n}", "what is read of `data` is not known before it runs"),
     ],
 )
-def test_a_reference_out_of_the_release_is_told_with_its_line(opa: Path, tmp_path: Path, rule: str, part: str) -> None:
+def test_a_reference_out_of_the_release_is_told_with_its_line(opa: Opa, tmp_path: Path, rule: str, part: str) -> None:
     told = faults(opa, tmp_path, {"shop/authz/authz.rego": HEAD + rule + "\n"})
     assert told[0].startswith(("shop/authz/authz.rego:5: ", "shop/authz/authz.rego:6: "))
     assert part in told[0]
@@ -109,7 +109,7 @@ def test_a_reference_out_of_the_release_is_told_with_its_line(opa: Path, tmp_pat
     ],
 )
 def test_what_cannot_be_locked_is_told_with_file_and_line(
-    opa: Path, tmp_path: Path, files: dict[str, str | bytes], part: str
+    opa: Opa, tmp_path: Path, files: dict[str, str | bytes], part: str
 ) -> None:
     told = faults(opa, tmp_path, files)
     assert any(part.replace(": a: the key", ": the key") in one for one in told), told
@@ -125,7 +125,7 @@ def test_what_cannot_be_locked_is_told_with_file_and_line(
     ],
 )
 def test_a_forbidden_builtin_is_called_forbidden_with_the_reason(
-    opa: Path, tmp_path: Path, call: str, reason: str
+    opa: Opa, tmp_path: Path, call: str, reason: str
 ) -> None:
     (told,) = faults(opa, tmp_path, {"shop/authz/authz.rego": HEAD + f"allow if {call}\n"})
     name = call.partition("(")[0]

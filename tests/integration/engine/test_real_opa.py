@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from demo.watched_opa import WatchedOpa, watched_opa
+from entitlements.engine import Opa
 from entitlements.engine.opa_child import OpaChild
 from entitlements.errors import EngineUnavailable
 from tests.child_opa import freeze
@@ -60,7 +61,8 @@ STARTS = """
 import sys, time
 from pathlib import Path
 from demo.watched_opa import watched_opa
-engine = watched_opa(Path(sys.argv[1]), Path(sys.argv[2]), ["shop/authz/decision"])
+from entitlements.engine import Opa
+engine = watched_opa(Opa(Path(sys.argv[1])), Path(sys.argv[2]), ["shop/authz/decision"])
 print(engine.process.child.folder, flush=True)
 time.sleep(600)
 """
@@ -86,7 +88,7 @@ def policies(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def engine(opa: Path, policies: Path) -> Iterator[WatchedOpa]:
+def engine(opa: Opa, policies: Path) -> Iterator[WatchedOpa]:
     running = watched_opa(opa, policies, [f"shop/authz/{rule}" for rule in (*RULES, *FAILING)])
     try:
         yield running
@@ -202,11 +204,11 @@ def test_a_child_whose_folder_was_tidied_away_is_started_again(engine: WatchedOp
     assert not allows(engine, subject="b")
 
 
-def test_a_child_is_started_again_once_it_can_be(opa: Path, policies: Path, tmp_path: Path) -> None:
+def test_a_child_is_started_again_once_it_can_be(opa: Opa, policies: Path, tmp_path: Path) -> None:
     """P10: the executable is away for a while, as during its own update."""
     executable, away = tmp_path / "opa", tmp_path / "away"
     shutil.copy2(opa, executable)
-    running = watched_opa(executable, policies, ["shop/authz/decision"])
+    running = watched_opa(Opa(executable), policies, ["shop/authz/decision"])
     try:
         executable.rename(away)
         os.kill(opa_pid(running), signal.SIGKILL)
@@ -228,7 +230,7 @@ def test_a_child_is_started_again_once_it_can_be(opa: Path, policies: Path, tmp_
     ],
     ids=["conflict", "built-in error"],
 )
-def test_a_policy_that_fails_for_an_empty_input_is_served_and_healthy(opa: Path, tmp_path: Path, rules: str) -> None:
+def test_a_policy_that_fails_for_an_empty_input_is_served_and_healthy(opa: Opa, tmp_path: Path, rules: str) -> None:
     """Health asks with an empty input: what the policy makes of that says nothing of real questions."""
     folder = tmp_path / "shop" / "authz"
     folder.mkdir(parents=True)
@@ -243,7 +245,7 @@ def test_a_policy_that_fails_for_an_empty_input_is_served_and_healthy(opa: Path,
         running.close()
 
 
-def test_nothing_is_left_behind_when_the_engine_is_closed(opa: Path, policies: Path) -> None:
+def test_nothing_is_left_behind_when_the_engine_is_closed(opa: Opa, policies: Path) -> None:
     running = watched_opa(opa, policies, ["shop/authz/decision"])
     work = str(work_of(running))
     assert processes_naming(work)
@@ -252,7 +254,7 @@ def test_nothing_is_left_behind_when_the_engine_is_closed(opa: Path, policies: P
     assert not Path(work).exists()
 
 
-def test_the_child_goes_when_its_owner_is_killed(opa: Path, policies: Path) -> None:
+def test_the_child_goes_when_its_owner_is_killed(opa: Opa, policies: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", STARTS, str(opa), str(policies)], stdout=subprocess.PIPE, text=True
     ) as owner:
@@ -279,7 +281,7 @@ def test_an_edit_is_served_without_a_restart_and_a_broken_one_leaves_the_last_go
 
 
 @pytest.fixture(scope="module")
-def shared(opa: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedOpa]:
+def shared(opa: Opa, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedOpa]:
     folder = tmp_path_factory.mktemp("policies")
     (folder / "shop" / "authz").mkdir(parents=True)
     (folder / "shop" / "authz" / "authz.rego").write_text(POLICY, encoding="utf-8")

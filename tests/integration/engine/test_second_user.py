@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from entitlements.engine import OpaProcess, OpaServer
+from entitlements.engine import Opa, OpaProcess, OpaServer
 from entitlements.engine.unix_socket import only_process
 from entitlements.errors import EngineUnavailable
 from tests.child_opa import answers, bundle, child, freeze, wait_until
@@ -85,11 +85,11 @@ def work() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def test_another_user_gets_no_question_and_no_answer(opa: Path, base: Path, work: Path) -> None:
+def test_another_user_gets_no_question_and_no_answer(opa: Opa, base: Path, work: Path) -> None:
     attacker = Attacker(base, work)
     allowed = 0
     # The attacker is there before the child is.
-    engine = OpaProcess(opa, bundle("false", "r1"), "r1", base=base)
+    engine = OpaProcess(opa.executable, bundle("false", "r1"), "r1", base=base)
     try:
         for _ in range(4):
             first = child(engine)
@@ -114,9 +114,9 @@ def test_another_user_gets_no_question_and_no_answer(opa: Path, base: Path, work
     assert found["taken"] != 0
 
 
-def test_another_user_who_listens_where_the_child_was_is_sent_nothing(opa: Path, base: Path, work: Path) -> None:
+def test_another_user_who_listens_where_the_child_was_is_sent_nothing(opa: Opa, base: Path, work: Path) -> None:
     """The folder is taken from under a child that is believed to run: who listens there then is looked at."""
-    engine = OpaProcess(opa, bundle("false", "r1"), "r1", base=base)
+    engine = OpaProcess(opa.executable, bundle("false", "r1"), "r1", base=base)
     try:
         held = child(engine)
         freeze(held.pid)

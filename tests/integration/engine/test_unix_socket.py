@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from entitlements.engine import OpaProcess, OpaServer
+from entitlements.engine import Opa, OpaProcess, OpaServer
 from entitlements.engine.private_folder import private_base, private_folder
 from entitlements.engine.unix_socket import only_process
 from entitlements.errors import EngineUnavailable, StartupFault
@@ -109,9 +109,9 @@ def test_a_socket_that_nobody_listens_on_is_no_decision(place: Path) -> None:
     assert failure.value.code == "engine_unreachable"
 
 
-def test_whoever_listens_in_the_place_of_the_child_is_not_asked(opa: Path, tmp_path: Path) -> None:
+def test_whoever_listens_in_the_place_of_the_child_is_not_asked(opa: Opa, tmp_path: Path) -> None:
     """R1: even one of our own user, who can take the path away."""
-    engine = OpaProcess(opa, bundle("false", "r1"), "r1")
+    engine = OpaProcess(opa.executable, bundle("false", "r1"), "r1")
     try:
         listening = child(engine)
         # The child is held, so that its place can be taken while it is believed to run.
@@ -129,10 +129,10 @@ def test_whoever_listens_in_the_place_of_the_child_is_not_asked(opa: Path, tmp_p
         engine.close()
 
 
-def test_the_folder_and_the_socket_are_ours_alone_and_new_for_each_start(opa: Path) -> None:
+def test_the_folder_and_the_socket_are_ours_alone_and_new_for_each_start(opa: Opa) -> None:
     before = os.umask(0)
     try:
-        engine = OpaProcess(opa, bundle("true", "r1"), "r1")
+        engine = OpaProcess(opa.executable, bundle("true", "r1"), "r1")
     finally:
         os.umask(before)
     try:
@@ -149,8 +149,8 @@ def test_the_folder_and_the_socket_are_ours_alone_and_new_for_each_start(opa: Pa
         engine.close()
 
 
-def test_the_child_listens_on_nothing_but_its_socket(opa: Path) -> None:
-    engine = OpaProcess(opa, bundle("true", "r1"), "r1")
+def test_the_child_listens_on_nothing_but_its_socket(opa: Opa) -> None:
+    engine = OpaProcess(opa.executable, bundle("true", "r1"), "r1")
     try:
         held = {str(entry.readlink()) for entry in Path(f"/proc/{child(engine).pid}/fd").iterdir()}
         assert any(name.startswith("socket:") for name in held)
@@ -162,10 +162,10 @@ def test_the_child_listens_on_nothing_but_its_socket(opa: Path) -> None:
 
 
 def test_the_child_is_told_nothing_by_its_environment_and_no_secret_by_its_arguments(
-    opa: Path, monkeypatch: pytest.MonkeyPatch
+    opa: Opa, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ENTITLEMENTS_OPA_TOKEN", "a-token-that-nobody-inherits")
-    engine = OpaProcess(opa, bundle("true", "r1"), "r1")
+    engine = OpaProcess(opa.executable, bundle("true", "r1"), "r1")
     try:
         for pid in (child(engine).pid, child(engine)._guardian.pid):
             assert b"ENTITLEMENTS" not in Path(f"/proc/{pid}/environ").read_bytes()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from entitlements.contract import Admitted, Contract, Refused, admit, parse_contract
+from entitlements.engine import Opa
 from entitlements.model import VerifiedClaims
 from entitlements.proof import PROVED, REFUTED, Effort, Side, compare_access
 from tests.shop import SHOP
@@ -38,7 +39,7 @@ def contract(version: str, access: dict[str, Any], claims: dict[str, Any]) -> Co
 
 @pytest.mark.parametrize("method", ["proof", "enumeration"])
 @pytest.mark.parametrize("name", CASES)
-def test_who_may_without_a_client_is_told(name: str, method: str, opa: Path, tmp_path: Path) -> None:
+def test_who_may_without_a_client_is_told(name: str, method: str, opa: Opa, tmp_path: Path) -> None:
     access, claims, wanted = CASES[name]
     sides = []
     for version, rules in (("1.0.0", NOBODY), ("2.0.0", UNNAMED)):

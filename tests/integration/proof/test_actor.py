@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from entitlements.contract.loader import parse_contract
+from entitlements.engine import Opa
 from entitlements.proof import METHOD, PROOF, PROVED, REFUTED, UNKNOWN, Access, Effort, Side, compare_access
 from entitlements.proof.kinds import meaning
 from tests.shop import shop_contract
@@ -80,7 +81,7 @@ STEPS: dict[str, tuple[str, str, str, str, str, str]] = {
 
 
 @pytest.fixture
-def compare(tmp_path: Path, opa: Path) -> Any:
+def compare(tmp_path: Path, opa: Opa) -> Any:
     def compared(acts: tuple[str, str], policies: tuple[str, str], method: str) -> Access:
         sides = []
         for number, policy in enumerate(policies):

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from entitlements.contract import Contract, parse_contract
-from entitlements.engine import BatchEngine
+from entitlements.engine import BatchEngine, Opa
 from entitlements.errors import ContractsInvalid
 from entitlements.proof import PROVED, REFUTED, Access, Side, compare_access
 from entitlements.proof.scenario import policy_input_of
@@ -27,7 +27,7 @@ def contract(answer: dict[str, Any] | None, version: str = "1.0.0", **more: Any)
     return parse_contract(yaml.safe_dump(document), Path("shop.yaml"), named=False)
 
 
-def compared(opa: Path, folder: Path, contracts: tuple[Contract, Contract], rules: tuple[str, str]) -> Access:
+def compared(opa: Opa, folder: Path, contracts: tuple[Contract, Contract], rules: tuple[str, str]) -> Access:
     sides = []
     for number, (one, text) in enumerate(zip(contracts, rules, strict=True)):
         place = folder / str(number) / "shop/authz"
@@ -49,7 +49,7 @@ def envoy(condition: str) -> str:
 decision := {{"allowed": true, "headers": {{"x-role": input.subject.claims.role}}}} if {condition}"""
 
 
-def test_the_proof_reads_the_decision_where_the_contract_says(opa: Path, tmp_path: Path) -> None:
+def test_the_proof_reads_the_decision_where_the_contract_says(opa: Opa, tmp_path: Path) -> None:
     one = contract(ENVOY)
     wider = compared(opa, tmp_path / "wider", (one, one), (envoy(CLERK), envoy("true")))
     assert (wider.no_new_access.answer, wider.no_lost_access.answer) == (REFUTED, PROVED)
@@ -70,14 +70,14 @@ def test_the_proof_reads_the_decision_where_the_contract_says(opa: Path, tmp_pat
     ids=["unused-member", "member-ignored", "member-refused", "from-the-plain-form"],
 )
 def test_a_change_of_the_shape_alone_is_proved_or_refuted(
-    old: Any, new: Any, answers: tuple[str, str], opa: Path, tmp_path: Path
+    old: Any, new: Any, answers: tuple[str, str], opa: Opa, tmp_path: Path
 ) -> None:
     rules = f'default decision := {{"allowed": false}}\ndecision := {{"allowed": true, "headers": {{}}}} if {CLERK}'
     found = compared(opa, tmp_path, (contract(old), contract(new, "1.0.1")), (rules, rules))
     assert (found.no_new_access.answer, found.no_lost_access.answer) == answers
 
 
-def test_a_boolean_itself_does_not_allow_where_an_object_is_said(opa: Path, tmp_path: Path) -> None:
+def test_a_boolean_itself_does_not_allow_where_an_object_is_said(opa: Opa, tmp_path: Path) -> None:
     found = compared(
         opa, tmp_path, (contract(ENVOY), contract(None, "1.0.1")), ("decision := true", "decision := true")
     )
@@ -99,7 +99,7 @@ NESTED = {"allow": ["result", "allowed"], "reasons": ["result", "codes"], "oblig
     ],
     ids=["reason", "no-code", "other-member", "no-object", "obligation-lost", "obligation-gained"],
 )
-def test_nested_places_are_read_as_strictly(old: str, new: str, answer: str, opa: Path, tmp_path: Path) -> None:
+def test_nested_places_are_read_as_strictly(old: str, new: str, answer: str, opa: Opa, tmp_path: Path) -> None:
     one = contract(NESTED)
     rules = (f"decision := {{{text}}} if {CLERK}" for text in (old, new))
     before, after = rules
@@ -113,7 +113,7 @@ def test_nested_places_are_read_as_strictly(old: str, new: str, answer: str, opa
     assert compare_access(*sides, opa=opa).no_new_access.answer == answer
 
 
-def test_an_answer_with_members_of_the_caller_is_not_proved(opa: Path, tmp_path: Path) -> None:
+def test_an_answer_with_members_of_the_caller_is_not_proved(opa: Opa, tmp_path: Path) -> None:
     """Whether a caller's context holds a member that spoils the answer cannot be told."""
     one = contract({"allow": ["allowed"]})
     rules = "decision := input.context", 'decision := {"allowed": true} if input.context.allowed == true'

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from entitlements.contract import Contract, parse_contract
+from entitlements.engine import Opa
 from entitlements.errors import StartupFault
 from entitlements.proof import (
     DEFAULT_EFFORT,
@@ -48,7 +49,7 @@ def answer(
     old: Contract,
     new: Contract,
     folder: Path,
-    opa: Path,
+    opa: Opa,
     rule: str,
     rule_after: str = "",
     effort: Effort = DEFAULT_EFFORT,
@@ -69,7 +70,7 @@ def identity(name: str, *values: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("claim", "place"), [("sub", "id"), ("client_id", "client_id")])
 def test_a_registered_claim_that_may_hold_more_widens_where_policy_reads_it(
-    claim: str, place: str, opa: Path, tmp_path: Path
+    claim: str, place: str, opa: Opa, tmp_path: Path
 ) -> None:
     old, new = contract(claims=identity(claim, "a", "b")), contract(claims=identity(claim, "a", "b", "root"))
     found = answer(old, new, tmp_path / "root", opa, f'allow if input.subject.{place} == "root"')
@@ -80,7 +81,7 @@ def test_a_registered_claim_that_may_hold_more_widens_where_policy_reads_it(
     assert near.answer == PROVED
 
 
-def test_a_registered_claim_that_another_policy_grants_is_found(opa: Path, tmp_path: Path) -> None:
+def test_a_registered_claim_that_another_policy_grants_is_found(opa: Opa, tmp_path: Path) -> None:
     one = contract()
     never = 'allow if input.subject.id == "nobody"'
     found = answer(one, one, tmp_path, opa, never, 'allow if input.subject.id in {"nobody", "root"}')
@@ -88,14 +89,14 @@ def test_a_registered_claim_that_another_policy_grants_is_found(opa: Path, tmp_p
     assert found.witnesses[0].scenario.after.subject == "root"
 
 
-def test_a_registered_claim_is_never_among_the_claims_that_policy_sees(opa: Path, tmp_path: Path) -> None:
+def test_a_registered_claim_is_never_among_the_claims_that_policy_sees(opa: Opa, tmp_path: Path) -> None:
     """It is stripped from them, so a rule that looks for it there decides the same for everybody."""
     old, new = contract(claims=identity("sub", "a")), contract(claims=identity("sub", "a", "root"))
     found = answer(old, new, tmp_path, opa, 'allow if input.subject.claims.sub == "root"')
     assert found.answer == PROVED
 
 
-def test_a_request_that_only_the_new_contract_lets_through_counts(opa: Path, tmp_path: Path) -> None:
+def test_a_request_that_only_the_new_contract_lets_through_counts(opa: Opa, tmp_path: Path) -> None:
     def typed(*states: str) -> Contract:
         request = copy.deepcopy(BASE["request"])
         request["resources"]["item"]["properties"]["state"]["enum"] = [*states]
@@ -109,7 +110,7 @@ def test_a_request_that_only_the_new_contract_lets_through_counts(opa: Path, tmp
     assert fewer.answer == PROVED
 
 
-def test_a_scope_whose_tokens_cannot_be_made_up_is_not_passed_over(opa: Path, tmp_path: Path) -> None:
+def test_a_scope_whose_tokens_cannot_be_made_up_is_not_passed_over(opa: Opa, tmp_path: Path) -> None:
     """The claim is not read, but no value of it can be found: tokens with that scope were not looked at."""
 
     def with_claim(schema: dict[str, Any]) -> Contract:
@@ -159,13 +160,13 @@ KIND, FLAG = {"enum": ["read", "write"]}, {"type": "boolean"}
     ],
 )
 def test_objects_in_a_list_change_property_by_property(
-    old: Contract, new: Contract, rule: str, opa: Path, tmp_path: Path
+    old: Contract, new: Contract, rule: str, opa: Opa, tmp_path: Path
 ) -> None:
     assert answer(old, new, tmp_path / "there", opa, rule).answer == REFUTED
     assert answer(old, old, tmp_path / "same", opa, rule).answer == PROVED
 
 
-def test_whole_numbers_that_become_numbers_may_become_any(opa: Path, tmp_path: Path) -> None:
+def test_whole_numbers_that_become_numbers_may_become_any(opa: Opa, tmp_path: Path) -> None:
     def level(**schema: Any) -> Contract:
         return contract(claims={"level": {"required": True, "schema": schema}})
 
@@ -185,7 +186,7 @@ def test_whole_numbers_that_become_numbers_may_become_any(opa: Path, tmp_path: P
     ],
 )
 def test_a_policy_that_does_not_decide_by_its_input_alone_is_compared_with_nothing(
-    call: str, opa: Path, tmp_path: Path
+    call: str, opa: Opa, tmp_path: Path
 ) -> None:
     """A clock or a chance would decide otherwise tomorrow than it did for the proof."""
     with pytest.raises(StartupFault) as refused:
@@ -204,7 +205,7 @@ UNCHECKABLE = {
 
 
 @pytest.mark.parametrize(("code", "body"), [(code, body) for code, bodies in UNCHECKABLE.items() for body in bodies])
-def test_a_policy_of_which_not_all_can_be_seen_is_refused(code: str, body: str, opa: Path, tmp_path: Path) -> None:
+def test_a_policy_of_which_not_all_can_be_seen_is_refused(code: str, body: str, opa: Opa, tmp_path: Path) -> None:
     with pytest.raises(StartupFault) as refused:
         answer(contract(), contract(), tmp_path, opa, f"allow if {{\n\t{body}\n}}")
     assert {fault.code for fault in refused.value.faults} == {code}
@@ -222,7 +223,7 @@ allow if not denied
 """
 
 
-def test_the_same_failure_on_both_sides_is_no_proof_where_the_input_differs(opa: Path, tmp_path: Path) -> None:
+def test_the_same_failure_on_both_sides_is_no_proof_where_the_input_differs(opa: Opa, tmp_path: Path) -> None:
     """OPA leaves out a rule whose constants do not fit, and what would fail in it: then there is a decision."""
     found = answer(contract(), contract(version="1.1.0"), tmp_path, opa, FAILS_FIRST)
     assert found.answer != PROVED
@@ -233,7 +234,7 @@ INDICES = ["roles[1e0]", "roles[0.1e1]", "roles[data.shop.i]"]
 
 
 @pytest.mark.parametrize("index", INDICES)
-def test_an_index_with_an_exponent_is_never_taken_for_the_whole_number(index: str, opa: Path, tmp_path: Path) -> None:
+def test_an_index_with_an_exponent_is_never_taken_for_the_whole_number(index: str, opa: Opa, tmp_path: Path) -> None:
     """To OPA `[1e0]` is no element, although `1e0 == 1`."""
     roles = {"required": True, "schema": {"type": "array", "items": {"enum": ["x", "z"]}, "maxItems": 2}}
     old = contract(claims={"roles": roles})
@@ -260,7 +261,7 @@ OF_TAGS, OF_MARKS = "some x in input.subject.claims.tags", "some x in input.subj
     ],
     ids=["joined", "union", "rules of a set"],
 )
-def test_what_is_made_of_two_long_lists_hangs_on_both(rule: str, opa: Path, tmp_path: Path) -> None:
+def test_what_is_made_of_two_long_lists_hangs_on_both(rule: str, opa: Opa, tmp_path: Path) -> None:
     claims = {name: {"required": True, "schema": schema} for name, schema in (("tags", TAGS), ("marks", MARKS))}
     one = contract(claims={**BASE["claims"], **claims})
     assert answer(one, one, tmp_path, opa, "allow if false", rule).answer == REFUTED
@@ -296,14 +297,14 @@ OBJECT = f"m[y] := 1 if {{ {OF_NUMBERS} }}"
     ],
 )
 def test_what_is_made_of_several_elements_hangs_on_all_of_them(
-    rule: str, wanted: set[str], opa: Path, tmp_path: Path
+    rule: str, wanted: set[str], opa: Opa, tmp_path: Path
 ) -> None:
     """Each element of the collection needs two elements of the list, or more, and each use of it needs its own."""
     one = contract(claims={**BASE["claims"], "nums": {"required": True, "schema": NUMBERS}})
     assert answer(one, one, tmp_path, opa, "allow if false", rule).answer in wanted
 
 
-def test_a_policy_that_takes_too_long_to_follow_is_given_up(opa: Path, tmp_path: Path) -> None:
+def test_a_policy_that_takes_too_long_to_follow_is_given_up(opa: Opa, tmp_path: Path) -> None:
     pairs = "pairs[x][y] := true if { some x in input.subject.claims.tags; some y in input.subject.claims.tags }"
     claims = {**BASE["claims"], "tags": {"required": True, "schema": TAGS}}
     one = contract(claims=claims)

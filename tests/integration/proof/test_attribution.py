@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from entitlements.contract.loader import parse_contract
+from entitlements.engine import Opa
 from entitlements.proof import REFUTED, Access, Side, compare_access
 from tests.shop import shop_contract
 
@@ -28,7 +29,7 @@ Compare = Callable[..., Access]
 
 
 @pytest.fixture
-def compare(tmp_path: Path, opa: Path) -> Compare:
+def compare(tmp_path: Path, opa: Opa) -> Compare:
     def compared(old: str, new: str = "", *, roles: tuple[str, str], level: tuple[int, int] = (2, 2)) -> Access:
         sides = []
         for number, policy in enumerate((old, new or old)):

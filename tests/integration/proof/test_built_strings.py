@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from entitlements.contract import Contract, parse_contract
+from entitlements.engine import Opa
 from entitlements.proof import PROVED, REFUTED, UNKNOWN, Side, compare_access
 from tests.shop import SHOP
 
@@ -82,7 +83,7 @@ def contract() -> Contract:
     return parse_contract(json.dumps(document), Path("shop/1.0.0.yaml"))
 
 
-def answers(bodies: tuple[str, str], opa: Path, folder: Path) -> tuple[str, str]:
+def answers(bodies: tuple[str, str], opa: Opa, folder: Path) -> tuple[str, str]:
     """Whether the second rule gives new access, and whether the first one does beside it."""
     sides = []
     for name, body in zip(("old", "new"), bodies, strict=True):
@@ -95,16 +96,16 @@ def answers(bodies: tuple[str, str], opa: Path, folder: Path) -> tuple[str, str]
 
 
 @pytest.mark.parametrize("name", EQUIVALENT)
-def test_two_spellings_of_one_condition_are_proved_equal(name: str, opa: Path, tmp_path: Path) -> None:
+def test_two_spellings_of_one_condition_are_proved_equal(name: str, opa: Opa, tmp_path: Path) -> None:
     assert answers(EQUIVALENT[name], opa, tmp_path) == (PROVED, PROVED)
 
 
 @pytest.mark.parametrize("name", WIDER)
-def test_a_wider_condition_has_a_witness(name: str, opa: Path, tmp_path: Path) -> None:
+def test_a_wider_condition_has_a_witness(name: str, opa: Opa, tmp_path: Path) -> None:
     assert answers(WIDER[name], opa, tmp_path)[0] == REFUTED
 
 
-def test_a_glob_that_opa_may_take_for_another_is_not_followed(opa: Path, tmp_path: Path) -> None:
+def test_a_glob_that_opa_may_take_for_another_is_not_followed(opa: Opa, tmp_path: Path) -> None:
     """OPA keeps compiled globs under names that `x*` with `-` and `.` shares with `x*-` with `.`."""
     body = f'glob.match("x*", ["-", "."], {UNIT})'
     bodies = body, f'{body}; {UNIT} != "x"'

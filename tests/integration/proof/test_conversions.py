@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from entitlements.contract import Contract
-from entitlements.engine import BatchEngine
+from entitlements.engine import BatchEngine, Opa
 from entitlements.engine.plan_build import build_plan
 from entitlements.model import Resource
 from entitlements.proof import PROVED, REFUTED, UNKNOWN, Effort, Side, compare_access
@@ -61,7 +61,7 @@ def one(name: str, want: str, schemas: tuple[dict[str, Any], dict[str, Any]], ru
     one("membership converts nothing", PROVED, (HALF, HALVES), "allow if KEY in object.keys(data.tables.m)"),
     one("a name that is gone through converts nothing", PROVED, (HALF, HALVES), "allow if { some k, v in data.tables.m; k == KEY }"),
 )  # fmt: skip
-def test_keys_of_base_documents_are_converted_where_opa_does(case: Case, opa: Path, tmp_path: Path) -> None:
+def test_keys_of_base_documents_are_converted_where_opa_does(case: Case, opa: Opa, tmp_path: Path) -> None:
     held(case, tmp_path, opa)
 
 
@@ -70,7 +70,7 @@ def test_keys_of_base_documents_are_converted_where_opa_does(case: Case, opa: Pa
     one("a partial rule", REFUTED, (HALF, HALVES), "names contains k if {\n\tsome k\n\tdata.tables.m[k]\n}\n\nallow if { ANYBODY; names[KEY] }"),
     one("a number that is written otherwise", REFUTED, (ONE, BOTH), "allow if { ANYBODY; data.tables.m[data.tables.n[KEY]] }", '{"n": [0, 0, 1.0], "m": {"1.0": true}}'),
 )  # fmt: skip
-def test_a_conversion_that_is_not_followed_is_never_called_proved(case: Case, opa: Path, tmp_path: Path) -> None:
+def test_a_conversion_that_is_not_followed_is_never_called_proved(case: Case, opa: Opa, tmp_path: Path) -> None:
     found = access(case, tmp_path, opa)
     assert found.no_new_access.answer == REFUTED
     assert found.no_lost_access.answer == UNKNOWN
@@ -99,7 +99,7 @@ RARE = 'NAME == "zebra-17"; input.resource.properties.state == "open"; KEY == 2'
 @pytest.mark.parametrize("name", INDEXED)
 @pytest.mark.parametrize("negated", [False, True])
 def test_a_rule_that_the_index_of_opa_leaves_out_is_never_proved_to_hold(
-    name: str, negated: bool, opa: Path, tmp_path: Path
+    name: str, negated: bool, opa: Opa, tmp_path: Path
 ) -> None:
     rules, asked = INDEXED[name]
     document = {"m": {"2": True}, "n": {"1": {"zebra-17": True}}, "xs": [0, {"zebra-17": True}]}
@@ -119,7 +119,7 @@ def test_a_rule_that_the_index_of_opa_leaves_out_is_never_proved_to_hold(
     assert widens.answer in (REFUTED, UNKNOWN), widens
 
 
-def decides(opa: Path, folder: Path, one: Contract, claims: dict[str, Any]) -> bool:
+def decides(opa: Opa, folder: Path, one: Contract, claims: dict[str, Any]) -> bool:
     token = Token("u_1", frozenset(), claims, "client")
     point = Scenario(token, token, "read", Resource("item", "1", {"state": "open"}), {}, {})
     with BatchEngine(opa, folder, one.decision_path) as engine:
@@ -127,13 +127,13 @@ def decides(opa: Path, folder: Path, one: Contract, claims: dict[str, Any]) -> b
     return verdict is not None and verdict.allow
 
 
-def test_a_rule_of_one_value_is_followed_through_the_index(opa: Path, tmp_path: Path) -> None:
+def test_a_rule_of_one_value_is_followed_through_the_index(opa: Opa, tmp_path: Path) -> None:
     rule = "allow if { ANYBODY; ok }\n\nok if data.tables.m[KEY]\n\nok if KEY == 7"
     held(one("one value", REFUTED, (HALF, HALVES), rule), tmp_path, opa)
 
 
 @pytest.mark.parametrize("key", ["1.5", "2"])
-def test_numbers_as_names_in_yaml_are_found_by_number(key: str, opa: Path, tmp_path: Path) -> None:
+def test_numbers_as_names_in_yaml_are_found_by_number(key: str, opa: Opa, tmp_path: Path) -> None:
     (tmp_path / "shop/authz").mkdir(parents=True)
     rule = f"package shop.authz\n\ndefault allow := false\n\nallow if data.tables.m[{KEY}]\n"
     (tmp_path / "shop/authz/authz.rego").write_text(rule)
@@ -162,7 +162,7 @@ def test_numbers_as_names_in_yaml_are_found_by_number(key: str, opa: Path, tmp_p
     ],
 )
 def test_a_policy_says_whether_conversions_matter_to_it(
-    rule: str, data: str, wanted: bool, opa: Path, tmp_path: Path
+    rule: str, data: str, wanted: bool, opa: Opa, tmp_path: Path
 ) -> None:
     names = "names contains k if { some k; data.tables.m[k] }" if "names" in rule else ""
     policy = f"package authz\n\ndefault allow := false\n\nallow if {rule}\n\n{names}\n"

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from entitlements.contract import Contract, parse_contract
+from entitlements.engine import Opa
 from entitlements.proof import PROVED, REFUTED, Side, compare_access
 from tests.shop import SHOP
 
@@ -112,7 +113,7 @@ def policy(folder: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize("text", READS.values(), ids=READS)
-def test_a_value_that_a_rule_grants_is_found_however_it_is_read(text: str, opa: Path, tmp_path: Path) -> None:
+def test_a_value_that_a_rule_grants_is_found_however_it_is_read(text: str, opa: Opa, tmp_path: Path) -> None:
     folder = policy(tmp_path, text)
     old = contract()
     new = contract(role={"required": True, "schema": {"enum": ["user", "guest", "x"]}})
@@ -124,7 +125,7 @@ def test_a_value_that_a_rule_grants_is_found_however_it_is_read(text: str, opa: 
 
 
 @pytest.mark.parametrize("text", ORDERS.values(), ids=ORDERS)
-def test_an_order_that_a_rule_grants_is_found(text: str, opa: Path, tmp_path: Path) -> None:
+def test_an_order_that_a_rule_grants_is_found(text: str, opa: Opa, tmp_path: Path) -> None:
     never = policy(tmp_path / "never", "never := input.subject.claims.roles\n\nallow if count(never) > 5")
     now = policy(tmp_path / "now", text)
     one = contract()
@@ -135,7 +136,7 @@ def test_an_order_that_a_rule_grants_is_found(text: str, opa: Path, tmp_path: Pa
     assert answer.witnesses[0].scenario.after.claims["roles"] == ["user", "guest"]
 
 
-def test_a_rule_that_reads_in_another_package_or_by_data_is_found(opa: Path, tmp_path: Path) -> None:
+def test_a_rule_that_reads_in_another_package_or_by_data_is_found(opa: Opa, tmp_path: Path) -> None:
     """Each folder decides by a helper elsewhere, or by a document beside the rules."""
     old, new = contract(), contract(role={"required": True, "schema": {"enum": ["user", "guest", "x"]}})
     helpers = {
@@ -155,7 +156,7 @@ def test_a_rule_that_reads_in_another_package_or_by_data_is_found(opa: Path, tmp
 
 
 @pytest.mark.parametrize("file", ["data.json", "grants/data.json", "shop/authz/data.yaml"])
-def test_a_document_that_grants_more_is_a_change_of_the_policies(file: str, opa: Path, tmp_path: Path) -> None:
+def test_a_document_that_grants_more_is_a_change_of_the_policies(file: str, opa: Opa, tmp_path: Path) -> None:
     place = {"data.json": "data.grants", "grants/data.json": "data.grants", "shop/authz/data.yaml": "data.shop.authz"}
     document = {"data.json": '{"grants": {"roles": %s}}'}.get(file, '{"roles": %s}')
     folders = []
@@ -173,7 +174,7 @@ def test_a_document_that_grants_more_is_a_change_of_the_policies(file: str, opa:
     assert answers.no_lost_access.answer == PROVED
 
 
-def test_a_rule_that_waits_for_a_version_is_found(opa: Path, tmp_path: Path) -> None:
+def test_a_rule_that_waits_for_a_version_is_found(opa: Opa, tmp_path: Path) -> None:
     folder = policy(tmp_path, 'allow if input.contract.version == "1.1.0"')
     old = contract()
     new = parse_contract(yaml.safe_dump(copy.deepcopy(BASE) | {"version": "1.1.0"}), Path("shop.yaml"), named=False)
@@ -183,7 +184,7 @@ def test_a_rule_that_waits_for_a_version_is_found(opa: Path, tmp_path: Path) -> 
     assert answer.answer == REFUTED
 
 
-def test_where_only_membership_is_asked_one_order_stands_for_all(opa: Path, tmp_path: Path) -> None:
+def test_where_only_membership_is_asked_one_order_stands_for_all(opa: Opa, tmp_path: Path) -> None:
     """The near miss: nothing but `in` is asked, so the other order need not be tried for a proof."""
     folder = policy(tmp_path, 'allow if {\n\t"user" in input.subject.claims.roles\n\tnot input.subject.claims.role\n}')
     old = contract()
@@ -194,7 +195,7 @@ def test_where_only_membership_is_asked_one_order_stands_for_all(opa: Path, tmp_
     assert answer.answer == PROVED
 
 
-def test_a_number_that_becomes_a_boolean_is_a_change(opa: Path, tmp_path: Path) -> None:
+def test_a_number_that_becomes_a_boolean_is_a_change(opa: Opa, tmp_path: Path) -> None:
     """To Python `1` and `true` are equal, and so would be the two contracts."""
     folder = policy(tmp_path, "allow if input.subject.claims.flag == true")
     old = contract(flag={"required": True, "schema": {"enum": [0, 1]}})

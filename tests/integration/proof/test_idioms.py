@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from entitlements.contract import Contract, load_contract
-from entitlements.engine import find_opa
+from entitlements.engine import Opa, find_opa
 from entitlements.proof import PROVED, REFUTED, Effort, Side, compare_access
 from tests.shop import SHOP
 
@@ -139,9 +139,9 @@ WIDENS: dict[str, set[str]] = {
 
 
 @pytest.fixture(scope="module")
-def opa() -> Path:
+def opa() -> Opa:
     configured = os.environ.get("ENTITLEMENTS_OPA_BIN", "")
-    return find_opa(configured=configured, tools=ROOT / ".tools", search_path=os.environ["PATH"])
+    return Opa(find_opa(configured=configured, tools=ROOT / ".tools", search_path=os.environ["PATH"]))
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str, Any]],
 
 @pytest.mark.parametrize("idiom", IDIOMS)
 def test_every_widening_is_found_and_every_safe_cell_is_silent(
-    idiom: str, opa: Path, load: Callable[[dict[str, Any]], Contract], tmp_path: Path
+    idiom: str, opa: Opa, load: Callable[[dict[str, Any]], Contract], tmp_path: Path
 ) -> None:
     policy = tmp_path / "shop" / "authz"
     policy.mkdir(parents=True)

@@ -11,6 +11,7 @@ import yaml
 
 from entitlements.checking.step import Report, Step, check_step
 from entitlements.contract import load_file
+from entitlements.engine import Opa
 from tests.shop import SHOP
 
 INCIDENTS = sorted((Path(__file__).parent / "incidents").glob("*.yaml"))
@@ -32,7 +33,7 @@ def contract_file(path: Path, version: str, incident: dict[str, Any], side: dict
     path.write_text(yaml.safe_dump(document))
 
 
-def report_on(incident: dict[str, Any], folder: Path, opa: Path) -> Report:
+def report_on(incident: dict[str, Any], folder: Path, opa: Opa) -> Report:
     contracts, policies = folder / "contracts", folder / "policies"
     (contracts / "shop").mkdir(parents=True)
     (policies / "shop" / "authz").mkdir(parents=True)
@@ -51,7 +52,7 @@ def report_on(incident: dict[str, Any], folder: Path, opa: Path) -> Report:
 
 
 @pytest.mark.parametrize("path", INCIDENTS, ids=lambda path: path.stem)
-def test_an_incident_is_told_as_what_it_was(path: Path, tmp_path: Path, opa: Path) -> None:
+def test_an_incident_is_told_as_what_it_was(path: Path, tmp_path: Path, opa: Opa) -> None:
     incident = yaml.safe_load(path.read_text())
     wanted = incident["expect"]
     report = report_on(incident, tmp_path, opa)

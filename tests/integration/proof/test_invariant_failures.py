@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from entitlements.engine import Opa
 from entitlements.proof import PROVED, REFUTED, UNKNOWN
 from entitlements.proof.invariants import load_invariant, prove_invariant
 from tests.integration.proof.test_attacks import contract
@@ -24,7 +25,7 @@ BREAKS = HEAD + 'violation contains "a" if {\n\tdata.shop.authz.allow\n\tinput.s
     ("rules", "answer"), [(FAILS, UNKNOWN), (HOLDS, PROVED), (BREAKS, REFUTED)], ids=["fails", "holds", "breaks"]
 )
 def test_violation_that_a_failure_may_hide_is_not_proved_away(
-    rules: str, answer: str, opa: Path, tmp_path: Path
+    rules: str, answer: str, opa: Opa, tmp_path: Path
 ) -> None:
     """Where `n` is 0 the other definition fails; OPA may or may not come to it."""
     place = tmp_path / "shop" / "authz"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from entitlements.contract import Contract, parse_contract
+from entitlements.engine import Opa
 from entitlements.proof import PROVED, REFUTED, Effort, Side, compare_access
 from tests.shop import SHOP
 
@@ -58,7 +59,7 @@ def contract(version: str, issuer: str) -> Contract:
 
 @pytest.mark.parametrize("method", ["proof", "enumeration"])
 @pytest.mark.parametrize("name", CASES)
-def test_who_a_token_names_does_not_go_on_at_another_issuer(name: str, method: str, opa: Path, tmp_path: Path) -> None:
+def test_who_a_token_names_does_not_go_on_at_another_issuer(name: str, method: str, opa: Opa, tmp_path: Path) -> None:
     rule, issuer, wanted = CASES[name]
     place = tmp_path / "shop" / "authz"
     place.mkdir(parents=True)

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from entitlements.contract import Contract, parse_contract
+from entitlements.engine import Opa
 from entitlements.proof import DEFAULT_EFFORT, METHOD, REFUTED, Answer, Effort, Side, compare_access
 from tests.shop import SHOP
 
@@ -56,7 +57,7 @@ def policy(folder: Path, text: str) -> Path:
     return folder
 
 
-def answer(opa: Path, old: Contract, new: Contract, *folders: Path, effort: Effort = DEFAULT_EFFORT) -> Answer:
+def answer(opa: Opa, old: Contract, new: Contract, *folders: Path, effort: Effort = DEFAULT_EFFORT) -> Answer:
     sides = Side(old, folders[0], old.decision_path), Side(new, folders[-1], new.decision_path)
     return compare_access(*sides, opa=opa, effort=effort).no_new_access
 
@@ -72,7 +73,7 @@ def approved(found: Answer, accepted: set[str]) -> bool:
     return replace(found, witnesses=witnesses, accepted=found.fingerprint in accepted).passes
 
 
-def test_two_values_that_are_granted_are_two_witnesses(opa: Path, tmp_path: Path) -> None:
+def test_two_values_that_are_granted_are_two_witnesses(opa: Opa, tmp_path: Path) -> None:
     folder = policy(tmp_path, GRANTS)
     found = answer(opa, contract(ROLES), contract([*ROLES, "auditor", "root"], "1.1.0"), folder)
     afters = sorted(witness.scenario.after.claims["roles"] for witness in found.witnesses)
@@ -102,7 +103,7 @@ auditor if "auditor" in input.subject.claims.roles
 
 
 @pytest.mark.parametrize("comes", [True, False])
-def test_one_value_that_two_rules_grant_is_two_witnesses(comes: bool, opa: Path, tmp_path: Path) -> None:
+def test_one_value_that_two_rules_grant_is_two_witnesses(comes: bool, opa: Opa, tmp_path: Path) -> None:
     folder = policy(tmp_path, TWICE)
     sides = [contract(ROLES), contract([*ROLES, "auditor"], "1.1.0" if comes else "1.0.0")]
     if not comes:
@@ -116,7 +117,7 @@ def test_one_value_that_two_rules_grant_is_two_witnesses(comes: bool, opa: Path,
     assert all(len(witness.changed) == 1 for witness in found.witnesses)
 
 
-def test_an_approval_does_not_cover_what_is_added_to_the_version_later(opa: Path, tmp_path: Path) -> None:
+def test_an_approval_does_not_cover_what_is_added_to_the_version_later(opa: Opa, tmp_path: Path) -> None:
     folder = policy(tmp_path, GRANTS)
     first = marks(answer(opa, contract(ROLES), contract([*ROLES, "auditor"], "1.1.0"), folder))
     later = answer(opa, contract(ROLES), contract([*ROLES, "auditor", "root"], "1.1.0"), folder)
@@ -125,7 +126,7 @@ def test_an_approval_does_not_cover_what_is_added_to_the_version_later(opa: Path
     assert not approved(answer(opa, contract(ROLES), contract(ROLES, "1.1.0", maximum=9), folder), ranged)
 
 
-def test_an_approval_covers_what_it_covered_when_something_else_is_added(opa: Path, tmp_path: Path) -> None:
+def test_an_approval_covers_what_it_covered_when_something_else_is_added(opa: Opa, tmp_path: Path) -> None:
     folder = policy(tmp_path, GRANTS)
     auditor = marks(answer(opa, contract(ROLES), contract([*ROLES, "auditor"], "1.1.0"), folder))
     both = answer(opa, contract(ROLES), contract([*ROLES, "auditor"], "1.1.0", maximum=4), folder)
@@ -133,7 +134,7 @@ def test_an_approval_covers_what_it_covered_when_something_else_is_added(opa: Pa
     assert not approved(both, auditor)
 
 
-def test_an_approval_of_one_change_of_policies_does_not_cover_the_next(opa: Path, tmp_path: Path) -> None:
+def test_an_approval_of_one_change_of_policies_does_not_cover_the_next(opa: Opa, tmp_path: Path) -> None:
     one = contract(ROLES)
     never = policy(tmp_path / "never", GRANTS)
     guests, users = (
@@ -144,7 +145,7 @@ def test_an_approval_of_one_change_of_policies_does_not_cover_the_next(opa: Path
     assert not approved(answer(opa, one, one, never, users), marks(first))
 
 
-def test_witnesses_of_a_sample_do_not_answer_for_what_was_not_looked_at(opa: Path, tmp_path: Path) -> None:
+def test_witnesses_of_a_sample_do_not_answer_for_what_was_not_looked_at(opa: Opa, tmp_path: Path) -> None:
     folder = policy(tmp_path, GRANTS)
     new = contract([*ROLES, "auditor"], "1.1.0", maximum=900)
     found = answer(opa, contract(ROLES), new, folder, effort=Effort(METHOD, budget=300))
@@ -154,7 +155,7 @@ def test_witnesses_of_a_sample_do_not_answer_for_what_was_not_looked_at(opa: Pat
     assert approved(found, {*marks(found), found.fingerprint})
 
 
-def test_more_kinds_of_witnesses_than_are_shown_cannot_be_approved(opa: Path, tmp_path: Path) -> None:
+def test_more_kinds_of_witnesses_than_are_shown_cannot_be_approved(opa: Opa, tmp_path: Path) -> None:
     folder = policy(tmp_path, ANY_NEW)
     new = contract([*ROLES, *(f"new_{number}" for number in range(49))], "1.1.0")
     found = answer(opa, contract(ROLES), new, folder)
@@ -163,7 +164,7 @@ def test_more_kinds_of_witnesses_than_are_shown_cannot_be_approved(opa: Path, tm
     assert not approved(found, marks(found))
 
 
-def test_fingerprints_do_not_depend_on_the_order_of_a_vocabulary(opa: Path, tmp_path: Path) -> None:
+def test_fingerprints_do_not_depend_on_the_order_of_a_vocabulary(opa: Opa, tmp_path: Path) -> None:
     folder = policy(tmp_path, GRANTS)
     one, other = [*ROLES, "auditor", "root"], ["root", "auditor", *ROLES]
     first = marks(answer(opa, contract(ROLES), contract(one, "1.1.0"), folder))

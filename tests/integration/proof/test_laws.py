@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from entitlements.contract import Contract, conforms, parse_contract, policy_input
-from entitlements.engine import BatchEngine
+from entitlements.engine import BatchEngine, Opa
 from entitlements.model import AccessRequest, Action, Principal, Resource
 from entitlements.proof import PROVED, REFUTED, UNKNOWN, Access, Effort, Side, compare_access
 from entitlements.proof.migration import related
@@ -128,7 +128,7 @@ def tokens(one: Contract) -> list[tuple[frozenset[str], dict[str, Any]]]:
     return found
 
 
-def allowed(one: Contract, folder: Path, opa: Path) -> dict[str, bool]:
+def allowed(one: Contract, folder: Path, opa: Opa) -> dict[str, bool]:
     """Whether each token with each request is allowed, by the text of both."""
     asked = {}
     for scopes, claims in tokens(one):
@@ -160,7 +160,7 @@ def truth(old: Contract, new: Contract, before: dict[str, bool], after: dict[str
     return gains, loses
 
 
-def compared(old: Contract, new: Contract, folders: tuple[Path, Path], opa: Path) -> Access:
+def compared(old: Contract, new: Contract, folders: tuple[Path, Path], opa: Opa) -> Access:
     return compare_access(
         Side(old, folders[0], old.decision_path),
         Side(new, folders[1], new.decision_path),
@@ -170,7 +170,7 @@ def compared(old: Contract, new: Contract, folders: tuple[Path, Path], opa: Path
 
 
 @pytest.mark.parametrize("seed", range(CASES))
-def test_the_answer_is_what_looking_at_everything_says(seed: int, opa: Path, tmp_path: Path) -> None:
+def test_the_answer_is_what_looking_at_everything_says(seed: int, opa: Opa, tmp_path: Path) -> None:
     chance = random.Random(seed)
     old, new = contract(chance, "1.0.0"), contract(chance, "2.0.0")
     before = policy(chance, tmp_path / "before")
@@ -182,7 +182,7 @@ def test_the_answer_is_what_looking_at_everything_says(seed: int, opa: Path, tmp
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_contract_compared_with_itself_is_proved_in_both_directions(seed: int, opa: Path, tmp_path: Path) -> None:
+def test_a_contract_compared_with_itself_is_proved_in_both_directions(seed: int, opa: Opa, tmp_path: Path) -> None:
     chance = random.Random(1000 + seed)
     one, folder = contract(chance, "1.0.0"), policy(chance, tmp_path)
     access = compared(one, one, (folder, folder), opa)
@@ -190,7 +190,7 @@ def test_a_contract_compared_with_itself_is_proved_in_both_directions(seed: int,
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_what_one_way_gains_the_way_back_loses(seed: int, opa: Path, tmp_path: Path) -> None:
+def test_what_one_way_gains_the_way_back_loses(seed: int, opa: Opa, tmp_path: Path) -> None:
     """Of policies alone, where the relation is the same in both directions: no one's token changes."""
     chance = random.Random(2000 + seed)
     one = contract(chance, "1.0.0")
@@ -209,7 +209,7 @@ def without_lists(chance: random.Random, version: str) -> Contract:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_change_and_its_reverse_mirror_each_other(seed: int, opa: Path, tmp_path: Path) -> None:
+def test_a_change_and_its_reverse_mirror_each_other(seed: int, opa: Opa, tmp_path: Path) -> None:
     chance = random.Random(3000 + seed)
     old, new = without_lists(chance, "1.0.0"), without_lists(chance, "2.0.0")
     before, after = policy(chance, tmp_path / "before"), policy(chance, tmp_path / "after")

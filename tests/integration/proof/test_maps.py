@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from entitlements.contract import Contract
+from entitlements.engine import Opa
 from entitlements.proof import PROVED, REFUTED, UNKNOWN
 
 from .test_traps import Case, access, cases, contract, held, must, with_claims
@@ -68,11 +69,11 @@ MAPS, EITHERS, NULLS = same(org=must(ORG)), same(level=must(EITHER)), same(level
     Case("null comes", REFUTED, *more("level", TEXT, NULL), f"allow if is_null({LEVEL})"),
     Case("null goes", PROVED, *more("level", NULL, TEXT), f"allow if is_null({LEVEL})"),
 )  # fmt: skip
-def test_a_claim_of_another_form(case: Case, opa: Path, tmp_path: Path) -> None:
+def test_a_claim_of_another_form(case: Case, opa: Opa, tmp_path: Path) -> None:
     held(case, tmp_path, opa)
 
 
-def test_a_walk_over_a_map_is_never_proved(opa: Path, tmp_path: Path) -> None:
+def test_a_walk_over_a_map_is_never_proved(opa: Opa, tmp_path: Path) -> None:
     """Only a member that the policies do not name is an owner's."""
     one = contract(claims={"org": must(ORG)})
     walk = 'allow if {\n\tsome name, role in input.subject.claims.org\n\tname != "acme"\n\trole == "owner"\n}'

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from entitlements.contract.loader import parse_contract
+from entitlements.engine import Opa
 from entitlements.proof import METHOD, PROOF, PROVED, REFUTED, UNKNOWN, Access, Effort, Side, compare_access
 from tests.shop import shop_contract
 
@@ -49,7 +50,7 @@ COMPUTED = (
 
 
 @pytest.fixture
-def compare(tmp_path: Path, opa: Path) -> Any:
+def compare(tmp_path: Path, opa: Opa) -> Any:
     def compared(old: str, new: str, roles: tuple[str, str] = ("user, admin",) * 2, method: str = PROOF) -> Access:
         sides = []
         for number, policy in enumerate((old, new)):

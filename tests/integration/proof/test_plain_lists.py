@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from entitlements.contract import Contract, parse_contract
+from entitlements.engine import Opa
 from entitlements.proof import PROVED, REFUTED, Side, compare_access
 from entitlements.proof.migration import related
 from tests.shop import SHOP
@@ -64,7 +65,7 @@ def pairs(sides: tuple[Contract, Contract], change: tuple[dict[str, Any], dict[s
 @pytest.mark.parametrize("nested", [False, True], ids=["plain", "nested"])
 @pytest.mark.parametrize("name", CHANGES)
 def test_answers_about_lists_that_may_repeat_are_those_of_every_pair_of_lists(
-    name: str, nested: bool, opa: Path, tmp_path: Path
+    name: str, nested: bool, opa: Opa, tmp_path: Path
 ) -> None:
     change = CHANGES[name]
     sides = contract("1.0.0", change[0], nested=nested), contract("2.0.0", change[1], nested=nested)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from entitlements.engine import Opa
 from entitlements.proof import PROVED, REFUTED
 from tests.integration.proof.test_attacks import answer, contract
 
@@ -35,7 +36,7 @@ def _rules(condition: str) -> str:
     return f"marshalled(x) := json.marshal(x)\n\n{denied}\n\nallow if {{\n\t{RARE}\n\tnot denied\n}}"
 
 
-def _decides(opa: Path, folder: Path, rules: str, spelling: str) -> bool:
+def _decides(opa: Opa, folder: Path, rules: str, spelling: str) -> bool:
     """Whether OPA itself allows the one request that the rules are about."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "p.rego").write_text(f"package shop.authz\n\nimport rego.v1\n\ndefault allow := false\n\n{rules}\n")
@@ -52,7 +53,7 @@ def _decides(opa: Path, folder: Path, rules: str, spelling: str) -> bool:
 @pytest.mark.parametrize("name", PRINTING)
 @pytest.mark.parametrize(("old", "new"), SPELLINGS, ids=[" to ".join(pair) for pair in SPELLINGS])
 def test_another_spelling_of_a_number_that_widens_access_is_never_proved(
-    name: str, old: str, new: str, opa: Path, tmp_path: Path
+    name: str, old: str, new: str, opa: Opa, tmp_path: Path
 ) -> None:
     """Whatever OPA makes of it: what is proved is true."""
     rules = _rules(PRINTING[name].format(old=old, new=new))
@@ -67,14 +68,14 @@ def test_another_spelling_of_a_number_that_widens_access_is_never_proved(
         assert found.answer != REFUTED
 
 
-def test_some_spelling_does_widen_access_in_opa(opa: Path, tmp_path: Path) -> None:
+def test_some_spelling_does_widen_access_in_opa(opa: Opa, tmp_path: Path) -> None:
     """The test above is not empty."""
     rules = _rules(PRINTING["json.marshal of it alone"].format(old="1.0"))
     assert [_decides(opa, tmp_path / spelling, rules, spelling) for spelling in ("1.0", "1e0")] == [False, True]
 
 
 def test_a_calculated_number_that_is_printed_is_not_taken_for_the_same_number_written_out(
-    opa: Path, tmp_path: Path
+    opa: Opa, tmp_path: Path
 ) -> None:
     """`0 / -7` is `-0` to OPA, equal to `0` and printed otherwise."""
     calculated = "0 / (count(input.resource.id) - 9)"
@@ -86,7 +87,7 @@ def test_a_calculated_number_that_is_printed_is_not_taken_for_the_same_number_wr
 
 @pytest.mark.parametrize("spelling", ["1", "1.5"])
 def test_a_number_in_the_spelling_of_the_service_is_followed_when_it_is_printed(
-    spelling: str, opa: Path, tmp_path: Path
+    spelling: str, opa: Opa, tmp_path: Path
 ) -> None:
     (tmp_path / "same/shop").mkdir(parents=True)
     (tmp_path / "same/shop/data.json").write_text(f'{{"k": {spelling}}}')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from entitlements.engine import Opa
 from entitlements.proof.reachability import DECIDES, FIRES, NEVER, NOTHING, UNKNOWN, reachable
 from tests.integration.proof.test_attacks import contract
 
@@ -21,7 +22,7 @@ allow if count(input.subject.claims.tags) > 15
 """
 
 
-def test_rules_and_claims_are_told_apart_and_a_long_list_is_left_open(opa: Path, tmp_path: Path) -> None:
+def test_rules_and_claims_are_told_apart_and_a_long_list_is_left_open(opa: Opa, tmp_path: Path) -> None:
     place = tmp_path / "shop" / "authz"
     place.mkdir(parents=True)
     (place / "authz.rego").write_text(POLICY)
@@ -37,7 +38,7 @@ def test_rules_and_claims_are_told_apart_and_a_long_list_is_left_open(opa: Path,
     assert all(one.reason for one in (*found.rules, *found.claims) if one.answer == UNKNOWN)
 
 
-def test_without_long_lists_dead_rules_and_unread_claims_are_named(opa: Path, tmp_path: Path) -> None:
+def test_without_long_lists_dead_rules_and_unread_claims_are_named(opa: Opa, tmp_path: Path) -> None:
     place = tmp_path / "shop" / "authz"
     place.mkdir(parents=True)
     (place / "authz.rego").write_text(POLICY.rpartition("\nallow if count")[0])

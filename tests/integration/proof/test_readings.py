@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from entitlements.engine import BatchEngine
+from entitlements.engine import BatchEngine, Opa
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
 from entitlements.proof import PROVED, REFUTED, UNKNOWN
@@ -21,7 +21,7 @@ from tests.integration.proof.test_traps import TEXT, Case, access, must, with_cl
 NAME = "input.subject.claims.name"
 
 
-def asked(folder: Path, opa: Path, schema: dict[str, Any], before: str, after: str) -> tuple[str, str, str]:
+def asked(folder: Path, opa: Opa, schema: dict[str, Any], before: str, after: str) -> tuple[str, str, str]:
     one = with_claims(name=must(schema))
     rules = [f"allow if {rule}".replace("NAME", NAME) for rule in (before, after)]
     found = access(Case("case", "", one, one, *rules), folder, opa)
@@ -38,12 +38,12 @@ def asked(folder: Path, opa: Path, schema: dict[str, Any], before: str, after: s
     ],
 )
 def test_case_of_letters_beyond_ascii_is_exact(
-    before: str, after: str, wanted: tuple[str, str], opa: Path, tmp_path: Path
+    before: str, after: str, wanted: tuple[str, str], opa: Opa, tmp_path: Path
 ) -> None:
     assert asked(tmp_path, opa, TEXT, before, after)[:2] == wanted
 
 
-def test_every_letter_has_the_case_that_opa_gives_it(opa: Path) -> None:
+def test_every_letter_has_the_case_that_opa_gives_it(opa: Opa) -> None:
     letters = [chr(number) for number in range(0x30000) if not 0xD800 <= number < 0xE000]
     calls = BuiltinCalls(opa)
     for name, ours in (("lower", lower), ("upper", upper)):
@@ -53,7 +53,7 @@ def test_every_letter_has_the_case_that_opa_gives_it(opa: Path) -> None:
 
 
 @pytest.mark.parametrize("digits", ["0.1234567890123456789", "0.30000000000000000001"])
-def test_a_decimal_of_too_many_digits_is_no_mismatch(digits: str, opa: Path, tmp_path: Path) -> None:
+def test_a_decimal_of_too_many_digits_is_no_mismatch(digits: str, opa: Opa, tmp_path: Path) -> None:
     schema = {"type": "number", "minimum": 0, "maximum": 1}
     new, lost, reason = asked(tmp_path, opa, schema, "NAME == 2", f"NAME == {digits}")
     assert new in (PROVED, UNKNOWN)
@@ -62,12 +62,12 @@ def test_a_decimal_of_too_many_digits_is_no_mismatch(digits: str, opa: Path, tmp
 
 
 @pytest.mark.parametrize(("text", "value"), [("+1", "1"), ("1_0", "10"), (".5", "0.5"), ("1.", "1"), ("01", "1")])
-def test_a_number_in_a_spelling_that_json_has_not_is_followed(text: str, value: str, opa: Path, tmp_path: Path) -> None:
+def test_a_number_in_a_spelling_that_json_has_not_is_followed(text: str, value: str, opa: Opa, tmp_path: Path) -> None:
     found = asked(tmp_path, opa, {"enum": [text, "7"]}, f"NAME == {json.dumps(text)}", f"to_number(NAME) == {value}")
     assert found[:2] == (PROVED, PROVED)
 
 
-def test_a_difference_names_the_innermost_rule_and_its_line(opa: Path, tmp_path: Path) -> None:
+def test_a_difference_names_the_innermost_rule_and_its_line(opa: Opa, tmp_path: Path) -> None:
     contract = with_claims(name=must({"enum": ["a", "b"]}))
     head = f"package shop.authz\n\ndefault allow := false\n\nallow if known\n\nknown if {NAME} == "
     policy = Policy(build_plan(opa, {"shop/authz/authz.rego": f'{head}"a"\n'.encode()}, contract.decision_path))
@@ -99,7 +99,7 @@ duties contains {{"id": "step_up", "level": {level}}} if {{
     ],
 )
 def test_obligations_that_differ_from_those_of_opa_fail_the_trial(
-    walked: dict[str, Any], decided: dict[str, Any], opa: Path, tmp_path: Path
+    walked: dict[str, Any], decided: dict[str, Any], opa: Opa, tmp_path: Path
 ) -> None:
     contract = with_claims(name=must({"enum": ["a", "b"]}))
     path = "shop/authz/decision"
@@ -113,7 +113,7 @@ def test_obligations_that_differ_from_those_of_opa_fail_the_trial(
     assert "`data.shop.authz.duties`" in raised.value.message
 
 
-def test_obligations_as_opa_gives_them_pass_the_trial(opa: Path, tmp_path: Path) -> None:
+def test_obligations_as_opa_gives_them_pass_the_trial(opa: Opa, tmp_path: Path) -> None:
     contract = with_claims(name=must({"enum": ["a", "b"]}))
     path = "shop/authz/decision"
     text = DUTY.format(level=2, name="a")

@@ -14,7 +14,7 @@ import yaml
 
 from entitlements.checking.words import sentence
 from entitlements.contract import Contract, parse_contract
-from entitlements.engine import BatchEngine
+from entitlements.engine import BatchEngine, Opa
 from entitlements.model import Resource
 from entitlements.proof import DEFAULT_EFFORT, METHOD, REFUTED, Answer, Effort, Side, compare_access
 from entitlements.proof.requests import ANY, IS, LIKE, RequestKind, one_request
@@ -30,7 +30,7 @@ def contract(version: str, *, required: bool, **more: Any) -> Contract:
     return parse_contract(yaml.safe_dump(document), Path("shop.yaml"), named=False)
 
 
-def answer(opa: Path, folder: Path, rules: str, effort: Effort = DEFAULT_EFFORT, **more: Any) -> Answer:
+def answer(opa: Opa, folder: Path, rules: str, effort: Effort = DEFAULT_EFFORT, **more: Any) -> Answer:
     """What a claim that becomes optional does to a policy that denies by it."""
     (folder / "shop/authz").mkdir(parents=True)
     (folder / "shop/authz/authz.rego").write_text(f"package shop.authz\n\ndefault allow := false\n\n{rules}\n")
@@ -52,7 +52,7 @@ def where(*conditions: str) -> str:
     return "\n\n".join(f"allow if {{\n\tnot input.subject.claims.banned\n\t{one}\n}}" for one in conditions)
 
 
-def test_what_the_policies_do_not_read_is_one_witness_of_any_request(opa: Path, tmp_path: Path) -> None:
+def test_what_the_policies_do_not_read_is_one_witness_of_any_request(opa: Opa, tmp_path: Path) -> None:
     found = answer(opa, tmp_path, UNREAD)
     assert (len(found.witnesses), found.reason) == (1, "")
     assert "may now take any action on a resource of any type (denied before)" in sentence(found.witnesses[0])
@@ -76,7 +76,7 @@ NOT_DELETE, NOT_APP, NOT_LAB = (
     ids=["all-but-one", "a-prefix", "a-list"],
 )
 def test_an_approval_does_not_cover_a_request_that_is_let_in_later(
-    rules: str, told: str, later: str, opa: Path, tmp_path: Path
+    rules: str, told: str, later: str, opa: Opa, tmp_path: Path
 ) -> None:
     first = answer(opa, tmp_path / "first", rules)
     (witness,) = first.witnesses
@@ -87,7 +87,7 @@ def test_an_approval_does_not_cover_a_request_that_is_let_in_later(
     assert not any(approved(first, marks(then)))
 
 
-def test_a_handful_of_requests_that_the_policies_name_is_told_one_by_one(opa: Path, tmp_path: Path) -> None:
+def test_a_handful_of_requests_that_the_policies_name_is_told_one_by_one(opa: Opa, tmp_path: Path) -> None:
     found = answer(opa, tmp_path, where('input.action.name in {"a", "b"}\n\tinput.resource.type == "doc"'))
     told = sorted(sentence(one) for one in found.witnesses)
     assert ["may now `a` a `doc`" in told[0], "may now `b` a `doc`" in told[1]] == [True, True]
@@ -95,7 +95,7 @@ def test_a_handful_of_requests_that_the_policies_name_is_told_one_by_one(opa: Pa
         assert sorted(approved(found, {one.fingerprint})) == [False, True]
 
 
-def test_an_enumeration_tells_more_than_a_handful_of_one_cause_as_one(opa: Path, tmp_path: Path) -> None:
+def test_an_enumeration_tells_more_than_a_handful_of_one_cause_as_one(opa: Opa, tmp_path: Path) -> None:
     actions = {"actions": [f"do_{number}" for number in range(5)]}
     request = {**actions, "resources": {"item": {"properties": {}}}, "context": {"properties": {}}}
     found = answer(opa, tmp_path, UNREAD, Effort(METHOD), request=request)
@@ -151,7 +151,7 @@ def tells(kind: RequestKind, action: str, of: str) -> bool:
     ],
     ids=["name-and-prefix", "all-but-one-and-any", "both-equal", "subject", "segment"],
 )
-def test_the_witnesses_tell_every_request_that_turns(rules: str, opa: Path, tmp_path: Path) -> None:
+def test_the_witnesses_tell_every_request_that_turns(rules: str, opa: Opa, tmp_path: Path) -> None:
     found = answer(opa, tmp_path, rules)
     assert found.reason == ""
     told: list[RequestKind] = []
@@ -162,7 +162,7 @@ def test_the_witnesses_tell_every_request_that_turns(rules: str, opa: Path, tmp_
     assert [request for request in turned if not any(tells(kind, *request) for kind in told)] == []
 
 
-def turning(opa: Path, folder: Path) -> list[tuple[str, str]]:
+def turning(opa: Opa, folder: Path) -> list[tuple[str, str]]:
     """The requests that OPA denies who is banned, and allows once that is not said any more."""
     sides = contract("1.0.0", required=True), contract("2.0.0", required=False)
     tokens = [Token("a", frozenset(), claims) for claims in ({"banned": True}, {})]
@@ -193,7 +193,7 @@ def turning(opa: Path, folder: Path) -> list[tuple[str, str]]:
     ids=["role", "level", "property"],
 )
 def test_the_tokens_of_a_witness_turn_each_of_its_requests(
-    claims: dict[str, Any], rules: str, opa: Path, tmp_path: Path
+    claims: dict[str, Any], rules: str, opa: Opa, tmp_path: Path
 ) -> None:
     banned = {"schema": {"type": "boolean"}}
     sides = [

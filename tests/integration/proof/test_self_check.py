@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from entitlements.contract import parse_contract
-from entitlements.engine import BatchEngine
+from entitlements.engine import BatchEngine, Opa
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
 from entitlements.proof import PROVED, UNKNOWN
@@ -50,7 +50,7 @@ Prove = Callable[[str, str], Proof]
 
 
 @pytest.fixture
-def proof(opa: Path, tmp_path: Path) -> Prove:
+def proof(opa: Opa, tmp_path: Path) -> Prove:
     """The answer about new access where one policy is executed symbolically and OPA evaluates another."""
 
     def answered(executed: str, evaluated: str) -> Proof:

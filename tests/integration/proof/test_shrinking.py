@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from entitlements.contract import conforms
+from entitlements.engine import Opa
 from entitlements.proof import REFUTED
 from tests.integration.proof.test_attacks import answer, contract
 
@@ -14,7 +15,7 @@ CLAIMS = {
 }
 
 
-def test_required_claim_stays_in_a_witness_that_would_turn_without_it(opa: Path, tmp_path: Path) -> None:
+def test_required_claim_stays_in_a_witness_that_would_turn_without_it(opa: Opa, tmp_path: Path) -> None:
     one = contract(claims=CLAIMS)
     found = answer(one, one, tmp_path, opa, "allow if false", 'allow if not input.subject.claims.role == "guest"')
     assert found.answer == REFUTED
@@ -24,7 +25,7 @@ def test_required_claim_stays_in_a_witness_that_would_turn_without_it(opa: Path,
             assert all(conforms(CLAIMS[name]["schema"], value) for name, value in token.claims.items())
 
 
-def test_optional_claim_that_does_not_matter_is_left_out(opa: Path, tmp_path: Path) -> None:
+def test_optional_claim_that_does_not_matter_is_left_out(opa: Opa, tmp_path: Path) -> None:
     one = contract(claims=CLAIMS)
     found = answer(
         one,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from entitlements.contract import Contract
+from entitlements.engine import Opa
 from entitlements.proof import PROVED, REFUTED
 
 from .test_traps import Case, cases, contract, held, with_claims
@@ -62,12 +63,12 @@ OTHER = 'allow if input.subject.claims.role == "user"'
     Case("what is ignored stays", PROVED, *both(IGNORES, IGNORES, level=LEVEL), NOT_BANNED),
     Case("another item is ignored", REFUTED, *both(IGNORES, {**DEEP, "ignore_items": ["other"]}), NOT_BANNED),
 )  # fmt: skip
-def test_a_change_of_the_reading(case: Case, opa: Path, tmp_path: Path) -> None:
+def test_a_change_of_the_reading(case: Case, opa: Opa, tmp_path: Path) -> None:
     held(case, tmp_path, opa)
 
 
 @pytest.mark.parametrize("claim", [DEEP, IGNORES, ABSENT_IS_EMPTY, {**DEEP, "as": "set"}], ids=str)
-def test_a_reading_that_stays_gives_nothing(claim: dict[str, Any], opa: Path, tmp_path: Path) -> None:
+def test_a_reading_that_stays_gives_nothing(claim: dict[str, Any], opa: Opa, tmp_path: Path) -> None:
     held(Case("same", PROVED, *both(claim, claim), NOT_BANNED, NOT_BANNED + "\n"), tmp_path, opa)
 
 
@@ -75,5 +76,5 @@ def test_a_reading_that_stays_gives_nothing(claim: dict[str, Any], opa: Path, tm
     Case("a scope that goes", REFUTED, *scopes(["read", "write"], ["write"]), NOT_READ),
     Case("a scope that is needed goes", PROVED, *scopes(["read", "write"], ["write"]), READ),
 )  # fmt: skip
-def test_contracts_with_scopes_alone(case: Case, opa: Path, tmp_path: Path) -> None:
+def test_contracts_with_scopes_alone(case: Case, opa: Opa, tmp_path: Path) -> None:
     held(case, tmp_path, opa)

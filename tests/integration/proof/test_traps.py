@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from entitlements.contract import Contract, parse_contract
+from entitlements.engine import Opa
 from entitlements.proof import PROVED, REFUTED, UNKNOWN, Access, Effort, Side, compare_access
 from tests.shop import SHOP
 
@@ -76,7 +77,7 @@ class Case:
     default: bool = True
 
 
-def access(case: Case, folder: Path, opa: Path, *, seconds: float = 20) -> Access:
+def access(case: Case, folder: Path, opa: Opa, *, seconds: float = 20) -> Access:
     sides = []
     changed = case.after or case.data_after
     for one, text, data, name in (
@@ -94,7 +95,7 @@ def access(case: Case, folder: Path, opa: Path, *, seconds: float = 20) -> Acces
     return compare_access(*sides, opa=opa, effort=Effort(budget=300, seconds=seconds))
 
 
-def held(case: Case, folder: Path, opa: Path) -> None:
+def held(case: Case, folder: Path, opa: Opa) -> None:
     found = access(case, folder, opa).no_new_access
     assert found.answer == case.want, found.reason
     if case.want == REFUTED:
@@ -132,7 +133,7 @@ def same_untyped(**claims: Any) -> tuple[Contract, Contract]:
     Case("a default for a missing claim", REFUTED, *optional("plan", GOLD), 'allow if object.get(input.subject.claims, "plan", "gold") == "gold"'),
     Case("a harmless default", PROVED, *optional("plan", GOLD), 'allow if object.get(input.subject.claims, "plan", "free") == "gold"'),
 )  # fmt: skip
-def test_trap_1_undefined_is_not_false(case: Case, opa: Path, tmp_path: Path) -> None:
+def test_trap_1_undefined_is_not_false(case: Case, opa: Opa, tmp_path: Path) -> None:
     held(case, tmp_path, opa)
 
 
@@ -152,7 +153,7 @@ NEW_NOT = "import future.keywords.not\n---\n"
     Case("the new negation instead", REFUTED, *same(plan=may(GOLD)), 'allow if not f(input.subject.claims.plan)\n\nf("free")', NEW_NOT + 'allow if not f(input.subject.claims.plan)\n\nf("free")'),
     Case("the old negation instead", PROVED, *same(plan=may(GOLD)), NEW_NOT + 'allow if not f(input.subject.claims.plan)\n\nf("free")', 'allow if not f(input.subject.claims.plan)\n\nf("free")'),
 )  # fmt: skip
-def test_trap_2_an_undefined_argument_within_a_negation(case: Case, opa: Path, tmp_path: Path) -> None:
+def test_trap_2_an_undefined_argument_within_a_negation(case: Case, opa: Opa, tmp_path: Path) -> None:
     held(case, tmp_path, opa)
 
 
@@ -194,7 +195,7 @@ CLOSED = """allow if {
     Case("a set made of a long list", WITHIN, *LONG_LISTS, "allow if count({x | some x in input.subject.claims.tags}) < 4", "allow if count({x | some x in input.subject.claims.tags}) < 3"),
     Case("a sum over a long list", WITHIN, *same(tags=must({"type": "array", "items": LEVEL, "maxItems": 20})), "allow if sum(input.subject.claims.tags) < 90", "allow if sum(input.subject.claims.tags) < 95"),
 )  # fmt: skip
-def test_trap_3_a_list_that_is_cut_short(case: Case, opa: Path, tmp_path: Path) -> None:
+def test_trap_3_a_list_that_is_cut_short(case: Case, opa: Opa, tmp_path: Path) -> None:
     held(case, tmp_path, opa)
 
 
@@ -230,12 +231,12 @@ SUMMED = "allow if sum(input.subject.claims.ns) > 9"
     Case("a size", REFUTED, *same(n=must({"type": "integer"})), "allow if input.subject.claims.n > 3", "allow if abs(input.subject.claims.n) > 3"),
     Case("a size, the same", PROVED, *same(n=must({"type": "integer", "minimum": -99, "maximum": 99})), "allow if abs(input.subject.claims.n) > 3", "allow if input.subject.claims.n > 3"),
 )  # fmt: skip
-def test_built_ins_on_open_lists_and_numbers(case: Case, opa: Path, tmp_path: Path) -> None:
+def test_built_ins_on_open_lists_and_numbers(case: Case, opa: Opa, tmp_path: Path) -> None:
     held(case, tmp_path, opa)
 
 
 @pytest.mark.parametrize("source", ["input.subject.claims.tags", "tagset"])
-def test_trap_3_every_and_some_over_the_same_list_are_never_complete(source: str, opa: Path, tmp_path: Path) -> None:
+def test_trap_3_every_and_some_over_the_same_list_are_never_complete(source: str, opa: Opa, tmp_path: Path) -> None:
     """Only a list with all thirteen names passes: more than are looked at."""
     rule = CLOSED.replace("input.subject.claims.tags", source)
     rule += "\n\ntagset contains one if some one in input.subject.claims.tags"
@@ -262,12 +263,12 @@ USER = 'allow if input.subject.claims.role == "user"'
     Case("a type that fails after", UNKNOWN, *more("n", LEVEL, TEXT), "allow if not big\n\nbig if input.subject.claims.n + 1 > 3"),
     Case("a type that failed before", REFUTED, *more("n", TEXT, LEVEL), "allow if not big\n\nbig if input.subject.claims.n + 1 > 3"),
 )  # fmt: skip
-def test_trap_4_errors_of_built_ins_are_no_decision(case: Case, opa: Path, tmp_path: Path) -> None:
+def test_trap_4_errors_of_built_ins_are_no_decision(case: Case, opa: Opa, tmp_path: Path) -> None:
     held(case, tmp_path, opa)
 
 
 @pytest.mark.parametrize("name", ["startswith", "endswith"])
-def test_trap_4_an_error_that_opa_never_comes_to_is_no_mismatch(name: str, opa: Path, tmp_path: Path) -> None:
+def test_trap_4_an_error_that_opa_never_comes_to_is_no_mismatch(name: str, opa: Opa, tmp_path: Path) -> None:
     call = f'{name}(input.resource.properties.name, "a")'
     guards = ("", "is_string(input.resource.properties.name)\n\t")
     rules = [f"allow if not found\n\nfound if {{\n\t{guard}{call}\n}}" for guard in guards]
@@ -289,7 +290,7 @@ NO_CONFLICT = 'allow := true if {\n\tinput.subject.claims.role == "user"\n\tnot 
     Case("a conflict of a function", REFUTED, *same(n=must(BIT)), "allow if f(input.subject.claims.n) == 1\n\nf(x) := 1 if x >= 0\n\nf(x) := 2 if x == 1", "allow if f(input.subject.claims.n) == 1\n\nf(x) := 1 if x >= 0"),
     Case("an else instead of a conflict", REFUTED, *same(n=must(BIT)), CONFLICT, 'allow := true if input.subject.claims.role == "user"\n\nelse := false if input.subject.claims.n == 1'),
 )  # fmt: skip
-def test_trap_5_rules_that_conflict(case: Case, opa: Path, tmp_path: Path) -> None:
+def test_trap_5_rules_that_conflict(case: Case, opa: Opa, tmp_path: Path) -> None:
     held(case, tmp_path, opa)
 
 
@@ -306,7 +307,7 @@ SCALARS = {"enum": [True, 0, "1", "x"]}
     Case("mixed constants", PROVED, *same(n=must(SCALARS)), 'allow if input.subject.claims.n > 5', 'allow if input.subject.claims.n in {"1", "x"}'),
     Case("mixed constants, one more", REFUTED, *same(n=must(SCALARS)), 'allow if input.subject.claims.n >= "2"', 'allow if input.subject.claims.n in {"1", "x"}'),
 )  # fmt: skip
-def test_trap_6_types_have_an_order(case: Case, opa: Path, tmp_path: Path) -> None:
+def test_trap_6_types_have_an_order(case: Case, opa: Opa, tmp_path: Path) -> None:
     held(case, tmp_path, opa)
 
 
@@ -323,7 +324,7 @@ ODD = {"enum": [0, "", "false", False]}
     Case("not of a text", PROVED, *more("n", {"enum": [True]}, {"enum": ["", "no", 0]}), "allow if not input.subject.claims.n"),
     Case("not of false", REFUTED, *more("n", {"enum": [True]}, FLAG), "allow if not input.subject.claims.n"),
 )  # fmt: skip
-def test_trap_7_only_false_and_undefined_fail(case: Case, opa: Path, tmp_path: Path) -> None:
+def test_trap_7_only_false_and_undefined_fail(case: Case, opa: Opa, tmp_path: Path) -> None:
     held(case, tmp_path, opa)
 
 
@@ -346,7 +347,7 @@ WHOLE = {"type": "integer", "minimum": 0}
     Case("no multiple", REFUTED, *same(n=must({"type": "integer", "minimum": 0, "maximum": 1000})), "allow if input.subject.claims.n >= 5", "allow if input.subject.claims.n > 0"),
     Case("a fraction in an enumeration", REFUTED, *more("n", {"enum": [0.5]}, {"enum": [0.5, 1.5]}), "allow if input.subject.claims.n > 1"),
 )  # fmt: skip
-def test_trap_8_numbers(case: Case, opa: Path, tmp_path: Path) -> None:
+def test_trap_8_numbers(case: Case, opa: Opa, tmp_path: Path) -> None:
     held(case, tmp_path, opa)
 
 
@@ -362,7 +363,7 @@ def test_trap_8_numbers(case: Case, opa: Path, tmp_path: Path) -> None:
     Case("joined in order", REFUTED, *same(roles=must(DUTIES)), 'allow if concat(",", input.subject.claims.roles) == "a,b"', 'allow if concat(",", {x | some x in input.subject.claims.roles}) == "a,b"'),
     Case("1 and 1.0 in a set", PROVED, *same_untyped(), "allow if false", "allow if {\n\tinput.context.x == 1\n\tcount({input.context.x, 1.0}) == 2\n}"),
 )  # fmt: skip
-def test_trap_9_sets_are_no_lists(case: Case, opa: Path, tmp_path: Path) -> None:
+def test_trap_9_sets_are_no_lists(case: Case, opa: Opa, tmp_path: Path) -> None:
     held(case, tmp_path, opa)
 
 
@@ -377,7 +378,7 @@ EVERY = 'allow if {\n\tevery one in input.subject.claims.roles {\n\t\tone != "a"
     Case("not some instead of every", REFUTED, *same(roles=may(ROLES)), EVERY, 'allow if not some_a\n\nsome_a if "a" in input.subject.claims.roles'),
     Case("not some over what is no list", REFUTED, *more("roles", {**ROLES, "items": {"enum": ["a"]}, "minItems": 1}, {"enum": ["a"]}), 'allow if not some_a\n\nsome_a if input.subject.claims.roles[_] == "a"'),
 )  # fmt: skip
-def test_trap_10_every_over_nothing(case: Case, opa: Path, tmp_path: Path) -> None:
+def test_trap_10_every_over_nothing(case: Case, opa: Opa, tmp_path: Path) -> None:
     held(case, tmp_path, opa)
 
 
@@ -415,7 +416,7 @@ ITEM = 'allow if {\n\tinput.action.name == "read"\n\tinput.resource.type == "ite
     Case("a type of resource less", PROVED, typed({}, resources={**BASE["request"]["resources"], "other": {"properties": {}}}), contract(), USER),
     Case("a context member more", REFUTED, contract(), typed({}, context={"properties": {"x": FLAG}}, resources=BASE["request"]["resources"]), USER),
 )  # fmt: skip
-def test_trap_11_what_the_contract_leaves_open(case: Case, opa: Path, tmp_path: Path) -> None:
+def test_trap_11_what_the_contract_leaves_open(case: Case, opa: Opa, tmp_path: Path) -> None:
     held(case, tmp_path, opa)
 
 
@@ -428,7 +429,7 @@ def test_trap_11_what_the_contract_leaves_open(case: Case, opa: Path, tmp_path: 
     Case("replaced data", REFUTED, *same(n=must(BIT)), "allow if open\n\nopen if data.tables.flag", "allow if open with data.tables.flag as true\n\nopen if data.tables.flag", data='{"flag": false}'),
     Case("a replaced function", REFUTED, *same(n=must(BIT)), "allow if f(input.subject.claims.n)\n\nf(x) if x == 2", "allow if f(input.subject.claims.n) with f as true\n\nf(x) if x == 2"),
 )  # fmt: skip
-def test_trap_12_with(case: Case, opa: Path, tmp_path: Path) -> None:
+def test_trap_12_with(case: Case, opa: Opa, tmp_path: Path) -> None:
     held(case, tmp_path, opa)
 
 
@@ -445,7 +446,7 @@ TABLE = "allow if data.tables.grants[input.subject.claims.role]"
     Case("a list in data", REFUTED, *same(n=must(LEVEL)), "allow if input.subject.claims.n in data.tables.levels", data='{"levels": [1, 2]}', data_after='{"levels": [2, 3]}'),
     Case("an index into data", PROVED, *same(n=must({**LEVEL, "maximum": 1})), "allow if data.tables.levels[input.subject.claims.n]", data='{"levels": [true, true]}', data_after='{"levels": [true, true, true]}'),
 )  # fmt: skip
-def test_trap_13_data_is_part_of_the_change(case: Case, opa: Path, tmp_path: Path) -> None:
+def test_trap_13_data_is_part_of_the_change(case: Case, opa: Opa, tmp_path: Path) -> None:
     held(case, tmp_path, opa)
 
 
@@ -507,7 +508,7 @@ UNDECIDED = (UNKNOWN, REFUTED)
     Case("the first letters", PROVED, *TEAM, 'allow if startswith(input.subject.claims.team, "re")', 'allow if substring(input.subject.claims.team, 0, 3) == "red"'),
     Case("beyond the end", REFUTED, *TEAM, 'allow if count(input.subject.claims.team) < 3', 'allow if substring(input.subject.claims.team, 3, -1) == ""'),
 )  # fmt: skip
-def test_trap_14_built_ins_on_open_texts(case: Case, opa: Path, tmp_path: Path) -> None:
+def test_trap_14_built_ins_on_open_texts(case: Case, opa: Opa, tmp_path: Path) -> None:
     held(case, tmp_path, opa)
 
 
@@ -544,7 +545,7 @@ def test_trap_14_built_ins_on_open_texts(case: Case, opa: Path, tmp_path: Path) 
     ],
 )
 def test_trap_14_a_built_in_that_is_not_followed_is_never_proved(
-    rule: str, after: str, opa: Path, tmp_path: Path
+    rule: str, after: str, opa: Opa, tmp_path: Path
 ) -> None:
     found = access(Case("", UNKNOWN, *TEAM, rule, after), tmp_path, opa).no_new_access
     assert found.answer in UNDECIDED
@@ -596,7 +597,7 @@ RENAMED = contract(
     Case("a property of an object claim", REFUTED, *more("part", PARTS, {**PARTS, "properties": {"kind": GOLD}}), "allow if not input.subject.claims.part.on"),
     Case("a property of an object claim, kept", PROVED, *more("part", PARTS, {**PARTS, "properties": {"kind": GOLD}}), 'allow if input.subject.claims.part.kind == "gold"'),
 )  # fmt: skip
-def test_trap_15_the_relation_and_the_shape_of_the_input(case: Case, opa: Path, tmp_path: Path) -> None:
+def test_trap_15_the_relation_and_the_shape_of_the_input(case: Case, opa: Opa, tmp_path: Path) -> None:
     held(case, tmp_path, opa)
 
 
@@ -614,5 +615,5 @@ DECISION = contract(
     Case("an allow that is no boolean", PROVED, DECISION, DECISION, "decision := {\"allow\": false}", 'decision := {"allow": "true"}', default=False),
     Case("an allow of a claim", REFUTED, DECISION, DECISION, "decision := {\"allow\": false}", 'decision := {"allow": input.subject.claims.role == "user"}', default=False),
 )  # fmt: skip
-def test_a_decision_that_is_an_object(case: Case, opa: Path, tmp_path: Path) -> None:
+def test_a_decision_that_is_an_object(case: Case, opa: Opa, tmp_path: Path) -> None:
     held(case, tmp_path, opa)

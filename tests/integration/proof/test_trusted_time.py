@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from entitlements.contract import Contract, parse_contract, time_context
+from entitlements.engine import Opa
 from entitlements.proof import PROVED, REFUTED, Access, Effort, Side, compare_access
 from entitlements.proof.answer import UNKNOWN
 from tests.shop import SHOP
@@ -134,7 +135,7 @@ def contract(version: str, case: Case, side: int) -> Contract:
     return parse_contract(json.dumps(document), Path(f"shop/{version}.yaml"))
 
 
-def asked(case: Case, folder: Path, opa: Path, method: str = "proof") -> tuple[Access, list[Side]]:
+def asked(case: Case, folder: Path, opa: Opa, method: str = "proof") -> tuple[Access, list[Side]]:
     sides = []
     for side, (version, rules) in enumerate((("1.0.0", case.old), ("2.0.0", case.new))):
         place = folder / version / "shop" / "authz"
@@ -145,7 +146,7 @@ def asked(case: Case, folder: Path, opa: Path, method: str = "proof") -> tuple[A
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_who_gains_access_at_any_instant_is_told(name: str, opa: Path, tmp_path: Path) -> None:
+def test_who_gains_access_at_any_instant_is_told(name: str, opa: Opa, tmp_path: Path) -> None:
     case = CASES[name]
     found, sides = asked(case, tmp_path, opa)
     answer = found.no_new_access
@@ -160,13 +161,13 @@ def test_who_gains_access_at_any_instant_is_told(name: str, opa: Path, tmp_path:
 
 
 @pytest.mark.parametrize("name", ["one minute more", "another zone", "the time is told", "a longer lifetime"])
-def test_an_enumeration_of_instants_never_calls_a_widening_proved(name: str, opa: Path, tmp_path: Path) -> None:
+def test_an_enumeration_of_instants_never_calls_a_widening_proved(name: str, opa: Opa, tmp_path: Path) -> None:
     found, _ = asked(CASES[name], tmp_path, opa, method="enumeration")
     assert found.no_new_access.answer in (REFUTED, UNKNOWN)
     assert found.evidence.versions["tzdata"]
 
 
-def test_an_enumeration_without_the_time_can_be_all_there_is(opa: Path, tmp_path: Path) -> None:
+def test_an_enumeration_without_the_time_can_be_all_there_is(opa: Opa, tmp_path: Path) -> None:
     staff = {"staff": {"schema": {"type": "boolean"}}}
     case = Case(
         "allow if input.subject.claims.staff", "allow if input.subject.claims.staff == true", PROVED, claims=staff
@@ -175,7 +176,7 @@ def test_an_enumeration_without_the_time_can_be_all_there_is(opa: Path, tmp_path
     assert found.no_new_access.answer == PROVED
 
 
-def test_a_zone_is_part_of_what_an_approval_accepts(opa: Path, tmp_path: Path) -> None:
+def test_a_zone_is_part_of_what_an_approval_accepts(opa: Opa, tmp_path: Path) -> None:
     rule = f"allow if {T}.minutes < 60"
     marks = set()
     for zone in (BERLIN, "Asia/Tokyo"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from entitlements.engine import BatchEngine
+from entitlements.engine import BatchEngine, Opa
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
 from entitlements.proof import UNKNOWN
@@ -31,9 +31,7 @@ class SolverWithoutAnswers:
 
 
 @pytest.mark.parametrize("widening", [True, False])
-def test_question_that_the_solver_gives_up_is_unknown_with_its_reason(
-    widening: bool, opa: Path, tmp_path: Path
-) -> None:
+def test_question_that_the_solver_gives_up_is_unknown_with_its_reason(widening: bool, opa: Opa, tmp_path: Path) -> None:
     rule = CONTRACT.decision_path
     folders = []
     for name, policy in (("before", ADMINS), ("after", USERS)):

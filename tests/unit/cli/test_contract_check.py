@@ -16,6 +16,7 @@ from check_jsonschema import main as check_jsonschema
 from click.testing import CliRunner, Result
 
 from entitlements.cli import main
+from entitlements.engine import Opa
 from tests.tickets import HISTORY, Project, git
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -731,7 +732,7 @@ def test_another_audience_does_not_hide_a_change_of_policies(project: Project) -
     assert "refuted" in result.output
 
 
-def test_usage_warns_of_what_nothing_needs_and_strict_makes_it_an_error(tmp_path: Path, opa: Path) -> None:
+def test_usage_warns_of_what_nothing_needs_and_strict_makes_it_an_error(tmp_path: Path, opa: Opa) -> None:
     shop, authz = tmp_path / "contracts" / "shop", tmp_path / "policies" / "shop" / "authz"
     shop.mkdir(parents=True)
     authz.mkdir(parents=True)

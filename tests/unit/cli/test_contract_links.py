@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from entitlements.cli import main
+from entitlements.engine import Opa
 from tests.shop import shop_contract
 
 CONTRACT = shop_contract(
@@ -23,7 +24,7 @@ COPY = "  rank:\n    required: true\n    renamed_from: role\n    schema: {enum: 
 
 
 @pytest.fixture
-def project(tmp_path: Path, opa: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(tmp_path: Path, opa: Opa, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ENTITLEMENTS_OPA_BIN", str(opa))
     shop = tmp_path / "contracts" / "shop"
     shop.mkdir(parents=True)

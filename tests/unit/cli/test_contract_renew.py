@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from entitlements.cli import main
 from entitlements.contract import read_lock, write_lock
-from entitlements.engine import digest_of
+from entitlements.engine import Opa, digest_of
 from entitlements.proof.soundness import SOUNDNESS
 from entitlements.release import make_release, read_release
 from tests.locked_project import CONTRACT
@@ -68,7 +68,7 @@ class Locked:
 
 
 @pytest.fixture(autouse=True)
-def _opa(opa: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _opa(opa: Opa, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENTITLEMENTS_OPA_BIN", str(opa))
 
 

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from entitlements.cli import main
+from entitlements.engine import Opa
 
 ROOT = Path(__file__).resolve().parents[3]
 HISTORY = ROOT / "examples" / "history"
@@ -92,7 +93,7 @@ class Project:
 
 
 @pytest.fixture
-def project(tmp_path: Path, opa: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(tmp_path: Path, opa: Opa, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setenv("ENTITLEMENTS_OPA_BIN", str(opa))
     return Project(tmp_path)
 
@@ -267,7 +268,7 @@ def test_an_unknown_contract_is_a_usage_error_that_names_the_known_ones(project:
 
 
 @pytest.fixture
-def history(tmp_path: Path, opa: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def history(tmp_path: Path, opa: Opa, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ENTITLEMENTS_OPA_BIN", str(opa))
     shutil.copytree(HISTORY, tmp_path / "history")
     monkeypatch.setenv("ENTITLEMENTS_CONTRACTS", str(tmp_path / "history" / "contracts"))

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from entitlements.contract import read_lock
+from entitlements.engine import Opa
 from tests.locked_project import AUDIENCE, POLICY, LockedProject, widened
 
 
 @pytest.fixture(autouse=True)
-def _opa(opa: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _opa(opa: Opa, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENTITLEMENTS_OPA_BIN", str(opa))
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from entitlements.contract import ROLLED_BACK, read_lock
 from entitlements.deployment.truth import truth
+from entitlements.engine import Opa
 from entitlements.errors import StartupFault
 from entitlements.release import make_release, read_release
 from tests.locked_project import AUDIENCE, POLICY, LockedProject, widened
@@ -19,7 +20,7 @@ NOW = datetime.datetime.now(datetime.UTC).date()
 
 
 @pytest.fixture(autouse=True)
-def _opa(opa: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _opa(opa: Opa, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENTITLEMENTS_OPA_BIN", str(opa))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from entitlements.contract import read_lock, write_lock
+from entitlements.engine import Opa
 from entitlements.release import make_release, read_release
 from tests.locked_project import AUDIENCE, LockedProject, widened
 
@@ -20,12 +21,12 @@ EXPIRES = "2031-06-30"
 
 
 @pytest.fixture(autouse=True)
-def _opa(opa: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _opa(opa: Opa, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENTITLEMENTS_OPA_BIN", str(opa))
 
 
 @pytest.fixture(scope="module")
-def made(opa: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(opa: Opa, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three locks in a row, each kept: the first, a new version that is proved, a policy that is approved."""
     folder = tmp_path_factory.mktemp("made")
     project = LockedProject(folder / "project").start()

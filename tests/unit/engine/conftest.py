@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from entitlements.engine import find_opa
+from entitlements.engine import Opa, find_opa
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="session")
-def opa() -> Path:
+def opa() -> Opa:
     """The pinned executable, found as the service finds it."""
-    return find_opa(
+    found = find_opa(
         configured=os.environ.get("ENTITLEMENTS_OPA_BIN", ""),
         tools=ROOT / ".tools",
         search_path=os.environ.get("PATH", ""),
     )
+    return Opa(found)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from entitlements.engine import OPA_VERSION, find_opa
+from entitlements.engine import OPA_VERSION, Opa, find_opa
 from entitlements.errors import StartupFault
 
 
@@ -27,10 +27,10 @@ def refused(*, configured: str = "", tools: Path, search_path: str = "") -> Star
     return caught.value
 
 
-def test_the_real_executable_is_found(opa: Path) -> None:
-    assert find_opa(configured=str(opa), tools=Path("/nowhere"), search_path="") == opa
-    assert find_opa(configured="", tools=opa.parent, search_path="") == opa
-    assert find_opa(configured="", tools=Path("/nowhere"), search_path=str(opa.parent)) == opa
+def test_the_real_executable_is_found(opa: Opa) -> None:
+    assert find_opa(configured=str(opa), tools=Path("/nowhere"), search_path="") == opa.executable
+    assert find_opa(configured="", tools=opa.executable.parent, search_path="") == opa.executable
+    assert find_opa(configured="", tools=Path("/nowhere"), search_path=str(opa.executable.parent)) == opa.executable
 
 
 def test_the_configured_one_goes_before_the_tools_and_these_before_the_path(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from entitlements.contract import parse_contract
-from entitlements.engine import BatchEngine
+from entitlements.engine import BatchEngine, Opa
 from entitlements.proof.checkable import checkable
 from entitlements.proof.decisions import Decisions
 from entitlements.proof.enumeration.enumerator import enumerate_scenarios
@@ -34,7 +34,7 @@ ALLOWED = 'decision := {{"allow": input.subject.claims.role in {roles}, "obligat
 
 
 @contextmanager
-def sides(opa: Path, folder: Path, *policies: str) -> Iterator[tuple[Space, Decisions]]:
+def sides(opa: Opa, folder: Path, *policies: str) -> Iterator[tuple[Space, Decisions]]:
     with ExitStack() as stack:
         engines, readings = [], []
         for number, text in enumerate(policies):
@@ -51,7 +51,7 @@ def decision(roles: list[str], duties: str = "[]") -> str:
 
 
 @pytest.mark.parametrize(("widening", "turned"), [(True, {"c"}), (False, {"a"})])
-def test_every_point_that_turns_is_found(widening: bool, turned: set[str], opa: Path, tmp_path: Path) -> None:
+def test_every_point_that_turns_is_found(widening: bool, turned: set[str], opa: Opa, tmp_path: Path) -> None:
     with sides(opa, tmp_path, decision(["a", "b"]), decision(["b", "c"])) as (space, decisions):
         found = enumerate_scenarios(space, decisions, widening=widening, budget=space.size, seed=1)
     assert found.exhaustive
@@ -61,7 +61,7 @@ def test_every_point_that_turns_is_found(widening: bool, turned: set[str], opa: 
     assert found.lost_obligations == []
 
 
-def test_allow_that_lost_an_obligation_is_no_turn_but_a_loss(opa: Path, tmp_path: Path) -> None:
+def test_allow_that_lost_an_obligation_is_no_turn_but_a_loss(opa: Opa, tmp_path: Path) -> None:
     policies = decision(["a"], '[{"id": "log"}]'), decision(["a", "b"])
     with sides(opa, tmp_path, *policies) as (space, decisions):
         found = enumerate_scenarios(space, decisions, widening=True, budget=space.size, seed=1)
@@ -69,7 +69,7 @@ def test_allow_that_lost_an_obligation_is_no_turn_but_a_loss(opa: Path, tmp_path
     assert {point.after.claims["role"] for point in found.changed_decisions} == {"b"}
 
 
-def test_sample_keeps_its_budget_and_is_not_exhaustive(opa: Path, tmp_path: Path) -> None:
+def test_sample_keeps_its_budget_and_is_not_exhaustive(opa: Opa, tmp_path: Path) -> None:
     with sides(opa, tmp_path, decision([]), decision(ROLES)) as (space, decisions):
         found = enumerate_scenarios(space, decisions, widening=True, budget=space.size - 1, seed=1)
     assert not found.exhaustive

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from entitlements.contract import parse_contract
+from entitlements.engine import Opa
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.engine.plan_build import build_plan
 from entitlements.proof.symbolic.encode import Policy, encode
@@ -56,7 +57,7 @@ FOUR = (
 )
 
 
-def lost(opa: Path, rule: str) -> tuple[dict[str, int | None], str]:
+def lost(opa: Opa, rule: str) -> tuple[dict[str, int | None], str]:
     """How many elements are counted of each list, and whether access can be lost that `ALWAYS` gave."""
     policies = [Policy(build_plan(opa, {"a.rego": text.encode()}, "shop/authz/allow")) for text in (ALWAYS, rule)]
     question = encode((CONTRACT, CONTRACT), (policies[0], policies[1]), BuiltinCalls(opa), request_of=1)
@@ -71,7 +72,7 @@ def lost(opa: Path, rule: str) -> tuple[dict[str, int | None], str]:
     [(CONFLICT, 4, SAT), (PAIR, 2, UNSAT), (FOUR, 4, SAT)],
     ids=["conflict of pairs", "one pair", "four elements"],
 )
-def test_as_many_elements_are_looked_at_as_a_denial_needs(opa: Path, rule: str, needed: int, answer: str) -> None:
+def test_as_many_elements_are_looked_at_as_a_denial_needs(opa: Opa, rule: str, needed: int, answer: str) -> None:
     """More than are looked at to begin with; a conflict needs twice what one value needs."""
     assert lost(opa, rule) == ({"one": needed}, answer)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from entitlements.contract import conforms
+from entitlements.engine import Opa
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.errors import NotFollowed
 from entitlements.proof.symbolic.smt.preimages import language_of, only
@@ -158,7 +158,7 @@ def solver() -> Iterator[Solver]:
 
 
 @pytest.fixture(scope="module")
-def opa_calls(opa: Path) -> BuiltinCalls:
+def opa_calls(opa: Opa) -> BuiltinCalls:
     return BuiltinCalls(opa)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
+from entitlements.engine import Opa
 from entitlements.engine.plan_build import build_plan
 from entitlements.proof.symbolic.execution.plan import Function, each_statement, read_plan
 from entitlements.proof.symbolic.execution.rule_index import asked_of_collections
@@ -23,7 +22,7 @@ NOT_ASKED = {
 }
 
 
-def rule(opa: Path, text: str) -> Function:
+def rule(opa: Opa, text: str) -> Function:
     files = {"a.rego": f"package a\n\n{text}\n".encode(), "data.json": b'{"t": {"1": true}}'}
     plan = build_plan(opa, files, "a/m")
     (found,) = (one for one in read_plan(plan.plan, plan.entrypoint).functions.values() if one.path[-1:] == ("m",))
@@ -31,7 +30,7 @@ def rule(opa: Path, text: str) -> Function:
 
 
 @pytest.mark.parametrize("name", ASKED)
-def test_look_up_that_the_index_makes_is_known_from_its_first_step(name: str, opa: Path) -> None:
+def test_look_up_that_the_index_makes_is_known_from_its_first_step(name: str, opa: Opa) -> None:
     function = rule(opa, ASKED[name])
     looked_up = {
         one.operands["target"] for block in function.blocks for one in each_statement(block) if one.kind == "Dot"
@@ -41,5 +40,5 @@ def test_look_up_that_the_index_makes_is_known_from_its_first_step(name: str, op
 
 
 @pytest.mark.parametrize("name", NOT_ASKED)
-def test_look_up_that_the_index_does_not_make_is_left_alone(name: str, opa: Path) -> None:
+def test_look_up_that_the_index_does_not_make_is_left_alone(name: str, opa: Opa) -> None:
     assert asked_of_collections(rule(opa, NOT_ASKED[name])) == frozenset()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 
 import pytest
 
+from entitlements.engine import Opa
 from entitlements.engine.plan_build import build_plan
 from entitlements.proof.symbolic.builtins.apply import Builtins
 from entitlements.proof.symbolic.execution.executor import Executor
@@ -43,7 +43,7 @@ RULES = {
 }
 
 
-def executed(opa: Path, rules: str) -> tuple[object, dict[object, object]]:
+def executed(opa: Opa, rules: str) -> tuple[object, dict[object, object]]:
     plan = build_plan(opa, {"a.rego": f"package a\n\n{rules}\n".encode()}, "a/m")
     limits = Limits()
     algebra = Algebra(limits)
@@ -62,7 +62,7 @@ def assigned(a: bool, b: bool) -> Assignment:
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_rules_give_what_their_conditions_say(name: str, opa: Path) -> None:
+def test_rules_give_what_their_conditions_say(name: str, opa: Opa) -> None:
     rules, wanted = RULES[name]
     value, errors = executed(opa, rules)
     assert errors == {}
@@ -71,7 +71,7 @@ def test_rules_give_what_their_conditions_say(name: str, opa: Path) -> None:
         assert (found if Assignment.present(found) else None) == wanted(a, b), (a, b)
 
 
-def test_two_values_of_one_rule_fail_where_both_conditions_hold(opa: Path) -> None:
+def test_two_values_of_one_rule_fail_where_both_conditions_hold(opa: Opa) -> None:
     _, errors = executed(opa, "m := 1 if input.a\n\nm := 2 if input.b")
     ((_, condition),) = errors.items()
     assert condition is conj(variable("a", BOOL), variable("b", BOOL))
