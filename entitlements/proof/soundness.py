@@ -16,6 +16,7 @@ from entitlements.contract import Contract, always_names_client
 from entitlements.engine.spelling import number_spelled
 from entitlements.model import same_json
 from entitlements.proof.decision_shape import may_oblige
+from entitlements.proof.enumeration.values import Pool, values
 
 _WITH = re.compile(rb"\bwith\b")
 _NUMBER = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
@@ -174,6 +175,24 @@ def _changes_repetitions(old: ProofSide, new: ProofSide) -> bool:
     return changed and len({one.get("uniqueItems") is True for one in _lists(documents)}) > 1
 
 
+def _schemas(document: object) -> Iterator[Mapping[str, object]]:
+    """Whatever may be a schema in a contract document."""
+    if isinstance(document, Mapping):
+        if isinstance(document.get("type"), (str, list)) or "enum" in document or "const" in document:
+            yield document
+        for member in document.values():
+            yield from _schemas(member)
+    elif isinstance(document, (list, tuple)):
+        for member in document:
+            yield from _schemas(member)
+
+
+def _permits_nothing(old: ProofSide, new: ProofSide) -> bool:
+    """Whether no value is found for some schema."""
+    parts = (side.contract.canonical[part] for side in (old, new) for part in ("claims", "request"))
+    return not all(values(schema, Pool.of((), [schema]), limit=1) for part in parts for schema in _schemas(part))
+
+
 HISTORY: tuple[Mend, ...] = (
     Mend(
         2,
@@ -241,6 +260,12 @@ HISTORY: tuple[Mend, ...] = (
         "a list that may hold a value twice under one contract only was taken to be permitted by the other one even "
         "where it does",
         _changes_repetitions,
+    ),
+    Mend(
+        14,
+        "whatever was asked was taken for proved where a claim or a property of a request that may be absent permits "
+        "no value",
+        _permits_nothing,
     ),
 )
 """Every false proof that was mended, oldest first. Proofs before the first are of soundness 1."""

@@ -119,6 +119,14 @@ SYMBOLIC = (
         "a list that only one contract permits is taken to be permitted by both: a false proof",
     ),
     Mutation(
+        "everything-follows-of-nothing",
+        "proof/symbolic/session.py",
+        '        if not known or self._permitted(known):\n            return ""',
+        '        return ""',
+        ("tests/integration/proof/test_no_value.py",),
+        "a claim that permits no value makes every answer proved",
+    ),
+    Mutation(
         "claims-named-like-the-request",
         "proof/symbolic/inputs/names.py",
         "return json.dumps(name) if taken else part_name(name)",

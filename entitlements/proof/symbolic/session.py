@@ -7,8 +7,10 @@ documents.
 from __future__ import annotations
 
 import contextlib
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from entitlements.contract import EARLIEST, LATEST
@@ -21,7 +23,17 @@ from entitlements.proof.symbolic.smt.assignment import Assignment, NotKnown, of_
 from entitlements.proof.symbolic.smt.encoder import Query, write_query
 from entitlements.proof.symbolic.smt.solver import SAT, UNDECIDED, UNSAT, Solved, Solver
 from entitlements.proof.symbolic.smt.string_models import NoString, find_strings, fresh_string
-from entitlements.proof.symbolic.terms.term import BOOL, FALSE, STRING_SORT, Term, equal, number, subterms
+from entitlements.proof.symbolic.terms.string_terms import CONFORMS, on_string
+from entitlements.proof.symbolic.terms.term import (
+    BOOL,
+    FALSE,
+    STRING_SORT,
+    Term,
+    equal,
+    number,
+    subterms,
+    variable,
+)
 from entitlements.proof.symbolic.terms.timestamps import UNITS, number_of
 
 _FIRST = 0.25
@@ -78,7 +90,35 @@ class Session:
             return True
         question = self.question
         query = write_query([*goals, *question.inputs.facts], question.inputs.strings, question.decide_string)
-        return self._solver.solve(query.script, share=_FIRST).answer == UNSAT
+        return self._solver.solve(query.script, share=_FIRST).answer == UNSAT and not self.barren
+
+    @cached_property
+    def barren(self) -> str:
+        """Why nothing follows of what the contracts demand: perhaps no value meets it, and whatever is asked could not
+        be met either; empty where some value surely does.
+
+        A claim that may be absent is one of the demands, as all its values have variables.
+        """
+        strings: dict[tuple[str, ...], str] = {}
+        for name, rules in self.question.inputs.strings.items():
+            strings.setdefault(tuple(rules), name)
+        subjects = [(rule, variable(name, STRING_SORT)) for rules, name in strings.items() for rule in rules]
+        known = [*(on_string(CONFORMS, rule, name) for rule, name in subjects), *self.question.inputs.facts]
+        if not known or self._permitted(known):
+            return ""
+        first = bisect_left(range(len(known)), 1, key=lambda last: not self._permitted(known[: last + 1]))
+        names = dict.fromkeys(f"`{term.args[0]}`" for term in subterms([known[first]]) if term.op in ("var", "choice"))
+        where = f" ({', '.join(names)})" if names else ""
+        return f"a part of the contracts{where} may permit no value at all, and nothing is proved of it"
+
+    def _permitted(self, known: Sequence[Term]) -> bool:
+        asked = known, self.question.inputs.strings, self.question.decide_string
+        for regular in (False, True):
+            query = write_query(*asked, regular=regular)
+            answer = self._solver.solve(query.script, share=_FIRST if query.patterned and not regular else 1.0).answer
+            if answer != UNDECIDED or not query.patterned:
+                break
+        return answer == SAT
 
     def candidate(self, goals: Sequence[Term]) -> Candidate:
         """A point at which all goals hold, if there is one."""
@@ -87,8 +127,10 @@ class Session:
 
     def candidate_of(self, goals: Sequence[Term], query: Query, solved: Solved) -> Candidate:
         """The point of an answer that is there already."""
+        if solved.answer == UNSAT:
+            return Candidate(None, "" if any(goal is FALSE for goal in goals) else self.barren)
         if solved.answer != SAT:
-            return Candidate(None, solved.reason if solved.answer == UNDECIDED else "")
+            return Candidate(None, solved.reason)
         try:
             return self._scenario(query, solved)
         except NotKnown:
@@ -100,7 +142,7 @@ class Session:
         query, solved = self.solve(goals, strings_as_strings=True)
         if solved.answer == UNSAT:
             # With the strings themselves in the question there is none.
-            return Candidate(None)
+            return Candidate(None, self.barren)
         try:
             return self._scenario(query, solved) if solved.answer == SAT else Candidate(None, solved.reason)
         except (NoString, NotKnown):

@@ -255,3 +255,20 @@ def _of_roles(rules: str, version: str) -> ProofSide:
 )
 def test_lists_that_may_repeat_a_value_after_need_their_mend(before: str, after: str, needed: int) -> None:
     assert least_sound(_of_roles(before, "1.0.0"), _of_roles(after, "2.0.0")) == needed
+
+
+@pytest.mark.parametrize(
+    ("schema", "needed"),
+    [
+        ("type: integer, minimum: 1, maximum: 9, multipleOf: 10", 14),
+        ("type: integer, minimum: 1, maximum: 10, multipleOf: 10", FIRST),
+        ("type: array, items: {{enum: [a, b]}}, minItems: 3, maxItems: 4, uniqueItems: true", 14),
+        ("type: array, items: {{enum: [a, b]}}, minItems: 2, maxItems: 4, uniqueItems: true", FIRST),
+        ('type: string, pattern: "^a$", minLength: 2, maxLength: 4', 14),
+        ('type: string, pattern: "^a{{2,3}}$", minLength: 2, maxLength: 4', FIRST),
+    ],
+)
+def test_schemas_without_a_value_need_their_mend(schema: str, needed: int) -> None:
+    text = shop_contract(f"claims:\n  one: {{{{schema: {{{{{schema}}}}}}}}}\n", rule="allow").format(version="1.0.0")
+    one = ProofSide(parse_contract(text, Path("c.yaml"), named=False), {NAME: PLAIN.encode()})
+    assert least_sound(one, one) == needed

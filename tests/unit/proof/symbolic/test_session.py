@@ -87,7 +87,14 @@ def test_question_without_patterns_has_one_encoding_and_all_the_time(goal: Term,
 
 @pytest.mark.parametrize(("answer", "never"), [(UNSAT, True), (SAT, False), (UNDECIDED, False)])
 def test_time_out_is_never_taken_for_impossible(answer: str, never: bool) -> None:
-    assert session(FakeSolver(Solved(answer))).never([PLAIN]) is never
+    # What the contract demands can be met, as it is asked next.
+    assert session(FakeSolver(Solved(answer), Solved(SAT))).never([PLAIN]) is never
+
+
+@pytest.mark.parametrize("demands", [UNSAT, UNDECIDED])
+def test_nothing_is_impossible_where_perhaps_no_value_is_permitted(demands: str) -> None:
+    asked = session(FakeSolver(Solved(UNSAT), *[Solved(demands)] * 9))
+    assert not asked.never([PLAIN])
 
 
 @pytest.mark.parametrize(("before", "after", "answer"), [("a", "a", SAT), ("a", "b", UNSAT), ("a", "c", SAT)])
