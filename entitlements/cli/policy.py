@@ -12,6 +12,7 @@ import click
 from entitlements.checking import formats as check_formats
 from entitlements.checking.invariant_words import proved_json, proved_lines
 from entitlements.cli import render
+from entitlements.cli.policy_upgrade import upgrade
 from entitlements.contract import Contract, ContractFile, load_file, versions
 from entitlements.errors import EntitlementsError
 from entitlements.local_opa import opa_of
@@ -225,3 +226,6 @@ def _reach_lines(contract: Contract, reach: Reach, policies: Path) -> list[str]:
             word = "changes no decision" if claim.answer == NOTHING else f"unknown, {claim.reason}"
             lines.append(f"  claim `{claim.claim}`  {word}")
     return lines
+
+
+policy.add_command(upgrade)
