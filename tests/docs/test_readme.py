@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -194,7 +195,7 @@ def test_the_python_caller_works(walk: Walk) -> None:
     import json
 
     (source,) = [text for kind, text in BLOCKS if kind == "python"]
-    namespace: dict[str, object] = {}
+    namespace: dict[str, Any] = {}
     exec(compile(walk.text(source), "README.md", "exec"), namespace)
     allowed = namespace["allowed"]
     assert callable(allowed)
@@ -219,6 +220,7 @@ def test_the_python_caller_works(walk: Walk) -> None:
     assert allowed(token(suspended=True), "read", order) is False
     assert allowed("no token", "read", order) is False
     assert allowed(token(), "no such action", order) is False
+    namespace["pdp"].close()
 
 
 def test_the_tasks_that_the_readme_names_exist() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tests.mutate.client import CLIENT
 from tests.mutate.guards import GUARDS
 from tests.mutate.proof import PROOF
 from tests.mutate.symbolic import SYMBOLIC
 
-MUTATIONS = (*GUARDS, *PROOF, *SYMBOLIC)
+MUTATIONS = (*GUARDS, *CLIENT, *PROOF, *SYMBOLIC)
