@@ -16,7 +16,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from entitlements.contract import approvals, lock, schema_subset, shape
-from entitlements.contract.schema_forms import BY_TYPE
+from entitlements.contract.keywords import BY_TYPE, OF_ANY_TYPE
 
 FOLDER = Path(__file__).resolve().parents[1] / "entitlements" / "schemas"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -134,7 +134,7 @@ def _value() -> dict[str, Any]:
         "additionalProperties": False,
         "allOf": [_of_kind(kind, permitted) for kind, permitted in BY_TYPE.items()],
     }
-    any_type = dict.fromkeys(sorted(schema_subset._ANY_TYPE), True)
+    any_type = dict.fromkeys(sorted(OF_ANY_TYPE), True)
     found["allOf"].append({"if": {"not": {"required": ["type"]}}, "then": {"propertyNames": {"enum": [*any_type]}}})
     return found
 
@@ -150,7 +150,7 @@ def _of_kind(kind: str, permitted: frozenset[str]) -> dict[str, Any]:
     """What a schema of one type holds; in a union the keywords of its other types, too."""
     alone = {"required": ["type"], "properties": {"type": {"const": kind}}}
     among = {"required": ["type"], "properties": {"type": {"anyOf": [{"const": kind}, _holding(kind)]}}}
-    names = {"propertyNames": {"enum": sorted(schema_subset._ANY_TYPE | permitted)}}
+    names = {"propertyNames": {"enum": sorted(OF_ANY_TYPE | permitted)}}
     rules: list[dict[str, Any]] = [{"if": alone, "then": names}]
     if kind == "array":
         rules.append({"if": among, "then": {"required": ["items", "maxItems"]}})
@@ -182,12 +182,12 @@ def _map() -> dict[str, Any]:
 
 def _keywords() -> dict[str, Any]:
     scalar = {"type": ["string", "number", "boolean"]}
-    found: dict[str, Any] = {name: {"type": "number"} for name in sorted(schema_subset._NUMBERS)}
-    found |= {name: {"type": "integer", "minimum": 0} for name in sorted(schema_subset._COUNTS)}
+    found: dict[str, Any] = {name: {"type": "number"} for name in sorted(schema_subset.NUMBERS)}
+    found |= {name: {"type": "integer", "minimum": 0} for name in sorted(schema_subset.COUNTS)}
     return {
         **found,
         "multipleOf": {"type": "number", "exclusiveMinimum": 0},
-        "maxItems": {"type": "integer", "minimum": 0, "maximum": schema_subset._MAX_ITEMS},
+        "maxItems": {"type": "integer", "minimum": 0, "maximum": schema_subset.MAX_ITEMS},
         "enum": {"type": "array", "minItems": 1, "uniqueItems": True, "items": scalar},
         "const": scalar,
         "pattern": _STRING,
@@ -204,7 +204,7 @@ def _keywords() -> dict[str, Any]:
             "additionalProperties": False,
             "properties": {"pattern": _STRING},
         },
-        "maxProperties": {"type": "integer", "minimum": 1, "maximum": schema_subset._MAX_ITEMS},
+        "maxProperties": {"type": "integer", "minimum": 1, "maximum": schema_subset.MAX_ITEMS},
     }
 
 

@@ -12,6 +12,7 @@ import jsonschema_rs
 
 from entitlements.contract.document import ALWAYS_DECLARED, Contract, ObjectSpec
 from entitlements.contract.extraction import extract
+from entitlements.contract.keywords import VIOLATIONS
 from entitlements.contract.schema_subset import compile_validator
 from entitlements.model import CONTEXT_TIME, JSON, Action, Principal, Resource, TokenRules, VerifiedClaims, Violation
 from entitlements.profiles import client_of, for_audience, introspected, misfit, named_audiences, scopes_of, subject_of
@@ -23,27 +24,6 @@ _SCOPE_FORMS = {
 # A token of 16 KiB can break a contract in thousands of places, and an answer is bounded too.
 MAX_VIOLATIONS = 100
 _NO_OBJECT = ObjectSpec({}, ())
-_WORDS = {
-    "Type": ("type_mismatch", "is not of the declared type"),
-    "Enum": ("value_not_permitted", "is none of the permitted values"),
-    "Constant": ("value_not_permitted", "is not the permitted value"),
-    "Pattern": ("pattern_mismatch", "does not match the declared pattern"),
-    "Format": ("format_mismatch", "does not have the declared format"),
-    "MinLength": ("too_short", "is shorter than permitted"),
-    "MaxLength": ("too_long", "is longer than permitted"),
-    "Minimum": ("too_small", "is smaller than permitted"),
-    "ExclusiveMinimum": ("too_small", "is smaller than permitted"),
-    "Maximum": ("too_large", "is larger than permitted"),
-    "ExclusiveMaximum": ("too_large", "is larger than permitted"),
-    "MultipleOf": ("not_a_multiple", "is not a multiple of the declared step"),
-    "MinItems": ("too_few_items", "has fewer items than permitted"),
-    "MaxItems": ("too_many_items", "has more items than permitted"),
-    "UniqueItems": ("items_repeat", "repeats an item"),
-    "MaxProperties": ("too_many_members", "has more members than permitted"),
-    "PropertyNames": ("name_not_permitted", "has a member whose name is not permitted"),
-    "Required": ("member_missing", "lacks a required member"),
-    "AdditionalProperties": ("member_undeclared", "has a member that is not declared"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +231,7 @@ def value_violations(contract: Contract, present: Mapping[str, JSON]) -> list[Vi
 
 def _violations(validator: jsonschema_rs.Draft202012Validator, value: Any, name: str) -> Iterator[Violation]:
     for error in itertools.islice(validator.iter_errors(value), MAX_VIOLATIONS):
-        code, words = _WORDS.get(type(error.kind).__name__, ("not_conforming", "does not conform"))
+        code, words = VIOLATIONS.get(type(error.kind).__name__, ("not_conforming", "does not conform"))
         path = "".join(f"[{part}]" if isinstance(part, int) else f".{_shown(part)}" for part in error.instance_path)
         yield Violation(code, name + path, words + _types(error.kind, error.instance))
 

@@ -6,14 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from entitlements.contract.change_rules import Change
+from entitlements.contract.keywords import KEYWORDS, Bound
 from entitlements.contract.schema_forms import is_map, types_of
 from entitlements.model import same_json
 
-_LOW = {"minimum": "range", "exclusiveMinimum": "range", "minLength": "length", "minItems": "list"}
-_HIGH = {
-    **{"maximum": "range", "exclusiveMaximum": "range"},
-    **{"maxLength": "length", "maxItems": "list", "maxProperties": "list"},
-}
+_BOUNDS = [(end, one) for end in Bound for one in KEYWORDS.values() if one.bound is end]
 
 
 def schema_changes(old: Mapping[str, Any], new: Mapping[str, Any], place: str, claim: str) -> Iterator[Change]:
@@ -88,13 +85,13 @@ def _enum_changes(old: Mapping[str, Any], new: Mapping[str, Any], place: str, cl
 
 
 def _bounds(old: Mapping[str, Any], new: Mapping[str, Any], place: str, claim: str) -> Iterator[Change]:
-    for keywords, relaxing in ((_LOW, -1), (_HIGH, 1)):
-        for keyword, kind in keywords.items():
-            before, after = old.get(keyword), new.get(keyword)
-            if before == after:
-                continue
-            relaxed = after is None or (before is not None and (after - before) * relaxing > 0)
-            yield Change(f"{kind}_{'relaxed' if relaxed else 'tightened'}", f"{place}.{keyword}", claim, before, after)
+    for end, keyword in _BOUNDS:
+        before, after = old.get(keyword.name), new.get(keyword.name)
+        if before == after:
+            continue
+        relaxed = after is None or (before is not None and (after - before) * end.value > 0)
+        relaxing, tightening = keyword.rules
+        yield Change(relaxing if relaxed else tightening, f"{place}.{keyword.name}", claim, before, after)
     if old.get("uniqueItems") != new.get("uniqueItems"):
         rule = "list_tightened" if new.get("uniqueItems") else "list_relaxed"
         yield Change(rule, f"{place}.uniqueItems", claim, old.get("uniqueItems"), new.get("uniqueItems"))

@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-BY_TYPE: Mapping[str, frozenset[str]] = {
-    "string": frozenset({"pattern", "minLength", "maxLength", "format"}),
-    "number": frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}),
-    "integer": frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}),
-    "array": frozenset({"items", "minItems", "maxItems", "uniqueItems"}),
-    "object": frozenset({"properties", "required", "additionalProperties", "propertyNames", "maxProperties"}),
-    "boolean": frozenset(),
-    "null": frozenset(),
-}
+from entitlements.contract.keywords import BY_TYPE
 
 
 def types_of(schema: Mapping[str, Any]) -> tuple[str, ...]:

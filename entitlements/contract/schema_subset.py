@@ -8,7 +8,8 @@ from typing import Any
 
 import jsonschema_rs
 
-from entitlements.contract.schema_forms import BY_TYPE, is_map, types_of
+from entitlements.contract.keywords import BY_TYPE, KEYWORDS, OF_ANY_TYPE, Takes, taking
+from entitlements.contract.schema_forms import is_map, types_of
 from entitlements.model import JSON
 
 Path = tuple[str | int, ...]
@@ -16,9 +17,7 @@ Found = tuple[Path, str]
 
 FORMATS = frozenset({"email", "uri", "date", "date-time", "uuid", "ipv4", "ipv6", "hostname"})
 TYPES = frozenset(BY_TYPE)
-_ANY_TYPE = {"type", "enum", "const", "description"}
-_COUNTS = {"minLength", "maxLength", "minItems", "maxItems", "maxProperties"}
-_NUMBERS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
+COUNTS, NUMBERS = taking(Takes.COUNT), taking(Takes.NUMBER)
 _PAIRS = (("minLength", "maxLength"), ("minItems", "maxItems"), ("minimum", "maximum"))
 _OPEN_PAIRS = (
     ("exclusiveMinimum", "exclusiveMaximum"),
@@ -26,7 +25,7 @@ _OPEN_PAIRS = (
     ("minimum", "exclusiveMaximum"),
 )
 _KINDS: Mapping[str, tuple[type, ...]] = {"string": (str,), "integer": (int,), "number": (int, float)}
-_MAX_ITEMS = 1000
+MAX_ITEMS = 1000
 _PLAIN_NAME = re.compile(r"[^\x00-\x20\x7f]{1,128}")
 
 
@@ -42,11 +41,14 @@ def faults(schema: Any, path: Path) -> Iterator[Found]:
         return
     kinds = types_of(schema)
     kind = " or ".join(kinds)
-    permitted = _ANY_TYPE.union(*(BY_TYPE[one] for one in kinds))
+    permitted = OF_ANY_TYPE.union(*(BY_TYPE[one] for one in kinds))
     for keyword, value in schema.items():
         if keyword not in permitted:
-            known = keyword in frozenset[str]().union(*BY_TYPE.values())
-            why = f"does not fit the type `{kind}`" if known else "is not in the subset that can be decided exactly"
+            why = (
+                f"does not fit the type `{kind}`"
+                if keyword in KEYWORDS
+                else "is not in the subset that can be decided exactly"
+            )
             yield (*path, keyword), f"the keyword `{keyword}` {why}"
         else:
             yield from _keyword(keyword, value, (*path, keyword))
@@ -98,9 +100,9 @@ def _is_of(kind: str, value: object) -> bool:
 
 
 def _keyword(keyword: str, value: Any, path: Path) -> Iterator[Found]:
-    if keyword in _COUNTS and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+    if keyword in COUNTS and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
         yield path, f"`{keyword}` must be a whole number, 0 or more"
-    elif keyword in _NUMBERS and not _is_number(value):
+    elif keyword in NUMBERS and not _is_number(value):
         yield path, f"`{keyword}` must be a number"
     elif keyword == "multipleOf" and value <= 0:
         yield path, "`multipleOf` must be greater than 0"
@@ -157,8 +159,8 @@ def _map(schema: Mapping[str, Any], path: Path) -> Iterator[Found]:
     for keyword in ("propertyNames", "maxProperties"):
         if keyword not in schema:
             yield path, f"a map (`additionalProperties` with a schema) needs `{keyword}`"
-    if _is_number(schema.get("maxProperties")) and not 1 <= schema["maxProperties"] <= _MAX_ITEMS:
-        yield (*path, "maxProperties"), f"`maxProperties` must be 1 to {_MAX_ITEMS}"
+    if _is_number(schema.get("maxProperties")) and not 1 <= schema["maxProperties"] <= MAX_ITEMS:
+        yield (*path, "maxProperties"), f"`maxProperties` must be 1 to {MAX_ITEMS}"
     yield from faults(schema["additionalProperties"], (*path, "additionalProperties"))
 
 
@@ -169,8 +171,8 @@ def _array(schema: Mapping[str, Any], path: Path) -> Iterator[Found]:
         yield path, "an array needs `items`"
     if "maxItems" not in schema:
         yield path, "an array needs `maxItems`, so that a policy's work is bounded"
-    elif _is_number(schema["maxItems"]) and schema["maxItems"] > _MAX_ITEMS:
-        yield (*path, "maxItems"), f"`maxItems` must be {_MAX_ITEMS} at most"
+    elif _is_number(schema["maxItems"]) and schema["maxItems"] > MAX_ITEMS:
+        yield (*path, "maxItems"), f"`maxItems` must be {MAX_ITEMS} at most"
 
 
 def _object(schema: Mapping[str, Any], path: Path) -> Iterator[Found]:

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from entitlements.contract import parse_contract, shape
-from entitlements.contract.schema_subset import _ANY_TYPE, BY_TYPE, FORMATS
+from entitlements.contract.keywords import KEYWORDS, Keyword
+from entitlements.contract.schema_subset import FORMATS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "contracts.md").read_text()
 
@@ -27,6 +28,19 @@ def test_the_example_of_a_claim_that_stands_deeper_is_one_of_a_sound_contract() 
 
 def test_every_member_keyword_and_name_is_there() -> None:
     names = {*shape.ContractShape().fields, *shape.ClaimShape().fields, *shape.AccessTokenShape().fields}
-    keywords = _ANY_TYPE.union(*BY_TYPE.values())
-    for name in {*names, *keywords, *FORMATS, *shape.ALGORITHMS, *shape.TOKEN_KINDS, *shape.SENSITIVITIES}:
+    for name in {*names, *KEYWORDS, *FORMATS, *shape.ALGORITHMS, *shape.TOKEN_KINDS, *shape.SENSITIVITIES}:
         assert re.search(rf"\b{re.escape(name)}\b", PAGE), name
+
+
+def test_every_keyword_has_its_row() -> None:
+    table = PAGE.split("| Keyword | Speaks of |")[1].split("\n\n")[0].splitlines()[2:]
+    assert table == [row(keyword) for keyword in KEYWORDS.values()]
+
+
+def row(keyword: Keyword) -> str:
+    types = ", ".join(f"`{one}`" for one in keyword.types) or "any type"
+    code = f"`{keyword.code}`" if keyword.code else "never" if keyword.annotation else "by its parts"
+    rules = ", ".join(f"`{one}`" for one in keyword.rules)
+    return (
+        f"| `{keyword.name}` | {types} | {code} | {rules or ('none' if keyword.annotation else 'those of its parts')} |"
+    )

@@ -6,7 +6,7 @@ import ast
 import re
 from pathlib import Path
 
-from entitlements.contract.conformance import _WORDS
+from entitlements.contract.keywords import VIOLATIONS
 from entitlements.engine.answer import POLICY_ERROR, POLICY_UNDEFINED
 from entitlements.pdp import CONTRACT_VIOLATED
 from entitlements.token import Refusal
@@ -27,7 +27,8 @@ CARRIERS = {
 }
 # Codes that stand in a variable or a tuple where they are given, each in the file named.
 OTHERS = {
-    "entitlements/contract/conformance.py": {code for code, _ in _WORDS.values()} | {"not_conforming"},
+    "entitlements/contract/keywords.py": {code for code, _ in VIOLATIONS.values()},
+    "entitlements/contract/conformance.py": {"not_conforming"},
     "entitlements/readiness.py": {"key_leaked"},
     "entitlements/engine/http_answer.py": {"policy_error", "engine_answer_invalid"},
 }

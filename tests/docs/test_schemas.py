@@ -15,10 +15,10 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from entitlements.cli import main
-from entitlements.contract import load_contract, parse_contract, schema_subset
+from entitlements.contract import load_contract, parse_contract
 from entitlements.contract.approvals import load_approvals
+from entitlements.contract.keywords import BY_TYPE, OF_ANY_TYPE
 from entitlements.contract.lock import parse_lock
-from entitlements.contract.schema_forms import BY_TYPE
 from entitlements.errors import ContractsInvalid
 from entitlements.schema_files import NAMES, schema_text
 
@@ -192,7 +192,7 @@ def test_maps_and_unions_are_accepted_by_loader_and_schema(schema: dict[str, Any
 
 def test_schema_knows_the_keywords_of_the_loader_and_no_other() -> None:
     known = json.loads(schema_text("contract"))["$defs"]["value"]["properties"].keys()
-    assert known == GOOD_VALUES.keys() == schema_subset._ANY_TYPE.union(*BY_TYPE.values())
+    assert known == GOOD_VALUES.keys() == OF_ANY_TYPE.union(*BY_TYPE.values())
 
 
 def test_draft_in_a_file_names_its_schema_and_keeps_its_digest(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def counts(low: str, high: str, most: int) -> st.SearchStrategy[dict[str, int]]:
 texts = st.builds(
     lambda bounds, pattern: {"type": "string", **bounds, **pattern},
     counts("minLength", "maxLength", 3),
-    st.sampled_from([{}, {"pattern": "^[ab]+$"}, {"pattern": "b"}]),
+    st.sampled_from([{}, {"pattern": "^[ab]+$"}, {"pattern": "b"}, {"format": "hostname"}, {"format": "date"}]),
 )
 numbers = st.builds(
     lambda kind, bounds, step: {"type": kind, **bounds, **step},
@@ -165,7 +165,7 @@ def fitting(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     if kind == "boolean":
         return st.booleans()
     if kind == "string":
-        return st.sampled_from(["", "a", "b", "c", "ab", "ba", "abb", "xyz"])
+        return st.sampled_from(["", "a", "b", "c", "ab", "ba", "abb", "xyz", "2026-02-28"])
     if kind in ("integer", "number"):
         return st.sampled_from([0, 1, 2, 3, 4, 1.5, 0.5])
     if kind == "array":
