@@ -102,7 +102,7 @@ LIBRARIES = {
     "rstr": {"proof"},
     "z3": {"proof"},
     "marshmallow": {"contract", "web"},
-    "flask": {"web"},
+    "flask": {"web", "client"},
     "werkzeug": {"web"},
     "granian": {"web"},
     "prometheus_client": {"web"},

@@ -11,6 +11,8 @@ from typing import Any, get_args
 import pytest
 
 from entitlements import client
+from entitlements.client.flask import FlaskGuard
+from entitlements.client.wsgi import WSGIGuard
 from tests.conftest import RunningService
 from tests.wire.conftest import AGENT, GOOD
 
@@ -22,7 +24,7 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.M | re.S)
 @pytest.fixture(scope="module")
 def namespace(service: RunningService) -> Iterator[dict[str, Any]]:
     found: dict[str, Any] = {}
-    for block in BLOCKS[:2]:
+    for block in BLOCKS:
         source = block.replace("127.0.0.1:8080", "{}:{}".format(*service.address)).replace("timeout=0.5", "timeout=30")
         exec(compile(source, "client.md", "exec"), found)
     yield found
@@ -50,6 +52,20 @@ def test_the_example_of_a_batch_gives_what_may_be_read(namespace: dict[str, Any]
     orders = [{"id": str(number), "tenant": f"t_{number}"} for number in (1, 2)]
     assert namespace["readable"](token, orders) == orders[:1]
     assert namespace["readable"]("no token", orders) == []
+
+
+def test_the_example_of_flask_guards_its_views(namespace: dict[str, Any], token: str) -> None:
+    caller = namespace["app"].test_client()
+    bearer = {"Authorization": f"Bearer {token}"}
+    answers = [caller.get(f"/orders/{number}", headers=bearer).status_code for number in (42, 43, 44)]
+    assert answers == [200, 403, 404]
+    assert [caller.get(path).status_code for path in ("/orders/42", "/health")] == [401, 200]
+
+
+def test_the_page_names_every_argument_of_the_guards() -> None:
+    for kind in (FlaskGuard, WSGIGuard):
+        for name in inspect.signature(kind).parameters:
+            assert f"`{name}`" in PAGE or f"{name}=" in PAGE or f"{name}," in PAGE, name
 
 
 def test_the_page_names_every_answer_and_argument() -> None:

@@ -55,4 +55,28 @@ CLIENT = (
         _HOSTILE,
         "a caller of the API writes headers of the question",
     ),
+    Mutation(
+        "guard-needs-no-handler",
+        "client/guard.py",
+        "case AllowIf(obligations=obligations) if obligations and all(one.id in handled for one in obligations):",
+        "case AllowIf(obligations=obligations) if all(one.id in handled for one in obligations):",
+        ("tests/integration/client/test_middleware.py",),
+        "an allow with a challenge alone reaches the API",
+    ),
+    Mutation(
+        "guard-takes-any-truth-of-a-handler",
+        "client/wsgi.py",
+        "(obligation, environ) is True for",
+        "(obligation, environ) for",
+        ("tests/integration/client/test_middleware.py",),
+        "an obligation counts as fulfilled by a handler that says what",
+    ),
+    Mutation(
+        "guard-lets-unguarded-views-pass",
+        "client/flask.py",
+        "if name is None or name in self._public:",
+        "if True:",
+        ("tests/integration/client/test_middleware.py",),
+        "a view whose decorator was forgotten is open to everybody",
+    ),
 )
