@@ -34,6 +34,7 @@ EXIT_CODES: dict[str, dict[int, str]] = {
     "policy check": {0: "nobody gains access", 3: "someone gains access", 4: "there is no answer"},
     "policy prove": {0: "all hold", 3: "one is violated", 4: "there is no answer for one"},
     "policy reachable": {0: "every question was answered", 4: "there is no answer for one"},
+    "policy report": {0: "everything was answered", 4: "there is no answer for something"},
     "policy upgrade": {0: "nothing is left to do by hand", 3: "something is left to do by hand"},
     "release lockdown": {0: "the bundle is written"},
     "release show": {0: "the release is shown"},

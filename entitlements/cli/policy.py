@@ -12,8 +12,10 @@ import click
 from entitlements.checking import formats as check_formats
 from entitlements.checking.invariant_words import proved_json, proved_lines
 from entitlements.cli import render
+from entitlements.cli.policy_options import chosen, contract_option, seconds_option
+from entitlements.cli.policy_report import report
 from entitlements.cli.policy_upgrade import upgrade
-from entitlements.contract import Contract, ContractFile, load_file, versions
+from entitlements.contract import Contract
 from entitlements.errors import EntitlementsError
 from entitlements.local_opa import opa_of
 from entitlements.proof import HOLDS, PROVED, REFUTED, Access, Effort, Side, compare_access
@@ -24,35 +26,11 @@ from entitlements.terminal import paint
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-contract_option = click.option(
-    "--contract", "name", metavar="NAME[@VERSION]", help="The contract, where not every one."
-)
-seconds_option = click.option(
-    "--seconds",
-    type=click.FloatRange(0.1, 3600),
-    default=30.0,
-    show_default=True,
-    help="For each question to the solver.",
-)
 
 
 @click.group()
 def policy() -> None:
     """Prove what policies decide, for every token that a contract permits and every request."""
-
-
-def chosen(settings: Settings, name: str | None) -> list[ContractFile]:
-    """The contract that is named (its newest version, where none is), or the newest version of each."""
-    known = versions(settings.contracts)
-    if name is None:
-        return [load_file(paths[-1]) for paths in known.values()]
-    wanted, _, version = name.partition("@")
-    if wanted not in known:
-        raise click.UsageError(f"there is no contract `{wanted}`, only {', '.join(sorted(known)) or 'none'}")
-    found = [path for path in known[wanted] if not version or path.stem == version]
-    if not found:
-        raise click.UsageError(f"the contract `{wanted}` has no version `{version}`")
-    return [load_file(found[-1])]
 
 
 @policy.command(
@@ -228,4 +206,5 @@ def _reach_lines(contract: Contract, reach: Reach, policies: Path) -> list[str]:
     return lines
 
 
+policy.add_command(report)
 policy.add_command(upgrade)

@@ -152,6 +152,22 @@ PROOF = (
         "an approval of one value covers every other",
     ),
     Mutation(
+        "everyone-where-something-fails",
+        "proof/who_may.py",
+        "single.candidate([disj(neg(executed.allow), executed.fails), asked.condition])",
+        "single.candidate([neg(TRUE), asked.condition])",
+        ("tests/integration/test_policy_report.py",),
+        "a report says that everyone may where some are denied",
+    ),
+    Mutation(
+        "rule-removed-with-what-stands-beside-it",
+        "proof/what_if.py",
+        "if all(one.answer in HOLDS for one in answers):",
+        "if any(one.answer in HOLDS for one in answers):",
+        ("tests/integration/test_policy_report.py",),
+        "a rule without which access is lost is called redundant",
+    ),
+    Mutation(
         "scopes-never-lost",
         "proof/migration.py",
         "return after - before <= fresh and (not lost or bool(fresh))",

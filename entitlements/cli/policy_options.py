@@ -1,0 +1,33 @@
+"""What the commands about policies are given alike: which contracts, and how long the solver may take."""
+
+from __future__ import annotations
+
+import click
+
+from entitlements.contract import ContractFile, load_file, versions
+from entitlements.settings import Settings
+
+contract_option = click.option(
+    "--contract", "name", metavar="NAME[@VERSION]", help="The contract, where not every one."
+)
+seconds_option = click.option(
+    "--seconds",
+    type=click.FloatRange(0.1, 3600),
+    default=30.0,
+    show_default=True,
+    help="For each question to the solver.",
+)
+
+
+def chosen(settings: Settings, name: str | None) -> list[ContractFile]:
+    """The contract that is named (its newest version, where none is), or the newest version of each."""
+    known = versions(settings.contracts)
+    if name is None:
+        return [load_file(paths[-1]) for paths in known.values()]
+    wanted, _, version = name.partition("@")
+    if wanted not in known:
+        raise click.UsageError(f"there is no contract `{wanted}`, only {', '.join(sorted(known)) or 'none'}")
+    found = [path for path in known[wanted] if not version or path.stem == version]
+    if not found:
+        raise click.UsageError(f"the contract `{wanted}` has no version `{version}`")
+    return [load_file(found[-1])]

@@ -1,0 +1,76 @@
+"""What would be if a rule, or a claim, were not there: the question of a check, asked of a change that no one made."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from entitlements.contract import Contract
+from entitlements.engine import Opa
+from entitlements.engine.policy_module import RuleLines
+from entitlements.errors import StartupFault
+from entitlements.files import write_files
+from entitlements.proof.answer import HOLDS, REFUTED, Witness
+from entitlements.proof.check import Effort, Side, compare_access
+
+REDUNDANT, NEEDED, SAFE, UNSAFE, UNKNOWN = "redundant", "needed", "safe", "unsafe", "unknown"
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """An answer with its witness, or the reason why there is none."""
+
+    answer: str
+    witness: Witness | None = None
+    reason: str = ""
+
+
+def without_rule(
+    contract: Contract, files: Mapping[str, bytes], rule: RuleLines, *, opa: Opa, effort: Effort
+) -> WhatIf:
+    """Whether all decisions stay as they are without a rule.
+
+    files: policy files and base documents, by name. `needed` with a witness, or without one where the policies do not
+    compile then. Raises EngineUnavailable where OPA fails, Unsupported where the policies cannot be followed.
+    """
+    kept = _without(files[rule.file].decode(errors="replace").splitlines(), rule)
+    with tempfile.TemporaryDirectory(prefix="entitlements-") as work:
+        folders = Path(work) / "old", Path(work) / "new"
+        write_files(folders[0], dict(files))
+        write_files(folders[1], {**files, rule.file: kept.encode()})
+        sides = (Side(contract, folder, contract.decision_path) for folder in folders)
+        try:
+            access = compare_access(*sides, opa=opa, effort=effort)
+        except StartupFault:
+            return WhatIf(NEEDED)
+    answers = access.no_new_access, access.no_lost_access
+    if all(one.answer in HOLDS for one in answers):
+        return WhatIf(REDUNDANT)
+    if shown := [witness for one in answers for witness in one.witnesses]:
+        return WhatIf(NEEDED, shown[0])
+    return WhatIf(UNKNOWN, reason=next(one.reason for one in answers if one.answer not in HOLDS))
+
+
+def _without(lines: Sequence[str], rule: RuleLines) -> str:
+    """A module without the lines of a rule, all others where they were."""
+    end = rule.last
+    while end < len(lines) and (closing := lines[end].strip()) and not closing.strip("}])"):
+        # The last line that is known is that of the last expression.
+        end += 1
+    return "".join(("" if rule.first <= number <= end else text) + "\n" for number, text in enumerate(lines, 1))
+
+
+def without_claim(required: Contract, optional: Contract, policies: Path, *, opa: Opa, effort: Effort) -> WhatIf:
+    """Whether no one gains access by losing a claim.
+
+    required, optional: the contract with and without the demand for the claim. Raises as `compare_access` does.
+    """
+    sides = (Side(one, policies, one.decision_path) for one in (required, optional))
+    answer = compare_access(*sides, opa=opa, effort=effort).no_new_access
+    if answer.answer in HOLDS:
+        return WhatIf(SAFE)
+    if answer.answer == REFUTED:
+        return WhatIf(UNSAFE, answer.witnesses[0])
+    return WhatIf(UNKNOWN, reason=answer.reason)
