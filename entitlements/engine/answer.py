@@ -48,12 +48,14 @@ def read_answer(body: bytes, shape: AnswerShape = PLAIN_ANSWER) -> Verdict:
 def read_answer_again(body: bytes, shape: AnswerShape = PLAIN_ANSWER) -> Verdict:
     """The same, cached for answers that name nothing but reasons: most of OPA's answers are a few, again and again.
 
-    An obligation may hold what a policy took from a token or a request, which is not kept.
+    An obligation, a member that is not looked at and an answer that is not one may hold what a policy took from a token
+    or a request, which is not kept.
     """
     known = _KNOWN.get((body, shape))
     if known is None:
         known = read_answer(body, shape)
-        if not known.obligations and len(body) <= _KNOWN_BYTES:
+        bare = not known.obligations and not shape.ignored and POLICY_ERROR not in known.reasons
+        if bare and len(body) <= _KNOWN_BYTES:
             if len(_KNOWN) >= _MOST_KNOWN:
                 _KNOWN.clear()
             _KNOWN[body, shape] = known

@@ -1,8 +1,8 @@
 """Asks the child OPA over its Unix socket, with as little as HTTP/1.1 needs.
 
 The promises are those of `OpaServer`: one total deadline for the whole exchange, a bounded answer, strict reading, one
-try; a connection is kept only after a whole answer, and used again only while it is silent. Who listens is checked on
-each connection, before a byte is sent.
+try; a connection is kept only after a whole answer, and used only while it is silent. Who listens is checked on each
+connection, before a byte is sent.
 """
 
 from __future__ import annotations
@@ -15,10 +15,20 @@ from collections.abc import Mapping
 
 from entitlements.answer_shape import PLAIN_ANSWER, AnswerShape
 from entitlements.engine.answer import read_answer_again
-from entitlements.engine.child_question import READ_BYTES, Stale, ended, is_silent, left, question, take, unavailable
+from entitlements.engine.child_question import (
+    READ_BYTES,
+    Stale,
+    ended,
+    is_silent,
+    left,
+    opened,
+    question,
+    take,
+    unavailable,
+)
 from entitlements.engine.http_answer import Answer, AnswerReader
 from entitlements.engine.probe import probed_health
-from entitlements.engine.unix_socket import Check, connected
+from entitlements.engine.unix_socket import Check
 from entitlements.model import JSON, PartHealth, Verdict
 
 
@@ -67,7 +77,7 @@ class ChildClient:
                     return self._on(idle, request, deadline)
                 except Stale:
                     pass
-            new = _Connection(connected(self._path, self._check, left(deadline)))
+            new = _Connection(opened(self._path, self._check, left(deadline)))
             return self._on(new, request, deadline)
         except (Stale, OSError) as error:
             raise unavailable(error) from error
@@ -92,7 +102,6 @@ class _Connection:
     """A connection that never waits but for the deadline of its question."""
 
     def __init__(self, connection: socket.socket) -> None:
-        connection.setblocking(False)
         self._socket = connection
         self._readable = select.poll()
         self._readable.register(connection, select.POLLIN)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
 from entitlements.engine.decision_path import DECISION_PATH
+from entitlements.engine.unix_socket import Check, connected
 from entitlements.errors import EngineUnavailable
 from entitlements.model import JSON
 
@@ -42,7 +43,8 @@ def _head(decision_path: str) -> bytes:
 def left(deadline: float) -> float:
     """The seconds until `deadline`. Raises EngineUnavailable `engine_timeout` where there are none."""
     seconds = deadline - time.monotonic()
-    if seconds <= 0:
+    # Said so that a deadline that is not a number has passed.
+    if not seconds > 0:
         raise too_late()
     return seconds
 
@@ -50,6 +52,20 @@ def left(deadline: float) -> float:
 def too_late() -> EngineUnavailable:
     """The engine did not answer before the deadline."""
     return EngineUnavailable("engine_timeout", "the engine took too long")
+
+
+def opened(path: str, check: Check, seconds: float) -> socket.socket:
+    """A new connection that never waits; see `connected`. Raises EngineUnavailable where octets came unasked."""
+    connection = connected(path, check, seconds)
+    connection.setblocking(False)
+    try:
+        early = connection.recv(1, socket.MSG_PEEK)
+    except OSError:
+        return connection
+    if early:
+        connection.close()
+        raise EngineUnavailable("engine_answer_invalid", "the engine answered before it was asked")
+    return connection
 
 
 class Kept(Protocol):

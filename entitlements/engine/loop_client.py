@@ -1,7 +1,7 @@
 """Asks the child OPA from an event loop: no thread is spent on a question, and nothing here waits but the loop.
 
 The promises are those of `ChildClient`: one total deadline, a bounded answer, strict reading, one try; a connection is
-kept only after a whole answer and used again only while it is silent; who listens is checked on each connection.
+kept only after a whole answer and used only while it is silent; who listens is checked on each connection.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from entitlements.engine.child_question import (
     ended,
     is_silent,
     left,
+    opened,
     question,
     take,
     too_late,
     unavailable,
 )
 from entitlements.engine.http_answer import Answer, AnswerReader
-from entitlements.engine.unix_socket import Check, connected
+from entitlements.engine.unix_socket import Check
 from entitlements.errors import EngineUnavailable
 from entitlements.model import JSON, Verdict
 
@@ -76,7 +77,7 @@ class LoopClient:
                     pass
             left(deadline)
             # A Unix socket takes a connection at once, or its queue is full.
-            new = _Connection(connected(self._path, self._check, 0.0), loop)
+            new = _Connection(opened(self._path, self._check, 0.0), loop)
             return await self._on(new, request, deadline)
         except (Stale, OSError) as error:
             raise unavailable(error) from error
@@ -107,7 +108,6 @@ class _Connection:
         self._loop = loop
         self._reader = AnswerReader()
         self._answer: asyncio.Future[Answer] | None = None
-        connection.setblocking(False)
         loop.add_reader(connection.fileno(), self._readable)
 
     def silent(self) -> bool:

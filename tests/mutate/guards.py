@@ -145,6 +145,14 @@ GUARDS = (
         "what came while nothing was asked is taken for the next answer",
     ),
     Mutation(
+        "new-connection-with-octets-is-used",
+        "engine/child_question.py",
+        "    if early:",
+        "    if False:",
+        ("tests/integration/engine/test_child_client.py",),
+        "what came before the question is taken for its answer",
+    ),
+    Mutation(
         "the-child-may-drip",
         "engine/child_client.py",
         "self._readable.poll(math.ceil(left(deadline) * 1000))",
@@ -203,8 +211,8 @@ GUARDS = (
     Mutation(
         "answers-with-obligations-are-cached",
         "engine/answer.py",
-        "if not known.obligations and len(body)",
-        "if len(body)",
+        "not known.obligations and not shape.ignored and",
+        "not shape.ignored and",
         ("tests/unit/engine/test_answer.py",),
         "what an obligation says of a person lies in memory for as long as the service runs",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import time
@@ -12,7 +13,7 @@ import pytest
 
 from entitlements.engine.child_client import ChildClient
 from entitlements.engine.loop_client import LoopClient
-from entitlements.engine.unix_socket import only_process
+from entitlements.engine.unix_socket import Check, only_process
 from entitlements.errors import EngineUnavailable
 from entitlements.model import JSON, Verdict
 from tests.integration.engine.test_opa_server import (
@@ -65,9 +66,9 @@ def server() -> Iterator[WildServer]:
 class OnLoop:
     """The client for a loop, for whoever has none."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, check: Check | None = None) -> None:
         self.loop = asyncio.new_event_loop()
-        self.client = LoopClient(path, check=only_process(os.getpid(), lambda: True))
+        self.client = LoopClient(path, check=check or only_process(os.getpid(), lambda: True))
 
     def ask(self, decision_path: str, policy_input: Mapping[str, JSON], *, deadline: float) -> Verdict:
         return self.loop.run_until_complete(self.client.ask(decision_path, policy_input, deadline=deadline))
@@ -214,6 +215,36 @@ def test_a_peer_that_reads_nothing_is_given_up_at_the_deadline(server: WildServe
             client.ask("shop/authz/decision", {"text": "x" * 2_000_000}, deadline=time.monotonic() + 0.2)
         assert failure.value.code == "engine_timeout"
         client.close()
+
+
+@pytest.mark.parametrize("early", [GOOD, GOOD[:10]], ids=["whole", "a part"])
+@pytest.mark.parametrize("kind", ["for threads", "for a loop"])
+def test_octets_that_come_before_the_question_are_not_its_answer(server: WildServer, kind: str, early: bytes) -> None:
+    path = server.url.removeprefix("unix://") + "3"
+
+    def waits_for_it(connection: socket.socket) -> None:
+        peer, _ = listening.accept()
+        peers.append(peer)
+        peer.sendall(early)
+
+    peers: list[socket.socket] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        listening.bind(path)
+        listening.listen()
+        on_loop = kind == "for a loop"
+        engine: Client = OnLoop(path, waits_for_it) if on_loop else ChildClient(path, check=waits_for_it, probe="a/b")
+        assert refused(engine) == "engine_answer_invalid"
+        (peer,) = peers
+        with peer, contextlib.suppress(ConnectionResetError):
+            # Nothing was asked.
+            assert peer.recv(1) == b""
+        (engine.end if isinstance(engine, OnLoop) else engine.close)()
+
+
+def test_deadline_that_is_not_a_number_has_passed(engine: Client, server: WildServer) -> None:
+    with pytest.raises(EngineUnavailable) as failure:
+        engine.ask("shop/authz/decision", {}, deadline=float("nan"))
+    assert (failure.value.code, server.requests) == ("engine_timeout", [])
 
 
 def test_the_deadline_is_one_for_all_octets_of_an_answer(engine: Client, server: WildServer) -> None:

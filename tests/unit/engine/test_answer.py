@@ -315,6 +315,19 @@ def test_answer_that_came_before_is_read_once_and_one_with_obligations_each_time
         read_answer_again(b"{")
 
 
+def test_what_is_not_looked_at_in_an_answer_is_kept_by_nobody() -> None:
+    """Neither a member that the contract says to ignore nor an answer that is none may outlive its request."""
+    shape = AnswerShape(ignored=frozenset({("headers",)}))
+    for result, of in (
+        ('{"allow": true, "headers": {"x-user": "alice-1"}}', shape),
+        ('{"allow": true, "user": "alice-2"}', answer.PLAIN_ANSWER),
+        ('"alice-3"', answer.PLAIN_ANSWER),
+    ):
+        first, second = (read_answer_again(body(result), of) for _ in range(2))
+        assert first == second == read_answer(body(result), of)
+    assert not [known for known, _ in answer._KNOWN if b"alice" in known]
+
+
 def test_answers_that_are_remembered_are_few() -> None:
     for number in range(1000):
         assert read_answer_again(body(f'{{"allow": false, "reasons": ["r{number}"]}}')).reasons == (f"r{number}",)
