@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from entitlements.client.answers import Unavailable
 from entitlements.client.asking import Service
 from entitlements.http_answer import HTTPAnswer, HTTPReader
 
@@ -22,7 +23,7 @@ READ_BYTES = 64 * 1024
 # Less than servers and balancers keep a connection open: one that they are about to close is not used.
 IDLE_SECONDS = 15.0
 # After these the other side has read the whole request and will read another one.
-KEPT = frozenset({200, 400, 401, 503})
+_KEPT = frozenset({200, 400, 401, 503})
 _Done = TypeVar("_Done")
 _Address = tuple[Any, ...]
 
@@ -183,3 +184,17 @@ def left(deadline: float) -> float:
     if seconds <= 0:
         raise TimeoutError
     return seconds
+
+
+def kept(answer: HTTPAnswer) -> bool:
+    """Whether the connection may carry another question after this answer."""
+    return answer.head.status in _KEPT and not answer.head.closes
+
+
+def unreachable(error: OSError) -> Unavailable:
+    """Why there is no answer, in our own words."""
+    if isinstance(error, TimeoutError):
+        return Unavailable("service_timeout", detail="the service did not answer in time")
+    if isinstance(error, ssl.SSLError):
+        return Unavailable("service_unreachable", detail="TLS with the service failed, see its certificate")
+    return Unavailable("service_unreachable", detail=f"the service cannot be reached ({type(error).__name__})")

@@ -19,7 +19,7 @@ from entitlements.client.asking import (
     one_request,
     service_at,
 )
-from entitlements.client.connection import KEPT, Connection, Opener
+from entitlements.client.connection import Connection, Opener, kept, unreachable
 from entitlements.client.reading import read_batch, read_one
 from entitlements.http_answer import HTTPAnswer, HTTPRefused
 from entitlements.model import JSON, Proof
@@ -126,7 +126,7 @@ class Client:
         except BaseException:
             connection.close()
             raise
-        if answer.head.status in KEPT and not answer.head.closes and len(self._idle) < self._kept:
+        if kept(answer) and len(self._idle) < self._kept:
             self._idle.append(connection)
             if self._closed:
                 self.close()
@@ -144,12 +144,3 @@ class Client:
             if connection.usable():
                 return connection
             connection.close()
-
-
-def unreachable(error: OSError) -> Unavailable:
-    """Why there is no answer, in our own words."""
-    if isinstance(error, TimeoutError):
-        return Unavailable("service_timeout", detail="the service did not answer in time")
-    if isinstance(error, ssl.SSLError):
-        return Unavailable("service_unreachable", detail="TLS with the service failed, see its certificate")
-    return Unavailable("service_unreachable", detail=f"the service cannot be reached ({type(error).__name__})")

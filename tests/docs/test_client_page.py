@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any, get_args
 import pytest
 
 from entitlements import client
+from entitlements.client.asgi import ASGIGuard
 from entitlements.client.flask import FlaskGuard
 from entitlements.client.wsgi import WSGIGuard
 from tests.conftest import RunningService
@@ -63,9 +65,14 @@ def test_the_example_of_flask_guards_its_views(namespace: dict[str, Any], token:
 
 
 def test_the_page_names_every_argument_of_the_guards() -> None:
-    for kind in (FlaskGuard, WSGIGuard):
+    for kind in (FlaskGuard, WSGIGuard, ASGIGuard):
         for name in inspect.signature(kind).parameters:
             assert f"`{name}`" in PAGE or f"{name}=" in PAGE or f"{name}," in PAGE, name
+
+
+def test_the_example_of_asyncio_works(namespace: dict[str, Any], token: str) -> None:
+    found = [asyncio.run(namespace["may_read"](token, {"id": "42", "tenant": tenant})) for tenant in ("t_1", "t_2")]
+    assert found == [True, False]
 
 
 def test_the_page_names_every_answer_and_argument() -> None:

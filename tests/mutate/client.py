@@ -79,4 +79,28 @@ CLIENT = (
         ("tests/integration/client/test_middleware.py",),
         "a view whose decorator was forgotten is open to everybody",
     ),
+    Mutation(
+        "loop-client-uses-a-connection-that-spoke",
+        "client/aio.py",
+        "return not ready.poll(0)",
+        "return True",
+        _HOSTILE,
+        "what came while nothing was asked is taken for the next answer",
+    ),
+    Mutation(
+        "asgi-guard-takes-any-truth-of-a-handler",
+        "client/asgi.py",
+        "(obligation, scope)) is not True:",
+        "(obligation, scope)) is None:",
+        ("tests/integration/client/test_middleware.py",),
+        "an obligation counts as fulfilled by a handler that says what",
+    ),
+    Mutation(
+        "asgi-guard-lets-websockets-pass",
+        "client/asgi.py",
+        'if scope["type"] == "lifespan":',
+        'if scope["type"] != "http":',
+        ("tests/integration/client/test_middleware.py",),
+        "a WebSocket is open to everybody",
+    ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from demo.service import contracts
 from entitlements.client import Allow, Answer, Batch, Client, Deny, Malformed, Question, Refused, Unavailable
+from entitlements.client.aio import AsyncClient
 from tests.conftest import RunningService
 from tests.wire.conftest import GOOD, Wire
 
@@ -111,3 +113,16 @@ def test_many_threads_share_one_client(pdp: Client, wire: Wire) -> None:
     with ThreadPoolExecutor(8) as threads:
         for mine, answer in threads.map(ask, range(80)):
             assert isinstance(answer, Allow if mine else Deny), answer
+
+
+def test_client_of_an_event_loop_has_the_same_answers(service: RunningService, wire: Wire) -> None:
+    other = {**ORDER, "properties": {"tenant": "t_2"}}
+
+    async def ask() -> list[type]:
+        async with AsyncClient(address(service), audience=ORDERS, timeout=LONG) as client:
+            alone = [client.authorize(token, "read", one) for token in (wire.token, None) for one in (ORDER, other)]
+            batch = await client.authorize_batch(wire.token, [Question("read", ORDER), Question("fly", ORDER)])
+            assert isinstance(batch, Batch)
+            return [type(answer) for answer in (*await asyncio.gather(*alone), *batch.answers)]
+
+    assert asyncio.run(ask()) == [Allow, Deny, Refused, Refused, Allow, Malformed]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import os
@@ -14,11 +15,12 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from entitlements.client import Allow, Answer, Batch, BatchAnswer, Client, Deny, Question, Refused, Unavailable
+from entitlements.client.aio import AsyncClient
 from entitlements.client.asking import MAX_ANSWER
 from tests.loopback_server import server_side
 from tests.raw_service import ALLOWED, DENIED, JSON_TYPE, RawService, Script, http, raw_service, says
@@ -30,25 +32,44 @@ LONG, SHORT = 20.0, 0.3
 
 
 class Askers:
-    """One client, asked in one way."""
+    """The client for threads, asked in one way."""
 
     def __init__(self, close: ExitStack) -> None:
         self._close = close
 
-    def client(self, url: str, **options: Any) -> Client:
+    def client(self, url: str, **options: Any) -> Any:
         return self._close.enter_context(Client(url, **{"contract": "orders", "timeout": LONG, **options}))
 
-    def ask(self, client: Client, token: str | None = TOKEN, **options: Any) -> Answer:
-        return client.authorize(token, "read", ORDER, **options)
+    def ask(self, client: Any, token: str | None = TOKEN, **options: Any) -> Answer:
+        return cast(Answer, client.authorize(token, "read", ORDER, **options))
 
-    def batch(self, client: Client, questions: list[Question]) -> BatchAnswer:
-        return client.authorize_batch(TOKEN, questions)
+    def batch(self, client: Any, questions: list[Question]) -> BatchAnswer:
+        return cast(BatchAnswer, client.authorize_batch(TOKEN, questions))
 
 
-@pytest.fixture
-def asker() -> Iterator[Askers]:
+class LoopAskers(Askers):
+    """The client for an event loop, asked from outside of the loop."""
+
+    def __init__(self, close: ExitStack) -> None:
+        super().__init__(close)
+        self._runner = close.enter_context(asyncio.Runner())
+
+    def client(self, url: str, **options: Any) -> Any:
+        client = AsyncClient(url, **{"contract": "orders", "timeout": LONG, **options})
+        self._close.callback(lambda: self._runner.run(client.close()))
+        return client
+
+    def ask(self, client: Any, token: str | None = TOKEN, **options: Any) -> Answer:
+        return self._runner.run(client.authorize(token, "read", ORDER, **options))
+
+    def batch(self, client: Any, questions: list[Question]) -> BatchAnswer:
+        return self._runner.run(client.authorize_batch(TOKEN, questions))
+
+
+@pytest.fixture(params=[Askers, LoopAskers], ids=["threads", "loop"])
+def asker(request: pytest.FixtureRequest) -> Iterator[Askers]:
     with ExitStack() as close:
-        yield Askers(close)
+        yield request.param(close)
 
 
 @pytest.fixture
@@ -347,10 +368,13 @@ def test_connection_that_was_closed_meanwhile_is_not_used_again(
     assert len(service.requests) <= 3
 
 
-def test_process_that_was_forked_does_not_share_a_connection(
-    asker: Askers, listening: Callable[..., RawService]
-) -> None:
+def test_process_that_was_forked_does_not_share_a_connection(listening: Callable[..., RawService]) -> None:
     service = listening(says(http(DENIED)))
+    with ExitStack() as close:
+        forked(Askers(close), service)
+
+
+def forked(asker: Askers, service: RawService) -> None:
     client = asker.client(service.url)
     asker.ask(client)
     with warnings.catch_warnings():
@@ -466,3 +490,58 @@ def test_nothing_is_written_anywhere(listening: Callable[..., RawService]) -> No
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=60)
     assert (done.stdout, done.stderr) == (b"", b"")
+
+
+def test_connection_of_another_loop_is_not_used(listening: Callable[..., RawService]) -> None:
+    service = listening(says(http(DENIED)))
+    client = AsyncClient(service.url, contract="orders", timeout=LONG)
+    with asyncio.Runner() as one, asyncio.Runner() as other:
+        for runner in (one, other, one):
+            assert isinstance(runner.run(client.authorize(TOKEN, "read", ORDER)), Deny)
+        one.run(client.close())
+        other.run(asyncio.sleep(0))
+    assert service.connections == 3
+
+
+def test_question_that_is_cancelled_ends_its_connection(listening: Callable[..., RawService]) -> None:
+    came = threading.Event()
+
+    def answer(connection: socket.socket, request: bytes) -> bool:
+        came.set()
+        return silent(connection, request)
+
+    service = listening(answer)
+
+    async def cancelled() -> Answer:
+        async with AsyncClient(service.url, contract="orders", timeout=LONG) as client:
+            task = asyncio.create_task(client.authorize(TOKEN, "read", ORDER))
+            await asyncio.to_thread(came.wait, 10)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            service.script = says(http(DENIED))
+            return await client.authorize(TOKEN, "read", ORDER)
+
+    assert isinstance(asyncio.run(cancelled()), Deny)
+    assert service.connections == 2
+
+
+def test_questions_at_once_have_connections_of_their_own(listening: Callable[..., RawService]) -> None:
+    def answer(connection: socket.socket, request: bytes) -> bool:
+        number = json.loads(request.partition(b"\r\n\r\n")[2])["resource"]["id"]
+        connection.sendall(http({**DENIED, "reasons": [number]}))
+        return True
+
+    service = listening(answer)
+
+    async def many() -> list[Answer]:
+        async with AsyncClient(service.url, contract="orders", timeout=LONG, connections=4) as client:
+            asked = [client.authorize(TOKEN, "read", {**ORDER, "id": str(number)}) for number in range(20)]
+            first = await asyncio.gather(*asked)
+            return [*first, await client.authorize(TOKEN, "read", {**ORDER, "id": "20"})]
+
+    answers = asyncio.run(many())
+    assert [answer.reasons for answer in answers if isinstance(answer, Deny)] == [
+        (str(number),) for number in range(21)
+    ]
+    assert service.connections == 20

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 import flask
 import pytest
 from werkzeug.test import Client as Caller
 
 from entitlements.client import AllowIf, Client, Question
+from entitlements.client.aio import AsyncClient
+from entitlements.client.asgi import ASGIGuard
 from entitlements.client.flask import FlaskGuard
 from entitlements.client.guard import PUBLIC
 from entitlements.client.wsgi import WSGIGuard
@@ -47,7 +51,12 @@ def resource(name: str) -> dict[str, Any]:
     return {"type": "order", "id": name}
 
 
-def by_flask(pdp: Client, path: str, headers: Mapping[str, str], **options: Any) -> Replied:
+def by_flask(url: str, path: str, headers: Mapping[str, str], **options: Any) -> Replied:
+    with Client(url, contract="orders", timeout=20) as pdp:
+        return _by_flask(pdp, path, headers, **options)
+
+
+def _by_flask(pdp: Client, path: str, headers: Mapping[str, str], **options: Any) -> Replied:
     reached: list[Any] = []
     app = flask.Flask("api")
     guard = FlaskGuard(app, pdp, public={"health"}, **options)
@@ -71,7 +80,7 @@ def question(path: str) -> Any:
     return PUBLIC if path == "/health" else Question("read", resource(path.rpartition("/")[2]), {"channel": "web"})
 
 
-def by_wsgi(pdp: Client, path: str, headers: Mapping[str, str], **options: Any) -> Replied:
+def by_wsgi(url: str, path: str, headers: Mapping[str, str], **options: Any) -> Replied:
     reached: list[Any] = []
 
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -79,24 +88,56 @@ def by_wsgi(pdp: Client, path: str, headers: Mapping[str, str], **options: Any) 
         start_response("200 OK", [])
         return [b"x"]
 
-    guard = WSGIGuard(app, pdp, lambda environ: question(environ["PATH_INFO"]), **options)
-    got = Caller(guard).get(path, headers=dict(headers))
+    with Client(url, contract="orders", timeout=20) as pdp:
+        guard = WSGIGuard(app, pdp, lambda environ: question(environ["PATH_INFO"]), **options)
+        got = Caller(guard).get(path, headers=dict(headers))
     return Replied(got.status_code, list(got.headers), reached)
 
 
-FRONTS: dict[str, Front] = {"flask": by_flask, "wsgi": by_wsgi}
+def by_asgi(url: str, path: str, headers: Mapping[str, str], **options: Any) -> Replied:
+    return asyncio.run(_by_asgi(url, path, headers, **options))
+
+
+async def _by_asgi(url: str, path: str, headers: Mapping[str, str], **options: Any) -> Replied:
+    reached: list[Any] = []
+    sent: list[Any] = []
+
+    async def app(scope: Any, _receive: Any, send: Any) -> None:
+        reached.append(scope.get("entitlements.answer"))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "GET",
+        "path": unquote(path.partition("?")[0]),
+        "raw_path": path.partition("?")[0].encode(),
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+    }
+    async with AsyncClient(url, contract="orders", timeout=20) as client:
+        guard = ASGIGuard(app, client, lambda scope: question(scope["path"]), **options)
+        await guard(scope, never, send)
+    told = [(name.decode(), value.decode()) for name, value in sent[0]["headers"]]
+    return Replied(sent[0]["status"], told, reached)
+
+
+async def never() -> Any:
+    raise AssertionError("nothing is to be received")
+
+
+FRONTS: dict[str, Front] = {"flask": by_flask, "wsgi": by_wsgi, "asgi": by_asgi}
 
 
 @pytest.fixture(params=FRONTS)
-def call(request: pytest.FixtureRequest) -> Iterator[Front]:
+def call(request: pytest.FixtureRequest) -> Front:
     """Calls an API behind one of the middlewares, which asks what is at a URL."""
-    with ExitStack() as close:
 
-        def called(url: str, path: str = "/orders/42", headers: Mapping[str, str] = BEARER, **options: Any) -> Replied:
-            pdp = close.enter_context(Client(url, contract="orders", timeout=20))
-            return FRONTS[request.param](pdp, path, headers, **options)
+    def called(url: str, path: str = "/orders/42", headers: Mapping[str, str] = BEARER, **options: Any) -> Replied:
+        return FRONTS[request.param](url, path, headers, **options)
 
-        yield called
+    return called
 
 
 @pytest.fixture
@@ -298,3 +339,70 @@ def test_request_of_which_nothing_is_said_is_an_error(asked: Any) -> None:
     ):
         Caller(WSGIGuard(app, pdp, lambda _environ: asked)).get("/")
     assert reached == []
+
+
+def in_scope(
+    scope: dict[str, Any], guard_of: Callable[[Any, AsyncClient], ASGIGuard], url: str
+) -> tuple[list[Any], list[Any]]:
+    """What the application was reached with, and what was sent, for one scope."""
+    reached: list[Any] = []
+    sent: list[Any] = []
+
+    async def app(scope: Any, _receive: Any, _send: Any) -> None:
+        reached.append(scope["type"])
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def run() -> None:
+        async with AsyncClient(url, contract="orders", timeout=20) as client:
+            await guard_of(app, client)(scope, never, send)
+
+    asyncio.run(run())
+    return reached, sent
+
+
+def test_websocket_is_asked_about_as_it_opens(listening: Callable[[bytes], RawService]) -> None:
+    def guard_of(app: Any, client: AsyncClient) -> ASGIGuard:
+        return ASGIGuard(app, client, lambda scope: question(scope["path"]))
+
+    scope = {"type": "websocket", "path": "/orders/42", "headers": [(b"authorization", b"Bearer t-1")]}
+    assert in_scope({**scope}, guard_of, listening(http(ALLOWED)).url) == (["websocket"], [])
+    closed = [{"type": "websocket.close", "code": 1008}]
+    assert in_scope({**scope}, guard_of, listening(http(DENIED)).url) == ([], closed)
+
+
+def test_start_is_let_through_and_what_is_not_known_is_not() -> None:
+    def guard_of(app: Any, client: AsyncClient) -> ASGIGuard:
+        return ASGIGuard(app, client, lambda _scope: PUBLIC)
+
+    assert in_scope({"type": "lifespan"}, guard_of, "http://127.0.0.1:1") == (["lifespan"], [])
+    with pytest.raises(TypeError, match="nothing else"):
+        in_scope({"type": "webtransport"}, guard_of, "http://127.0.0.1:1")
+
+
+def test_functions_of_the_api_may_be_coroutines(listening: Callable[[bytes], RawService]) -> None:
+    async def asked(scope: Any) -> Any:
+        return question(scope["path"])
+
+    said: list[Any] = [True, False]
+
+    async def fulfil(_obligation: Any, _scope: Any) -> Any:
+        return said.pop()
+
+    def guard_of(app: Any, client: AsyncClient) -> ASGIGuard:
+        return ASGIGuard(app, client, asked, obligations={"audit": fulfil})
+
+    service = listening(http({**ALLOWED, "obligations": [{"id": "audit"}]}))
+    scope = {"type": "http", "path": "/orders/42", "method": "GET", "headers": []}
+    assert in_scope({**scope}, guard_of, service.url)[0] == []
+    assert in_scope({**scope}, guard_of, service.url)[0] == ["http"]
+
+
+@pytest.mark.parametrize("asked", [None, True, "public"], ids=repr)
+def test_scope_of_which_nothing_is_said_is_an_error(asked: Any) -> None:
+    def guard_of(app: Any, client: AsyncClient) -> ASGIGuard:
+        return ASGIGuard(app, client, lambda _scope: asked)
+
+    with pytest.raises(TypeError, match="`Question` or `PUBLIC`"):
+        in_scope({"type": "http", "path": "/", "headers": []}, guard_of, "http://127.0.0.1:1")

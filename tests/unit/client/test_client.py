@@ -40,7 +40,7 @@ def read(octets: bytes, contract: str = "orders") -> client.Answer:
 def test_client_needs_the_standard_library_only() -> None:
     # Without the packages that are installed, and without what the environment adds.
     code = (
-        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import entitlements.client.wsgi\n"
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import entitlements.client.wsgi, entitlements.client.asgi\n"
         "ours = {name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)\n"
         "print(sorted(ours - {'__main__'}))\n"
         "rooms = {name.split('.')[1] for name in sys.modules if name.startswith('entitlements.')}\n"
