@@ -423,8 +423,8 @@ SYMBOLIC = (
     Mutation(
         "spellings-are-never-told-apart",
         "proof/symbolic/builtins/number_spellings.py",
-        'if leaf.term.op == "const":\n        return True',
-        'if leaf.term.op == "const":\n        return False',
+        "if leaf.term.op is Op.CONST:\n        return True",
+        "if leaf.term.op is Op.CONST:\n        return False",
         ("tests/unit/proof/symbolic/builtins/test_rules_by_kind.py",),
         "`1.0` and `1e0` are printed alike: a false proof",
     ),
@@ -540,6 +540,14 @@ SYMBOLIC = (
         "",
         ("tests/unit/proof/symbolic/smt/test_string_encoder.py",),
         "witnesses with strings that the contract does not permit",
+    ),
+    Mutation(
+        "turned-comparison-stays-strict",
+        "proof/symbolic/terms/op.py",
+        "Op.LESS: Op.AT_MOST",
+        "Op.LESS: Op.LESS",
+        ("tests/unit/proof/test_clock.py",),
+        "a second before midnight is taken for one after it",
     ),
     Mutation(
         "strings-that-may-be-equal-never-are",

@@ -17,6 +17,7 @@ from entitlements.proof.requests import ANY, IS, LIKE, Asked, Label, RequestKind
 from entitlements.proof.symbolic.encode import Question
 from entitlements.proof.symbolic.session import Session
 from entitlements.proof.symbolic.smt.assignment import Assignment, NotKnown
+from entitlements.proof.symbolic.terms.op import CONNECTIVES, Op
 from entitlements.proof.symbolic.terms.term import BOOL, FALSE, TRUE, Term, conj, disj, neg, subterms
 from entitlements.proof.symbolic.values.algebra import Algebra
 from entitlements.proof.symbolic.values.value import Const, Scalar, Value, constant
@@ -25,8 +26,8 @@ _ACTION, _TYPE = "action.name", "resource.type"
 MOST_CLASSES = 40
 """So many classes of requests are distinguished at most; a witness of more represents any request, and says so."""
 _MOST_NAMED = 400
-_LEAVES, _CONNECTIVES = ("var", "choice"), ("and", "or", "not")
-_COMMUTATIVE = ("and", "or", "count", "=")
+_LEAVES = (Op.VAR, Op.CHOICE)
+_COMMUTATIVE = (Op.AND, Op.OR, Op.COUNT, Op.EQUAL)
 _Row = tuple[tuple[Label, Term], tuple[Label, Term]]
 
 
@@ -171,14 +172,14 @@ def _atoms(roots: Iterable[Term]) -> dict[Term, frozenset[str]]:
         else:
             names = frozenset().union(*(depends[arg] for arg in term.args if isinstance(arg, Term)))
         depends[term] = names
-        if term.sort == BOOL and term.op not in _CONNECTIVES and names & {_ACTION, _TYPE}:
+        if term.sort == BOOL and term.op not in CONNECTIVES and names & {_ACTION, _TYPE}:
             found[term] = names
     return found
 
 
 def _names(atom: Term, term: Term | None) -> str | None:
     """The name that a condition says a string is; None where it says another thing."""
-    if atom.op != "=" or term is None or atom.args[0] is not term or atom.args[1].op != "const":
+    if atom.op is not Op.EQUAL or term is None or atom.args[0] is not term or atom.args[1].op is not Op.CONST:
         return None
     return str(atom.args[1].args[0])
 
@@ -192,7 +193,7 @@ def _nested(term: Any) -> Any:
     if not isinstance(term, Term):
         return term if isinstance(term, (str, int, bool)) else str(term)
     args = [_nested(arg) for arg in term.args]
-    return [term.op, *(sorted(args, key=repr) if term.op in _COMMUTATIVE else args)]
+    return [term.op.value, *(sorted(args, key=repr) if term.op in _COMMUTATIVE else args)]
 
 
 def together(classes: Sequence[RequestClass], is_total: Callable[[Term], bool]) -> tuple[RequestKind, ...]:

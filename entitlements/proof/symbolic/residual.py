@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 
 from entitlements.proof.symbolic.smt.assignment import Assignment, NotKnown
+from entitlements.proof.symbolic.terms.op import CONNECTIVES, Op
 from entitlements.proof.symbolic.terms.term import FALSE, Term, conj, disj, neg, truth
-
-_CONNECTIVES = ("and", "or", "not")
 
 
 def residual(goal: Term, assignment: Assignment | None, atoms: Container[Term]) -> Term:
@@ -23,12 +22,12 @@ def residual(goal: Term, assignment: Assignment | None, atoms: Container[Term]) 
         for term in _down_to(goal, atoms):
             if term in atoms:
                 left[term] = term
-            elif term.op not in _CONNECTIVES:
+            elif term.op not in CONNECTIVES:
                 left[term] = truth(bool(assignment.of(term)))
-            elif term.op == "not":
+            elif term.op is Op.NOT:
                 left[term] = neg(left[term.args[0]])
             else:
-                left[term] = (conj if term.op == "and" else disj)(*(left[arg] for arg in term.args))
+                left[term] = (conj if term.op is Op.AND else disj)(*(left[arg] for arg in term.args))
     except NotKnown:
         return FALSE
     return left[goal]
@@ -42,5 +41,5 @@ def _down_to(goal: Term, atoms: Container[Term]) -> Iterator[Term]:
         term = stack.pop()
         if term not in seen:
             seen.add(term)
-            stack += term.args if term.op in _CONNECTIVES and term not in atoms else ()
+            stack += term.args if term.op in CONNECTIVES and term not in atoms else ()
     yield from sorted(seen, key=lambda term: term.number)

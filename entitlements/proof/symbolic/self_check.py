@@ -21,6 +21,7 @@ from entitlements.proof.symbolic.encode import Executed, Question
 from entitlements.proof.symbolic.inputs.clock import SECONDS, time_value
 from entitlements.proof.symbolic.inputs.dates import days_near, is_day
 from entitlements.proof.symbolic.smt.assignment import Assignment, Chance, NotKnown
+from entitlements.proof.symbolic.terms.op import Op
 from entitlements.proof.symbolic.terms.term import FALSE, INT, REAL, STRING_SORT, Term, subterms
 from entitlements.proof.symbolic.terms.timestamps import ANY_DAY, RANGES, rendered
 
@@ -85,7 +86,7 @@ def check_against_opa(question: Question, engines: tuple[BatchEngine, BatchEngin
     everything += [there for executed in question.executed for there, _ in executed.obligations]
     _check_clock(question)
     chance = _chance(everything, question)
-    sizes = {term.args[0]: term.args[2] for term in subterms(everything) if term.op == "choice"}
+    sizes = {term.args[0]: term.args[2] for term in subterms(everything) if term.op is Op.CHOICE}
     assignments = [chance.assignment(sizes, question.decide_string) for _ in range(_INPUTS)]
     same_decisions = question.same_policy and terms[0] is terms[1] and question.lost == (FALSE, FALSE)
     for side in (1,) if same_decisions else (0, 1):
@@ -163,9 +164,9 @@ def _chance(terms: list[Term], question: Question) -> Chance:
     strings: dict[str, None] = {}
     numbers: dict[int | Fraction, None] = {}
     for term in subterms(terms):
-        if term.op == "const" and term.sort == STRING_SORT:
+        if term.op is Op.CONST and term.sort == STRING_SORT:
             strings[term.args[0]] = None
-        elif term.op == "const" and term.sort in (INT, REAL):
+        elif term.op is Op.CONST and term.sort in (INT, REAL):
             numbers[term.args[0]] = None
     zones = question.pair.zones
     seconds = instants(zones, numbers, strings) if zones else []

@@ -23,6 +23,7 @@ from entitlements.proof.symbolic.smt.assignment import Assignment, NotKnown, of_
 from entitlements.proof.symbolic.smt.encoder import Query, write_query
 from entitlements.proof.symbolic.smt.solver import SAT, UNDECIDED, UNSAT, Solved, Solver
 from entitlements.proof.symbolic.smt.string_models import NoString, find_strings, fresh_string
+from entitlements.proof.symbolic.terms.op import Op
 from entitlements.proof.symbolic.terms.string_terms import CONFORMS, on_string
 from entitlements.proof.symbolic.terms.term import (
     BOOL,
@@ -107,7 +108,9 @@ class Session:
         if not known or self._permitted(known):
             return ""
         first = bisect_left(range(len(known)), 1, key=lambda last: not self._permitted(known[: last + 1]))
-        names = dict.fromkeys(f"`{term.args[0]}`" for term in subterms([known[first]]) if term.op in ("var", "choice"))
+        names = dict.fromkeys(
+            f"`{term.args[0]}`" for term in subterms([known[first]]) if term.op in (Op.VAR, Op.CHOICE)
+        )
         where = f" ({', '.join(names)})" if names else ""
         return f"a part of the contracts{where} may permit no value at all, and nothing is proved of it"
 

@@ -17,6 +17,7 @@ from entitlements.proof.symbolic.inputs.clock import SECONDS, time_value
 from entitlements.proof.symbolic.inputs.dates import any_date
 from entitlements.proof.symbolic.inputs.inputs import Inputs
 from entitlements.proof.symbolic.smt.assignment import Assignment
+from entitlements.proof.symbolic.terms.op import Op
 from entitlements.proof.symbolic.terms.string_terms import CONFORMS, DATE_RULES, PREFIX, on_string, timestamp
 from entitlements.proof.symbolic.terms.term import INT, TRUE, Term, equal, less, string, variable
 from entitlements.proof.symbolic.terms.timestamps import (
@@ -24,7 +25,6 @@ from entitlements.proof.symbolic.terms.timestamps import (
     DATE,
     PATTERNS,
     RANGES,
-    TIMESTAMP,
     UTC,
     number_of,
     rendered,
@@ -176,7 +176,7 @@ def test_a_date_of_a_contract_stands_as_the_number_of_a_day() -> None:
     inputs = Inputs(Algebra(Limits()))
     (_, leaf), *_ = inputs.of_schema(schema, "until").cases
     assert isinstance(leaf, Scalar)
-    assert leaf.term.op == TIMESTAMP
+    assert leaf.term.op is Op.TIMESTAMP
     assert on_string(CONFORMS, DATE_RULES, leaf.term) is TRUE
     assert inputs.of_schema({**schema, "maxLength": 10}, "other").cases[0][1].term.op == "var"
 

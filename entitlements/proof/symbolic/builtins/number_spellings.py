@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from entitlements.proof.symbolic.terms.op import Op
 from entitlements.proof.symbolic.terms.term import FALSE, INT
 from entitlements.proof.symbolic.values.value import NUMBER, Array, Const, Leaf, Object, Scalar, Set, Value
 
@@ -49,9 +50,9 @@ def _is_unspelled(name: str, leaf: Leaf) -> bool:
     """Written otherwise than by the service; for a built-in that prints, also what a calculation gives."""
     if not isinstance(leaf, Scalar) or leaf.kind != NUMBER:
         return False
-    if leaf.term.op == "const":
+    if leaf.term.op is Op.CONST:
         return True
-    return name in PRINTING and leaf.term.sort != INT and leaf.term.op != "var"
+    return name in PRINTING and leaf.term.sort != INT and leaf.term.op is not Op.VAR
 
 
 def _scalars(value: Value) -> Iterator[Leaf]:

@@ -8,6 +8,7 @@ from typing import Final
 
 from entitlements.proof.symbolic.builtins.any_value import difference
 from entitlements.proof.symbolic.builtins.table import Context, Rule, rule_of
+from entitlements.proof.symbolic.terms.op import Arithmetic
 from entitlements.proof.symbolic.terms.term import (
     INT,
     TRUE,
@@ -52,7 +53,7 @@ def _within(term: Term, limit: int) -> Term:
     return conj(less(number(-limit), term, strict=False), less(term, number(limit), strict=False))
 
 
-def _calculated(op: str) -> Rule:
+def _calculated(op: Arithmetic) -> Rule:
     def rule(call: Context, arguments: Sequence[Value], _live: Term) -> Value:
         def leaf(one: Leaf, other: Leaf) -> Value | None:
             if op == "-" and isinstance(one, Set) and isinstance(other, Set):
@@ -68,8 +69,7 @@ def _calculated(op: str) -> Rule:
     return rule
 
 
-for _name, _op in (("plus", "+"), ("minus", "-"), ("mul", "*")):
-    RULES[_name] = _calculated(_op)
+RULES |= {"plus": _calculated("+"), "minus": _calculated("-"), "mul": _calculated("*")}
 
 
 def _by_constant(one: Leaf, other: Leaf) -> bool:

@@ -18,6 +18,7 @@ from fractions import Fraction
 
 from entitlements.engine.spelling import number_spelled, spelled
 from entitlements.proof.symbolic.execution.plan import Function, Local, Statement, assigned_locals, each_statement
+from entitlements.proof.symbolic.terms.op import Op
 from entitlements.proof.symbolic.terms.term import FALSE, INT, Term, conj, equal, number
 from entitlements.proof.symbolic.values.algebra import Unsupported
 from entitlements.proof.symbolic.values.place import Place
@@ -110,7 +111,7 @@ def _by_number(leaf: Object, key: Leaf) -> Members | None:
         place = leaf.index.get(Const(string), len(leaf.members))
         return [(there, member) for there, _, member in leaf.members[place : place + 1]]
     term = term_of(key)
-    if term.op == "const" or (term.sort != INT and term.op != "var"):
+    if term.op is Op.CONST or (term.sort != INT and term.op is not Op.VAR):
         # Spelled in another way than the service's, or as a calculation spells it.
         return None
     return [
@@ -147,7 +148,7 @@ def _may_be_spelled(key: Leaf, name: str) -> bool:
     if not looks_like_a_number(name):
         return False
     term = term_of(key)
-    return term.op != "const" or _NUMBER.fullmatch(name) is None or Fraction(name) == term.args[0]
+    return term.op is not Op.CONST or _NUMBER.fullmatch(name) is None or Fraction(name) == term.args[0]
 
 
 def _name(key: Leaf) -> str:

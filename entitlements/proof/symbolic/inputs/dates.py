@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from entitlements.proof.symbolic.terms.op import Op
 from entitlements.proof.symbolic.terms.string_terms import timestamp
 from entitlements.proof.symbolic.terms.term import INT, Term, less, number, variable
 from entitlements.proof.symbolic.terms.timestamps import ANY_DAY, RANGES, number_of
@@ -28,7 +29,7 @@ def any_date(name: str) -> tuple[Term, list[Term]]:
 
 def is_day(term: Term) -> bool:
     """Whether a variable is the number of a day: names of claims with a space stand in quotes."""
-    return term.op == "var" and term.sort == INT and str(term.args[0]).endswith(_BEHIND)
+    return term.op is Op.VAR and term.sort == INT and str(term.args[0]).endswith(_BEHIND)
 
 
 def days_near(strings: Iterable[str]) -> list[int]:

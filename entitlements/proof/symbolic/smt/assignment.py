@@ -9,31 +9,16 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, assert_never
 
 from entitlements.model import same_json
 from entitlements.proof.migration import ABSENT
 from entitlements.proof.symbolic.smt.encoder import Query, read_value
+from entitlements.proof.symbolic.terms.op import Op
 from entitlements.proof.symbolic.terms.string_terms import PARTS, PREDICATES
 from entitlements.proof.symbolic.terms.term import BOOL, CALCULATED, INT, STRING_SORT, Term
-from entitlements.proof.symbolic.terms.timestamps import TIMESTAMP, rendered
+from entitlements.proof.symbolic.terms.timestamps import rendered
 from entitlements.proof.symbolic.values.value import Array, Const, Leaf, Object, Scalar, Value
-
-_CALCULATED: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
-    **CALCULATED,
-    "=": lambda a, b: a == b,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-}
-
-_OF_VALUES: Final[Mapping[str, Callable[[Sequence[Any]], Any]]] = {
-    "not": lambda values: not values[0],
-    "count": sum,
-    "is_whole": lambda values: Fraction(values[0]).denominator == 1,
-    "concat": "".join,
-    "length": lambda values: len(values[0]),
-    "digits": lambda values: str(int(values[0])),
-}
 
 
 class NotKnown(Exception):
@@ -87,7 +72,7 @@ class Assignment:
 
     def _needed(self, term: Term) -> Iterator[Term]:
         """The arguments that a term depends on: of a conditional the condition, and what it chooses."""
-        if term.op != "if":
+        if term.op is not Op.IF:
             yield from (arg for arg in term.args if isinstance(arg, Term))
             return
         condition, one, other = term.args
@@ -97,41 +82,62 @@ class Assignment:
 
     def _evaluated(self, term: Term) -> Any:
         op, args = term.op, term.args
-        if op == "const":
+        if op is Op.CONST:
             return args[0]
-        if op == "var":
+        if op is Op.VAR:
             if args[0] not in self._variables:
                 self._variables[args[0]] = self._default(term)
             return self._variables[args[0]]
-        if op == "choice":
+        if op is Op.CHOICE:
             if args[0] not in self._choices:
                 self._choices[args[0]] = self._pick(args[2])
             return self._choices[args[0]] == args[1]
         values = [self._known[a] for a in self._needed(term)]
-        if op in ("and", "or"):
+        if op is Op.AND or op is Op.OR:
             return _junction(op, values)
-        if op == "if":
+        if op is Op.IF:
             return values[-1]
-        if op == "apply" or any(value is NotKnown for value in values):
+        if op is Op.APPLY or any(value is NotKnown for value in values):
             return NotKnown
         return self._calculated(op, args, values)
 
-    def _calculated(self, op: str, args: Sequence[Any], values: Sequence[Any]) -> Any:
-        if op in _OF_VALUES:
-            return _OF_VALUES[op](values)
-        if op == "on_strings":
-            return PREDICATES[args[0]](values[1], values[0])
-        if op == TIMESTAMP:
-            return rendered(args[0], values[0])
-        if op == "on_text":
-            predicate, parameter = args[0], args[1]
-            if predicate in PREDICATES:
-                return PREDICATES[predicate](values[0], parameter)
-            return self._decide(predicate, parameter, values[0])
-        if op == "part":
-            found = PARTS[args[0]](values[0], args[1])
-            return NotKnown if found is None else found
-        return _CALCULATED[op](*values)
+    def _calculated(  # noqa: PLR0911, PLR0912 - one case an operator
+        self, op: Op, args: Sequence[Any], values: Sequence[Any]
+    ) -> Any:
+        match op:
+            case Op.CONST | Op.VAR | Op.CHOICE | Op.AND | Op.OR | Op.IF | Op.APPLY:
+                raise AssertionError(f"`{op}` is not calculated")
+            case Op.NOT:
+                return not values[0]
+            case Op.EQUAL:
+                return values[0] == values[1]
+            case Op.LESS:
+                return values[0] < values[1]
+            case Op.AT_MOST:
+                return values[0] <= values[1]
+            case Op.PLUS | Op.MINUS | Op.TIMES | Op.REMAINDER | Op.QUOTIENT:
+                return CALCULATED[op](*values)
+            case Op.COUNT:
+                return sum(values)
+            case Op.IS_WHOLE:
+                return Fraction(values[0]).denominator == 1
+            case Op.CONCAT:
+                return "".join(values)
+            case Op.LENGTH:
+                return len(values[0])
+            case Op.DIGITS:
+                return str(int(values[0]))
+            case Op.TIMESTAMP:
+                return rendered(args[0], values[0])
+            case Op.PART:
+                found = PARTS[args[0]](values[0], args[1])
+                return NotKnown if found is None else found
+            case Op.ON_STRINGS:
+                return PREDICATES[args[0]](values[1], values[0])
+            case Op.ON_STRING:
+                known = PREDICATES.get(args[0])
+                return known(values[0], args[1]) if known else self._decide(args[0], args[1], values[0])
+        assert_never(op)
 
     def document(self, value: Value) -> Any:
         """The JSON document that a value represents; ABSENT where it is undefined. Raises NotKnown."""
@@ -183,8 +189,8 @@ def _distinct(documents: Sequence[Any]) -> list[Any]:
     return found
 
 
-def _junction(op: str, values: Iterable[Any]) -> Any:
-    stops = op == "or"
+def _junction(op: Op, values: Iterable[Any]) -> Any:
+    stops = op is Op.OR
     unknown = False
     for value in values:
         if value is NotKnown:
@@ -211,7 +217,7 @@ def of_model(
     listed: dict[str, set[int]] = {}
     sizes: dict[str, int] = {}
     for symbol, term in query.symbols.items():
-        if term.op == "choice":
+        if term.op is Op.CHOICE:
             name, index, sizes[term.args[0]] = term.args
             listed.setdefault(name, set()).add(index)
             if model.get(symbol) == "true":

@@ -14,20 +14,23 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, assert_never
 
 from entitlements.contract import conforms
 from entitlements.proof.symbolic.smt.preimages import language_of
 from entitlements.proof.symbolic.smt.regex import string_literal
 from entitlements.proof.symbolic.smt.string_encoder import StringEncoder, substrings
 from entitlements.proof.symbolic.smt.string_sorts import StringSorts
+from entitlements.proof.symbolic.terms.op import Op
 from entitlements.proof.symbolic.terms.string_terms import MATCHES
 from entitlements.proof.symbolic.terms.term import BOOL, INT, REAL, STRING_SORT, Term, subterms
-from entitlements.proof.symbolic.terms.timestamps import PATTERNS, TIMESTAMP, first_from
+from entitlements.proof.symbolic.terms.timestamps import PATTERNS, first_from
 
 Decide = Callable[[str, str, str], bool]
 """Whether a constant string meets a predicate with a parameter; asked of OPA where only OPA knows."""
 _SORTS = {BOOL: "Bool", INT: "Int", REAL: "Real", "any": "Int"}
+
+_LEAVES = (Op.VAR, Op.CHOICE, Op.TIMESTAMP)
 
 
 @dataclass
@@ -94,18 +97,18 @@ class _Writer:
         symbols: dict[str, Term] = {}
         stamps: dict[str, Term] = {}
         for number, term in enumerate(self._terms):
-            if term.op == "const":
+            if term.op is Op.CONST:
                 continue
-            symbol = f"v{number}" if term.op in ("var", "choice", TIMESTAMP) else f"n{number}"
+            symbol = f"v{number}" if term.op in _LEAVES else f"n{number}"
             self._names[term] = symbol
-            if term.op == "var":
+            if term.op is Op.VAR:
                 symbols[symbol] = term
                 self._lines.append(f"(declare-const {symbol} {self._sort(term)})")
-            elif term.op == TIMESTAMP:
+            elif term.op is Op.TIMESTAMP:
                 # Its number stands in the question by itself; a model in which they differ is none.
                 stamps[symbol] = term
                 self._lines.append(f"(declare-const {symbol} String)")
-            elif term.op == "choice":
+            elif term.op is Op.CHOICE:
                 symbols[symbol] = term
                 self._lines.append(f"(declare-const {symbol} Bool)")
                 self._choices[term.args[0]] = term.args[2]
@@ -129,7 +132,7 @@ class _Writer:
             frozenset(term.args[0] for term in variables),
             {term.args[0]: roots[self._strings.group(term)] for term in variables},
             tuple(self._goals) if self._said.predicates or self._said.parts or stamps else (),
-            any(term.op in ("on_text", "on_strings", "part") for term in self._terms),
+            any(term.op in (Op.ON_STRING, Op.ON_STRINGS, Op.PART) for term in self._terms),
             stamps,
         )
 
@@ -139,7 +142,7 @@ class _Writer:
         return _SORTS[term.sort]
 
     def _written(self, term: Term, *, needs_string_theory: bool = True) -> str:
-        if term.op != "const":
+        if term.op is not Op.CONST:
             return self._names[term]
         value = term.args[0]
         if term.sort == STRING_SORT:
@@ -155,66 +158,63 @@ class _Writer:
             return written
         return (
             f"(to_real {written})"
-            if term.op != "const"
+            if term.op is not Op.CONST
             else f"{written}.0"
             if written[0] != "("
             else f"(to_real {written})"
         )
 
-    def _body(self, term: Term) -> str:
-        op, args = term.op, term.args
-        if op in ("and", "or", "not"):
-            return f"({op} {' '.join(map(self._written, args))})"
-        if op in ("=", "<", "<="):
-            return self._compared(op, *args)
-        if op == "concat":
-            return f"(str.++ {' '.join(map(self._written, args))})"
-        if op == "on_text":
-            return self._said.on_string(*args)
-        if op in ("on_strings", "digits"):
-            return self._said.related(*args) if op == "on_strings" else self._digits(args[0])
-        if op == "part":
-            return self._said.part(term)
-        return self._applied(term) if op == "apply" else self._number(term)
+    def _body(self, term: Term) -> str:  # noqa: PLR0911, PLR0912 - one case an operator
+        args, write = term.args, self._written if term.sort == INT else self._real
+        match op := term.op:
+            case Op.CONST | Op.VAR | Op.CHOICE | Op.TIMESTAMP:
+                raise AssertionError(f"`{op}` has a name or is written as it is")
+            case Op.AND | Op.OR | Op.NOT:
+                return f"({op} {' '.join(map(self._written, args))})"
+            case Op.EQUAL | Op.LESS | Op.AT_MOST:
+                return self._compared(op, *args)
+            case Op.ON_STRING | Op.ON_STRINGS:
+                return (self._said.on_string if op is Op.ON_STRING else self._said.related)(*args)
+            case Op.CONCAT:
+                return f"(str.++ {' '.join(map(self._written, args))})"
+            case Op.PART:
+                return self._said.part(term)
+            case Op.DIGITS:
+                return _digits(self._written(args[0]))
+            case Op.APPLY:
+                return self._applied(term)
+            case Op.COUNT:
+                ones = [f"(ite {self._written(arg)} 1 0)" for arg in args]
+                return ones[0] if len(ones) == 1 else f"(+ {' '.join(ones)})"
+            case Op.IF:
+                return f"(ite {self._written(args[0])} {' '.join(map(write, args[1:]))})"
+            case Op.REMAINDER:
+                return _remainder(self._written(args[0]), abs(args[1].args[0]))
+            case Op.IS_WHOLE | Op.LENGTH:
+                return f"({'is_int' if op is Op.IS_WHOLE else 'str.len'} {write(args[0])})"
+            case Op.PLUS | Op.MINUS | Op.TIMES | Op.QUOTIENT:
+                return f"({op} {' '.join(map(write, args))})"
+        assert_never(op)
 
-    def _digits(self, whole: Term) -> str:
-        """SMT-LIB writes no number below zero."""
-        one = self._written(whole)
-        return f'(ite (<= 0 {one}) (str.from_int {one}) (str.++ "-" (str.from_int (- {one}))))'
-
-    def _number(self, term: Term) -> str:
-        """A calculation, and whether a number is whole."""
-        op, args = term.op, term.args
-        write = self._written if term.sort == INT else self._real
-        if op == "count":
-            ones = [f"(ite {self._written(arg)} 1 0)" for arg in args]
-            return ones[0] if len(ones) == 1 else f"(+ {' '.join(ones)})"
-        if op == "if":
-            return f"(ite {self._written(args[0])} {' '.join(map(write, args[1:]))})"
-        if op == "%":
-            # SMT-LIB's `mod` is never negative; OPA's remainder has the sign of the dividend.
-            one, size = self._written(args[0]), abs(args[1].args[0])
-            return f"(ite (<= 0 {one}) (mod {one} {size}) (- (mod (- {one}) {size})))"
-        name = {"is_whole": "is_int", "length": "str.len"}.get(op, op)
-        return f"({name} {' '.join(map(write, args))})"
-
-    def _compared(self, op: str, one: Term, other: Term) -> str:
+    def _compared(self, op: Op, one: Term, other: Term) -> str:
         if one.sort == STRING_SORT:
-            if op == "=" and (found := self._said.equal(one, other)):
+            if op is Op.EQUAL and (found := self._said.equal(one, other)):
                 return found
-            if op == "=":
+            if op is Op.EQUAL:
                 needs_string_theory = any(
-                    self._strings.needs_string_theory(term) for term in (one, other) if term.op != "const"
+                    self._strings.needs_string_theory(term) for term in (one, other) if term.op is not Op.CONST
                 )
                 sides = (self._written(term, needs_string_theory=needs_string_theory) for term in (one, other))
                 return f"(= {' '.join(sides)})"
-            return f"({'str.<' if op == '<' else 'str.<='} {self._written(one)} {self._written(other)})"
+            return f"({'str.<' if op is Op.LESS else 'str.<='} {self._written(one)} {self._written(other)})"
         write = self._written if (one.sort, other.sort) == (INT, INT) or one.sort == "any" else self._real
         return f"({op} {write(one)} {write(other)})"
 
     def _applied(self, term: Term) -> str:
         name, *arguments = term.args
-        sorts = [self._sort(arg) if arg.op != "const" or arg.sort != STRING_SORT else "String" for arg in arguments]
+        sorts = [
+            self._sort(arg) if arg.op is not Op.CONST or arg.sort != STRING_SORT else "String" for arg in arguments
+        ]
         symbol = "|" + f"{name} {' '.join(sorts)}".replace("|", "/").replace("\\", "/") + "|"
         self._functions.setdefault(symbol, f"({' '.join(sorts)}) {self._sort(term)}")
         return f"({symbol} {' '.join(map(self._written, arguments))})" if arguments else symbol
@@ -224,7 +224,7 @@ class _Writer:
         found = []
         known: dict[str, list[str]] = {}
         for term in self._terms:
-            if term.op == "choice":
+            if term.op is Op.CHOICE:
                 known.setdefault(term.args[0], []).append(self._names[term])
         for name, listed in known.items():
             if len(listed) > 1:
@@ -234,10 +234,10 @@ class _Writer:
         return found
 
     def _variables(self) -> list[Term]:
-        return [term for term in self._terms if term.op == "var" and term.sort == STRING_SORT]
+        return [term for term in self._terms if term.op is Op.VAR and term.sort == STRING_SORT]
 
     def _constants(self) -> list[str]:
-        return [term.args[0] for term in self._terms if term.op == "const" and term.sort == STRING_SORT]
+        return [term.args[0] for term in self._terms if term.op is Op.CONST and term.sort == STRING_SORT]
 
     def _string_facts(self) -> list[str]:
         """What the contract demands of each string: of one that stands as a number, which constants it cannot be."""
@@ -272,6 +272,16 @@ class _Writer:
                 holds = f"({name} {string_literal(value)})"
                 found.append(holds if self._decide(predicate, parameter, value) else f"(not {holds})")
         return found
+
+
+def _digits(whole: str) -> str:
+    """SMT-LIB writes no number below zero."""
+    return f'(ite (<= 0 {whole}) (str.from_int {whole}) (str.++ "-" (str.from_int (- {whole}))))'
+
+
+def _remainder(one: str, size: int) -> str:
+    """SMT-LIB's `mod` is never negative; OPA's remainder has the sign of the dividend."""
+    return f"(ite (<= 0 {one}) (mod {one} {size}) (- (mod (- {one}) {size})))"
 
 
 def _numeral(value: int | Fraction) -> str:

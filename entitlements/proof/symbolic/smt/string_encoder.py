@@ -12,6 +12,7 @@ from typing import Final
 
 from entitlements.proof.symbolic.smt.preimages import encode_substring, language_before, language_of, only
 from entitlements.proof.symbolic.smt.regex import string_literal
+from entitlements.proof.symbolic.terms.op import Op
 from entitlements.proof.symbolic.terms.string_terms import (
     CONFORMS,
     HAS_SEGMENT,
@@ -33,12 +34,14 @@ _MOST_CHARACTERS = 400
 
 def substrings(terms: Iterable[Term]) -> frozenset[Term]:
     """The strings of which parts are looked at."""
-    cut = [one for one in terms if one.op == "part" or (one.op == "on_text" and one.args[0] in (SEGMENTS, HAS_SEGMENT))]
+    cut = [
+        one for one in terms if one.op is Op.PART or (one.op is Op.ON_STRING and one.args[0] in (SEGMENTS, HAS_SEGMENT))
+    ]
     return frozenset(map(_whole, cut))
 
 
 def _whole(term: Term) -> Term:
-    while term.op in ("part", "on_text"):
+    while term.op in (Op.PART, Op.ON_STRING):
         term = term.args[-1]
     return term
 
@@ -68,8 +71,8 @@ class StringEncoder:
 
     def equal(self, one: Term, other: Term) -> str:
         """That a part is a constant, as a language; empty where it is not one."""
-        part, constant = (one, other) if one.op == "part" else (other, one)
-        if part.op != "part" or constant.op != "const":
+        part, constant = (one, other) if one.op is Op.PART else (other, one)
+        if part.op is not Op.PART or constant.op is not Op.CONST:
             return ""
         case = _case_of(part)
         language = only(constant.args[0], case)
@@ -96,7 +99,7 @@ class StringEncoder:
 
     def _within(self, subject: Term, language: str) -> str:
         """Whether a string is in a language; of a part it is said of the whole string, where that can be."""
-        while subject.op == "part":
+        while subject.op is Op.PART:
             whole = language_before(subject, language)
             if whole is None:
                 break
@@ -146,4 +149,4 @@ class StringEncoder:
 
 def _case_of(subject: Term) -> str:
     """`lower` or `upper` where a string is another one in that case."""
-    return subject.args[0] if subject.op == "part" and subject.args[0] in (LOWER, UPPER) else ""
+    return subject.args[0] if subject.op is Op.PART and subject.args[0] in (LOWER, UPPER) else ""

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from entitlements.proof.symbolic.terms.op import Op
 from entitlements.proof.symbolic.terms.string_terms import (
     INFIX,
     PREDICATES,
@@ -42,7 +43,7 @@ _DIGITS: Final = re.compile(r"0|-?[1-9][0-9]*")
 
 def digits(whole: Term) -> Term:
     """A whole number in decimal digits, as OPA prints it."""
-    return string(str(whole.args[0])) if whole.op == "const" else make("digits", (whole,), STRING_SORT)
+    return string(str(whole.args[0])) if whole.op is Op.CONST else make(Op.DIGITS, (whole,), STRING_SORT)
 
 
 def same_strings(one: Term, other: Term) -> Term:
@@ -72,13 +73,13 @@ def holds_of(predicate: str, parameter: Term, subject: Term) -> Term:
 
 
 def _related(predicate: str, parameter: Term, subject: Term) -> Term:
-    if parameter.op == subject.op == "const":
+    if parameter.op == subject.op is Op.CONST:
         return truth(PREDICATES[predicate](subject.args[0], parameter.args[0]))
-    if parameter.op == "const":
+    if parameter.op is Op.CONST:
         return on_string(predicate, parameter.args[0], subject)
-    found = _parts_of(predicate, subject.args[0]) if subject.op == "const" else None
+    found = _parts_of(predicate, subject.args[0]) if subject.op is Op.CONST else None
     if found is None or len(found) > _MOST_PARTS:
-        return make("on_strings", (predicate, parameter, subject), BOOL)
+        return make(Op.ON_STRINGS, (predicate, parameter, subject), BOOL)
     return disj(*(same_strings(parameter, string(one)) for one in found))
 
 
@@ -96,9 +97,9 @@ def _parts_of(predicate: str, whole: str) -> Sequence[str] | None:
 
 def _parts(subject: Term) -> list[Term]:
     """What a string is put together of; nothing for the empty one."""
-    if subject.op == "concat":
+    if subject.op is Op.CONCAT:
         return list(subject.args)
-    return [] if subject.op == "const" and not subject.args[0] else [subject]
+    return [] if subject.op is Op.CONST and not subject.args[0] else [subject]
 
 
 def _cut(one: list[Term], other: list[Term], end: int) -> bool:
@@ -107,7 +108,7 @@ def _cut(one: list[Term], other: list[Term], end: int) -> bool:
         left, right = one[end], other[end]
         if left is right:
             shared = None
-        elif left.op == right.op == "const":
+        elif left.op == right.op is Op.CONST:
             shared = min(len(left.args[0]), len(right.args[0]))
             if _taken(left.args[0], shared, end) != _taken(right.args[0], shared, end):
                 return False
@@ -131,11 +132,11 @@ def _shorten(parts: list[Term], size: int | None, end: int) -> None:
 
 def _same(one: Term, other: Term) -> Term:
     """Equality of two strings of one part each."""
-    if one.op != "digits":
+    if one.op is not Op.DIGITS:
         one, other = other, one
-    if one.op == other.op == "digits":
+    if one.op == other.op is Op.DIGITS:
         return equal(one.args[0], other.args[0])
-    if one.op == "digits" and other.op == "const":
+    if one.op is Op.DIGITS and other.op is Op.CONST:
         written = other.args[0]
         if not _DIGITS.fullmatch(written):
             return FALSE
@@ -144,7 +145,7 @@ def _same(one: Term, other: Term) -> Term:
 
 
 def _empty(part: Term) -> Term:
-    return FALSE if part.op in ("const", "digits") else equal(part, string(""))
+    return FALSE if part.op in (Op.CONST, Op.DIGITS) else equal(part, string(""))
 
 
 def _is_inside(inner: Sequence[Term], outer: Sequence[Term]) -> bool:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from entitlements.proof.symbolic.terms.op import Op
 from entitlements.proof.symbolic.terms.term import (
     BOOL,
     INT,
@@ -24,7 +25,6 @@ from entitlements.proof.symbolic.terms.term import (
 from entitlements.proof.symbolic.terms.timestamps import (
     DATE,
     LENGTHS,
-    TIMESTAMP,
     UNITS,
     UTC,
     beginning_with,
@@ -54,20 +54,20 @@ def on_string(predicate: str, parameter: str, subject: Term) -> Term:
     """A predicate of a string with a constant parameter: one of `PREDICATES`, or `matches`, `glob`, `conforms`, which
     others decide of a constant.
     """
-    if predicate == PREFIX and subject.op == TIMESTAMP:
+    if predicate == PREFIX and subject.op is Op.TIMESTAMP:
         form, counted = subject.args
         numbers = beginning_with(form, parameter)
         return conj(less(number(numbers.start), counted, strict=False), less(counted, number(numbers.stop)))
-    if predicate == CONFORMS and parameter == DATE_RULES and subject.op == TIMESTAMP:
+    if predicate == CONFORMS and parameter == DATE_RULES and subject.op is Op.TIMESTAMP:
         return truth(subject.args[0] != UTC)
-    return make("on_text", (predicate, parameter, subject), BOOL)
+    return make(Op.ON_STRING, (predicate, parameter, subject), BOOL)
 
 
 def timestamp(form: str, counted: Term) -> Term:
     """A day or a second as RFC 3339 writes it, see `timestamps`. Compared with constants it is its number."""
-    if counted.op == "const":
+    if counted.op is Op.CONST:
         return string(rendered(form, counted.args[0]))
-    return make(TIMESTAMP, (form, counted), STRING_SORT)
+    return make(Op.TIMESTAMP, (form, counted), STRING_SORT)
 
 
 def _segments(subject: str, parameter: str) -> bool:
@@ -93,13 +93,13 @@ PREDICATES: Final[Mapping[str, Callable[[str, str], bool]]] = {
 
 def part(how: str, parameter: str, subject: Term) -> Term:
     """A string that is made of another one: one of `PARTS`."""
-    if subject.op == TIMESTAMP and (how, parameter, subject.args[0]) == (SUBSTRING, _DAY_OF_UTC, UTC):
+    if subject.op is Op.TIMESTAMP and (how, parameter, subject.args[0]) == (SUBSTRING, _DAY_OF_UTC, UTC):
         return timestamp(DATE, arithmetic("div", subject.args[1], number(UNITS[DATE])))
-    in_case = subject.op == "part" and subject.args[0] in (LOWER, UPPER)
+    in_case = subject.op is Op.PART and subject.args[0] in (LOWER, UPPER)
     if how == SEGMENT and in_case and caseless(json.loads(parameter)[0]):
         # Then cutting comes first.
         return part(subject.args[0], "", part(SEGMENT, parameter, subject.args[2]))
-    return make("part", (how, parameter, subject), STRING_SORT)
+    return make(Op.PART, (how, parameter, subject), STRING_SORT)
 
 
 def caseless(delimiter: str) -> bool:
@@ -172,18 +172,18 @@ def segments_parameter(delimiter: str, other: Any) -> str:
 def concatenation(parts: Sequence[Term]) -> Term:
     """Strings one after the other."""
     joined: list[Term] = []
-    for one in itertools.chain.from_iterable(p.args if p.op == "concat" else (p,) for p in parts):
-        if joined and joined[-1].op == "const" and one.op == "const":
+    for one in itertools.chain.from_iterable(p.args if p.op is Op.CONCAT else (p,) for p in parts):
+        if joined and joined[-1].op is Op.CONST and one.op is Op.CONST:
             joined[-1] = string(joined[-1].args[0] + one.args[0])
-        elif one.op != "const" or one.args[0]:
+        elif one.op is not Op.CONST or one.args[0]:
             joined.append(one)
     if not joined:
         return string("")
-    return joined[0] if len(joined) == 1 else make("concat", tuple(joined), STRING_SORT)
+    return joined[0] if len(joined) == 1 else make(Op.CONCAT, tuple(joined), STRING_SORT)
 
 
 def length(subject: Term) -> Term:
     """How many code points a string has."""
-    if subject.op == TIMESTAMP:
+    if subject.op is Op.TIMESTAMP:
         return number(LENGTHS[subject.args[0]])
-    return number(len(subject.args[0])) if subject.op == "const" else make("length", (subject,), INT)
+    return number(len(subject.args[0])) if subject.op is Op.CONST else make(Op.LENGTH, (subject,), INT)

@@ -15,7 +15,8 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from fractions import Fraction
 from typing import Any, Final, TypeAlias
 
-from entitlements.proof.symbolic.terms.timestamps import TIMESTAMP, alike, first_from, number_of
+from entitlements.proof.symbolic.terms.op import TURNED, Arithmetic, Op
+from entitlements.proof.symbolic.terms.timestamps import alike, first_from, number_of
 
 Number: TypeAlias = "int | Fraction"
 
@@ -30,12 +31,12 @@ class Term:
 
     __slots__ = ("__weakref__", "args", "number", "op", "sort")
 
-    def __init__(self, op: str, args: tuple[Any, ...], sort: str) -> None:
+    def __init__(self, op: Op, args: tuple[Any, ...], sort: str) -> None:
         self.op, self.args, self.sort = op, args, sort
         self.number = next(_NUMBERING)
 
     def __repr__(self) -> str:
-        if self.op in ("const", "var"):
+        if self.op in (Op.CONST, Op.VAR):
             return str(self.args[0])
         return f"({self.op} {' '.join(map(repr, self.args))})"
 
@@ -43,7 +44,7 @@ class Term:
 _TABLE: weakref.WeakValueDictionary[tuple[Any, ...], Term] = weakref.WeakValueDictionary()
 
 
-def make(op: str, args: tuple[Any, ...], sort: str) -> Term:
+def make(op: Op, args: tuple[Any, ...], sort: str) -> Term:
     """The node of these; not simplified."""
     key = (op, sort, *(type(arg) if isinstance(arg, bool) else arg for arg in args), *args)
     found = _TABLE.get(key)
@@ -53,8 +54,8 @@ def make(op: str, args: tuple[Any, ...], sort: str) -> Term:
     return found
 
 
-TRUE: Final = Term("const", (True,), BOOL)
-FALSE: Final = Term("const", (False,), BOOL)
+TRUE: Final = Term(Op.CONST, (True,), BOOL)
+FALSE: Final = Term(Op.CONST, (False,), BOOL)
 
 
 def truth(value: bool) -> Term:
@@ -64,31 +65,31 @@ def truth(value: bool) -> Term:
 
 def variable(name: str, sort: str) -> Term:
     """A free variable."""
-    return make("var", (name,), sort)
+    return make(Op.VAR, (name,), sort)
 
 
 def number(value: Number) -> Term:
     """A numeric constant."""
     if isinstance(value, Fraction) and value.denominator == 1:
         value = int(value)
-    return make("const", (value,), INT if isinstance(value, int) else REAL)
+    return make(Op.CONST, (value,), INT if isinstance(value, int) else REAL)
 
 
 def string(value: str) -> Term:
     """A string constant."""
-    return make("const", (value,), STRING_SORT)
+    return make(Op.CONST, (value,), STRING_SORT)
 
 
 def choice(name: str, index: int, size: int) -> Term:
     """That the variable `name`, which has one of `size` values, has the one at `index`."""
-    return TRUE if size == 1 else make("choice", (name, index, size), BOOL)
+    return TRUE if size == 1 else make(Op.CHOICE, (name, index, size), BOOL)
 
 
 def neg(term: Term) -> Term:
     """Not."""
     if term is TRUE or term is FALSE:
         return FALSE if term is TRUE else TRUE
-    return term.args[0] if term.op == "not" else make("not", (term,), BOOL)
+    return term.args[0] if term.op is Op.NOT else make(Op.NOT, (term,), BOOL)
 
 
 def conj(*terms: Term) -> Term:
@@ -101,24 +102,24 @@ def conj(*terms: Term) -> Term:
             return one
         if one is FALSE or other is FALSE:
             return FALSE
-    return _junction("and", terms, neutral=TRUE, absorbing=FALSE)
+    return _junction(Op.AND, terms, neutral=TRUE, absorbing=FALSE)
 
 
 def disj(*terms: Term) -> Term:
     """Disjunction."""
     if len(terms) == 1:
         return terms[0]
-    return _junction("or", terms, neutral=FALSE, absorbing=TRUE)
+    return _junction(Op.OR, terms, neutral=FALSE, absorbing=TRUE)
 
 
-def _junction(op: str, terms: Iterable[Term], *, neutral: Term, absorbing: Term) -> Term:
+def _junction(op: Op, terms: Iterable[Term], *, neutral: Term, absorbing: Term) -> Term:
     parts: dict[Term, None] = {}
     for term in terms:
         if term is absorbing:
             return absorbing
         if term is neutral:
             continue
-        if term.op == op and len(term.args) <= _FLATTEN:
+        if term.op is op and len(term.args) <= _FLATTEN:
             parts.update(dict.fromkeys(term.args))
         else:
             parts[term] = None
@@ -126,13 +127,13 @@ def _junction(op: str, terms: Iterable[Term], *, neutral: Term, absorbing: Term)
         return neutral
     if len(parts) == 1:
         return next(iter(parts))
-    if any(_contradicts(op, part.args[0], parts) for part in parts if part.op == "not") or _choices_decide(op, parts):
+    if any(_contradicts(op, part.args[0], parts) for part in parts if part.op is Op.NOT) or _choices_decide(op, parts):
         return absorbing
-    dual = "or" if op == "and" else "and"
+    dual = Op.OR if op is Op.AND else Op.AND
     # Absorption: x and (x or y) is x; x and (not x or y) is x and y.
-    kept = [p for p in parts if not (p.op == dual and any(arg in parts for arg in p.args))]
+    kept = [p for p in parts if not (p.op is dual and any(arg in parts for arg in p.args))]
     for place, part in enumerate(kept):
-        if part.op == dual and any(_opposite(arg) in parts for arg in part.args):
+        if part.op is dual and any(_opposite(arg) in parts for arg in part.args):
             left = _junction(
                 dual, [arg for arg in part.args if _opposite(arg) not in parts], neutral=absorbing, absorbing=neutral
             )
@@ -142,25 +143,25 @@ def _junction(op: str, terms: Iterable[Term], *, neutral: Term, absorbing: Term)
     return make(op, tuple(sorted(kept, key=_by_number)), BOOL)
 
 
-def _contradicts(op: str, denied: Term, parts: Container[Term]) -> bool:
+def _contradicts(op: Op, denied: Term, parts: Container[Term]) -> bool:
     """Whether a term that is denied is there itself, or all that it is made of."""
-    return denied in parts or (denied.op == op and all(arg in parts for arg in denied.args))
+    return denied in parts or (denied.op is op and all(arg in parts for arg in denied.args))
 
 
 def _opposite(term: Term) -> Term | None:
     """The negation of a term, if it is a node already."""
-    return term.args[0] if term.op == "not" else _TABLE.get(("not", BOOL, term, term))
+    return term.args[0] if term.op is Op.NOT else _TABLE.get((Op.NOT, BOOL, term, term))
 
 
-def _choices_decide(op: str, parts: Iterable[Term]) -> bool:
+def _choices_decide(op: Op, parts: Iterable[Term]) -> bool:
     """Two values of one variable exclude each other, and one of all its values it has."""
     seen: dict[str, set[int]] = {}
     for part in parts:
-        if part.op == "choice":
+        if part.op is Op.CHOICE:
             name, index, size = part.args
             known = seen.setdefault(name, set())
             known.add(index)
-            if len(known) > 1 and (op == "and" or len(known) == size):
+            if len(known) > 1 and (op is Op.AND or len(known) == size):
                 return True
     return False
 
@@ -181,31 +182,31 @@ def equal(one: Term, other: Term) -> Term:
     """Equality of two numbers, two strings or two values that nothing else is known of."""
     if one is other:
         return TRUE
-    if one.op == "const" and other.op == "const":
+    if one.op is Op.CONST and other.op is Op.CONST:
         return truth(one.args == other.args)
-    if (found := _as_numbers("=", one, other)) is not None:
+    if (found := _as_numbers(Op.EQUAL, one, other)) is not None:
         return found
-    if "count" in (one.op, other.op) and number(0) in (one, other):
-        return conj(*map(neg, one.args if one.op == "count" else other.args))
-    if one.op == "const" or (other.op != "const" and other.number < one.number):
+    if Op.COUNT in (one.op, other.op) and number(0) in (one, other):
+        return conj(*map(neg, one.args if one.op is Op.COUNT else other.args))
+    if one.op is Op.CONST or (other.op is not Op.CONST and other.number < one.number):
         one, other = other, one
-    return make("=", (one, other), BOOL)
+    return make(Op.EQUAL, (one, other), BOOL)
 
 
-def _as_numbers(op: str, one: Term, other: Term) -> Term | None:
+def _as_numbers(op: Op, one: Term, other: Term) -> Term | None:
     """A comparison of a timestamp with a constant or with one of its form, as one of numbers."""
-    if (one.op, other.op) == ("const", TIMESTAMP):
-        found = _as_numbers({"=": "=", "<": "<=", "<=": "<"}[op], other, one)
-        return found if found is None or op == "=" else neg(found)
-    if one.op != TIMESTAMP:
+    if one.op is Op.CONST and other.op is Op.TIMESTAMP:
+        found = _as_numbers(TURNED[op], other, one)
+        return found if found is None or op is Op.EQUAL else neg(found)
+    if one.op is not Op.TIMESTAMP:
         return None
     form, counted = one.args
-    if other.op == TIMESTAMP and alike(form, other.args[0]):
-        return equal(counted, other.args[1]) if op == "=" else less(counted, other.args[1], strict=op == "<")
-    if other.op != "const":
+    if other.op is Op.TIMESTAMP and alike(form, other.args[0]):
+        return equal(counted, other.args[1]) if op is Op.EQUAL else less(counted, other.args[1], strict=op is Op.LESS)
+    if other.op is not Op.CONST:
         return None
-    if op != "=":
-        return less(counted, number(first_from(form, other.args[0], beyond=op == "<=")))
+    if op is not Op.EQUAL:
+        return less(counted, number(first_from(form, other.args[0], beyond=op is Op.AT_MOST)))
     exactly = number_of(form, other.args[0])
     return FALSE if exactly is None else equal(counted, number(exactly))
 
@@ -214,21 +215,21 @@ def less(one: Term, other: Term, *, strict: bool = True) -> Term:
     """`<` (or `<=`) of two numbers or of two strings; strings by code point (RFC 8259 strings as OPA orders them)."""
     if one is other:
         return truth(not strict)
-    if one.op == "const" and other.op == "const":
+    if one.op is Op.CONST and other.op is Op.CONST:
         left, right = one.args[0], other.args[0]
         return truth(left < right or (not strict and left == right))
-    op = "<" if strict else "<="
+    op = Op.LESS if strict else Op.AT_MOST
     if (found := _as_numbers(op, one, other)) is not None:
         return found
-    if one.op == "count" and other is number(1 if strict else 0):
+    if one.op is Op.COUNT and other is number(1 if strict else 0):
         return conj(*map(neg, one.args))
-    if other.op == "count" and one is number(0 if strict else 1):
+    if other.op is Op.COUNT and one is number(0 if strict else 1):
         return disj(*other.args)
-    if other.op == "count" and one.op == "const":
+    if other.op is Op.COUNT and one.op is Op.CONST:
         missing = len(other.args) - one.args[0]
         if missing < 0 or (strict and missing == 0):
             return FALSE
-    if one.op == "count" and other.op == "const":
+    if one.op is Op.COUNT and other.op is Op.CONST:
         spare = other.args[0] - len(one.args)
         if spare > 0 or (not strict and spare == 0):
             return TRUE
@@ -242,43 +243,43 @@ def remainder(one: int, other: int) -> int:
 
 
 CALCULATED: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "%": remainder,
-    "div": operator.floordiv,
+    Op.PLUS: operator.add,
+    Op.MINUS: operator.sub,
+    Op.TIMES: operator.mul,
+    Op.REMAINDER: remainder,
+    Op.QUOTIENT: operator.floordiv,
 }
 """Arithmetic by operator. `%` is of whole numbers by a constant; `div`, the whole number below, by one above zero."""
 
 
-def arithmetic(op: str, one: Term, other: Term) -> Term:
+def arithmetic(op: Arithmetic, one: Term, other: Term) -> Term:
     """A calculation of numbers, see `CALCULATED`."""
-    if one.op == "const" and other.op == "const":
+    if one.op is Op.CONST and other.op is Op.CONST:
         return number(CALCULATED[op](one.args[0], other.args[0]))
     if op == "+" and number(0) in (one, other):
         return other if one is number(0) else one
     sort = INT if (one.sort, other.sort) == (INT, INT) else REAL
-    return make(op, (one, other), sort)
+    return make(Op(op), (one, other), sort)
 
 
 def conditional(condition: Term, one: Term, other: Term) -> Term:
     """One number where the condition holds, another elsewhere."""
     if condition is TRUE or condition is FALSE or one is other:
         return other if condition is FALSE else one
-    return make("if", (condition, one, other), INT if (one.sort, other.sort) == (INT, INT) else REAL)
+    return make(Op.IF, (condition, one, other), INT if (one.sort, other.sort) == (INT, INT) else REAL)
 
 
 def count(terms: Sequence[Term]) -> Term:
     """How many of these booleans hold, as a number."""
     fixed = sum(term is TRUE for term in terms)
     open_terms = tuple(term for term in terms if term is not TRUE and term is not FALSE)
-    known_multiplicity = make("count", open_terms, INT) if open_terms else number(0)
+    known_multiplicity = make(Op.COUNT, open_terms, INT) if open_terms else number(0)
     return arithmetic("+", known_multiplicity, number(fixed)) if fixed else known_multiplicity
 
 
 def application(name: str, args: Sequence[Term], sort: str) -> Term:
     """An uninterpreted function: of its result it is only known that equal arguments give equal ones."""
-    return make("apply", (name, *args), sort)
+    return make(Op.APPLY, (name, *args), sort)
 
 
 def subterms(roots: Iterable[Term]) -> Iterator[Term]:
@@ -296,4 +297,4 @@ def subterms(roots: Iterable[Term]) -> Iterator[Term]:
 def is_whole(subject: Term) -> Term:
     """Whether a number is a whole one."""
     found = subject.sort == INT
-    return truth(found) if found or subject.op == "const" else make("is_whole", (subject,), BOOL)
+    return truth(found) if found or subject.op is Op.CONST else make(Op.IS_WHOLE, (subject,), BOOL)

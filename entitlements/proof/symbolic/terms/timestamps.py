@@ -13,8 +13,6 @@ import datetime
 from collections.abc import Mapping
 from typing import Final
 
-TIMESTAMP: Final = "timestamp"
-"""The operator of terms: of a form and a number."""
 DATE, UTC, ANY_DAY = "date", "utc", "any day"
 """Days that clocks show, seconds, and every day that the format `date` of a contract permits."""
 _CALENDAR = 146_097

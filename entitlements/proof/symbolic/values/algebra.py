@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from typing import Protocol
 
 from entitlements.errors import NotFollowed
+from entitlements.proof.symbolic.terms.op import Op
 from entitlements.proof.symbolic.terms.string_relations import same_strings
 from entitlements.proof.symbolic.terms.term import (
     FALSE,
@@ -260,7 +261,7 @@ class Algebra:
     def _array_lookup(self, leaf: Array, key: Leaf) -> list[tuple[Term, Value]]:
         if key.kind != NUMBER:
             return []
-        if isinstance(key, Scalar) and key.term.op == "const":
+        if isinstance(key, Scalar) and key.term.op is Op.CONST:
             # To OPA `[1.0]` is the element at 1 and `[1e0]` is none: the spelling is not known here.
             raise Unsupported("number_form", f"`{self.notices.place}`: a number with point or exponent is an index")
         if segments.is_known(leaf, key) and isinstance(key, Const):

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from entitlements.engine.builtin_calls import SetDocument
+from entitlements.proof.symbolic.terms.op import Op
 from entitlements.proof.symbolic.terms.term import FALSE, TRUE, Term, conj, disj, neg
 from entitlements.proof.symbolic.values.value import (
     ARRAY,
@@ -42,7 +43,7 @@ def plain_leaf(leaf: Leaf) -> tuple[bool, Any]:
     if isinstance(leaf, Scalar):
         return (
             (True, NonCanonicalNumber(leaf.term.args[0]))
-            if leaf.kind == NUMBER and leaf.term.op == "const"
+            if leaf.kind == NUMBER and leaf.term.op is Op.CONST
             else (False, None)
         )
     if isinstance(leaf, Object):
@@ -90,7 +91,7 @@ def _leaf_alternatives(leaf: Leaf, most: int) -> list[tuple[Term, Any]] | None:
         if isinstance(leaf, Scalar):
             return (
                 [(TRUE, NonCanonicalNumber(leaf.term.args[0]))]
-                if leaf.kind == NUMBER and leaf.term.op == "const"
+                if leaf.kind == NUMBER and leaf.term.op is Op.CONST
                 else None
             )
         return [(TRUE, leaf.value)]

@@ -15,6 +15,7 @@ from fractions import Fraction
 from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 from entitlements.engine.spelling import Canonical
+from entitlements.proof.symbolic.terms.op import Op
 from entitlements.proof.symbolic.terms.term import FALSE, TRUE, Term, conj, disj, neg, number, string
 from entitlements.proof.symbolic.values.truncation import WHOLE, Truncation
 
@@ -230,4 +231,4 @@ def term_of(leaf: Leaf) -> Term:
 
 def scalar(kind: str, term: Term) -> Leaf:
     """The leaf of a numeric or textual term."""
-    return Const(term.args[0]) if term.op == "const" else Scalar(kind, term)
+    return Const(term.args[0]) if term.op is Op.CONST else Scalar(kind, term)
