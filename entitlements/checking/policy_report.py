@@ -4,23 +4,22 @@ shown by an example, or unknown with the reason.
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from entitlements.checking.claim_loss import is_read, losing
 from entitlements.checking.request_words import code, requests_in_words
 from entitlements.checking.words import sentence
-from entitlements.contract import Contract, ContractFile, claim_places, parse_contract
-from entitlements.engine import Opa, Read, policy_files, read_policies
+from entitlements.contract import Contract, ContractFile
+from entitlements.engine import Opa, policy_files, read_policies
 from entitlements.engine.policy_module import RuleLines
 from entitlements.model import JSON
 from entitlements.proof import Effort, Side, compare_access
 from entitlements.proof.reachability import FIRES, NEVER, NOTHING, Reach, reachable
 from entitlements.proof.single_policy import SinglePolicy
-from entitlements.proof.what_if import REDUNDANT, SAFE, UNSAFE, WhatIf, without_claim, without_rule
+from entitlements.proof.what_if import REDUNDANT, SAFE, UNSAFE, WhatIf, without_rule
 from entitlements.proof.who_may import EVERYONE, NO_ONE, SOME, WhoMay, who_may
 
 PROVED, SHOWN, UNKNOWN = "proved", "shown", "unknown"
@@ -169,35 +168,16 @@ def _of_claims(asked: _Asked, reach: Reach, progress: Callable[[str], None]) -> 
     for name in asked.contract.claims:
         if name in idle:
             yield Line("claims", code(name), "changes no decision", PROVED, warns=True)
-        elif _is_read(name, reads):
+        elif is_read(name, reads):
             progress(name)
-            yield _of_loss(name, _loss(asked, name))
-
-
-def _is_read(claim: str, reads: Sequence[Read]) -> bool:
-    places = [*claim_places(claim)]
-    return any(
-        read.path[: len(place)] == place or (read.whole and place[: len(read.path)] == read.path)
-        for read in reads
-        for place in places
-    )
-
-
-def _loss(asked: _Asked, name: str) -> WhatIf:
-    required, optional = (_presence(asked.file, name, required=required) for required in (True, False))
-    return without_claim(required, optional, asked.policies, opa=asked.opa, effort=asked.effort)
-
-
-def _presence(file: ContractFile, name: str, *, required: bool) -> Contract:
-    """The same contract, with and without the demand for a claim."""
-    document: Any = copy.deepcopy(file.lines.value)
-    document["claims"][name]["required"] = required
-    return parse_contract(json.dumps(document), Path(file.file), named=False)
+            yield _of_loss(name, losing(asked.file, [name], asked.policies, opa=asked.opa, effort=asked.effort))
 
 
 def _of_loss(name: str, found: WhatIf) -> Line:
     if found.answer == SAFE:
         return Line("claims", code(name), "no one gains access by losing it", PROVED)
-    if found.answer == UNSAFE and found.witness is not None:
-        return Line("claims", code(name), "who loses it may gain access", SHOWN, sentence(found.witness), warns=True)
+    if found.answer == UNSAFE and found.witnesses:
+        return Line(
+            "claims", code(name), "who loses it may gain access", SHOWN, sentence(found.witnesses[0]), warns=True
+        )
     return Line("claims", code(name), "it is not known whether who loses it gains access", UNKNOWN, found.reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from entitlements.checking.claim_loss import loss_warnings
 from entitlements.cli import render
 from entitlements.contract import (
     Contract,
@@ -22,7 +24,14 @@ from entitlements.contract import (
 from entitlements.contract import lint as lint_of
 from entitlements.contract.lock import load_all
 from entitlements.engine import check_policies, strict_warnings
-from entitlements.errors import ContractsInvalid, Fault, StartupFault
+from entitlements.errors import (
+    ContractsInvalid,
+    DecisionUnavailable,
+    Fault,
+    NotFollowed,
+    ProofFailed,
+    StartupFault,
+)
 from entitlements.local_opa import opa_of
 from entitlements.settings import Settings
 from entitlements.terminal import paint
@@ -58,6 +67,7 @@ def lint(files: Sequence[Path], strict: bool, form: str) -> None:
         unusable, unread = _policy_faults(render.settings())
         errors.extend(unusable)
         warnings.extend(unread)
+        warnings.extend([] if errors else _losses(render.settings()))
     for loaded in contracts:
         warnings.extend(lint_of(loaded))
     warnings.extend(_side_by_side() if contracts and not files else ())
@@ -86,6 +96,18 @@ def _unfollowed(files: Sequence[Path], loaded: Sequence[Contract]) -> list[Fault
         older = _file_of(paths[-2]) if len(paths) > 1 else None
         newest = _file_of(paths[-1])
         found += lint_errors(newest, older) if newest else []
+    return found
+
+
+def _losses(settings: Settings) -> list[Fault]:
+    """What is gained by coming without an optional claim, under each newest version whose policies are there."""
+    if not os.path.lexists(settings.policies):
+        return []
+    found: list[Fault] = []
+    for paths in versions(settings.contracts).values():
+        # What cannot be proved of policies is told by the commands that prove.
+        with contextlib.suppress(StartupFault, DecisionUnavailable, NotFollowed, ProofFailed):
+            found += loss_warnings(load_file(paths[-1]), settings.policies, opa=opa_of(settings))
     return found
 
 

@@ -20,10 +20,10 @@ REDUNDANT, NEEDED, SAFE, UNSAFE, UNKNOWN = "redundant", "needed", "safe", "unsaf
 
 @dataclass(frozen=True)
 class WhatIf:
-    """An answer with its witness, or the reason why there is none."""
+    """An answer with its witnesses, or the reason why there is none."""
 
     answer: str
-    witness: Witness | None = None
+    witnesses: tuple[Witness, ...] = ()
     reason: str = ""
 
 
@@ -49,7 +49,7 @@ def without_rule(
     if all(one.answer in HOLDS for one in answers):
         return WhatIf(REDUNDANT)
     if shown := [witness for one in answers for witness in one.witnesses]:
-        return WhatIf(NEEDED, shown[0])
+        return WhatIf(NEEDED, tuple(shown))
     return WhatIf(UNKNOWN, reason=next(one.reason for one in answers if one.answer not in HOLDS))
 
 
@@ -62,15 +62,15 @@ def _without(lines: Sequence[str], rule: RuleLines) -> str:
     return "".join(("" if rule.first <= number <= end else text) + "\n" for number, text in enumerate(lines, 1))
 
 
-def without_claim(required: Contract, optional: Contract, policies: Path, *, opa: Opa, effort: Effort) -> WhatIf:
-    """Whether no one gains access by losing a claim.
+def without_claims(required: Contract, optional: Contract, policies: Path, *, opa: Opa, effort: Effort) -> WhatIf:
+    """Whether no one gains access by losing claims.
 
-    required, optional: the contract with and without the demand for the claim. Raises as `compare_access` does.
+    required, optional: the contract with and without the demand for them. Raises as `compare_access` does.
     """
     sides = (Side(one, policies, one.decision_path) for one in (required, optional))
     answer = compare_access(*sides, opa=opa, effort=effort).no_new_access
     if answer.answer in HOLDS:
         return WhatIf(SAFE)
     if answer.answer == REFUTED:
-        return WhatIf(UNSAFE, answer.witnesses[0])
+        return WhatIf(UNSAFE, answer.witnesses)
     return WhatIf(UNKNOWN, reason=answer.reason)
