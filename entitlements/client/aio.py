@@ -31,7 +31,7 @@ from entitlements.client.asking import (
 from entitlements.client.connection import IDLE_SECONDS, kept, unreachable
 from entitlements.client.reading import read_batch, read_one
 from entitlements.http_answer import HTTPAnswer, HTTPReader, HTTPRefused
-from entitlements.model import JSON, Proof
+from entitlements.model import Proof
 
 
 class AsyncClient:
@@ -60,9 +60,9 @@ class AsyncClient:
     async def authorize(
         self,
         token: str | None,
-        action: str | Mapping[str, JSON],
-        resource: Mapping[str, JSON],
-        context: Mapping[str, JSON] | None = None,
+        action: str | Mapping[str, object],
+        resource: Mapping[str, object],
+        context: Mapping[str, object] | None = None,
         *,
         proof: Proof | None = None,
         request_id: str = "",

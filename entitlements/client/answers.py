@@ -29,9 +29,9 @@ class Question:
     resource: `type`, `id` and `properties`, as the contract declares them.
     """
 
-    action: str | Mapping[str, JSON]
-    resource: Mapping[str, JSON]
-    context: Mapping[str, JSON] = field(default_factory=dict)
+    action: str | Mapping[str, object]
+    resource: Mapping[str, object]
+    context: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

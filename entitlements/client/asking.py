@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from entitlements.client.answers import Malformed, Question
-from entitlements.model import JSON, MAX_TOKEN_BYTES, CertificateProof, DPoPProof, Proof
+from entitlements.model import MAX_TOKEN_BYTES, CertificateProof, DPoPProof, Proof
 
 MAX_BODY, MAX_BATCH_BODY = 64 * 1024, 512 * 1024
 MAX_ANSWER, MAX_BATCH_ANSWER = 512 * 1024, 4 * 1024 * 1024
@@ -100,22 +100,22 @@ def batch_request(
     """The octets of many questions. Raises TypeError and ValueError for what is not JSON, or without an audience."""
     if not asked.audience:
         raise ValueError("a batch is asked by audience: name it when the client is made")
-    body: dict[str, JSON] = {"requests": [_asked(question) for question in questions], **_common(asked, proof)}
+    body: dict[str, object] = {"requests": [_asked(question) for question in questions], **_common(asked, proof)}
     return _request(asked.batch_head, token, body, name, MAX_BATCH_BODY)
 
 
-def _asked(question: Question) -> dict[str, JSON]:
+def _asked(question: Question) -> dict[str, object]:
     action = question.action if isinstance(question.action, str) else dict(question.action)
-    asked: dict[str, JSON] = {"action": action, "resource": dict(question.resource)}
+    asked: dict[str, object] = {"action": action, "resource": dict(question.resource)}
     return {**asked, "context": dict(question.context)} if question.context else asked
 
 
-def _common(asked: Asker, proof: Proof | None) -> dict[str, JSON]:
-    found: dict[str, JSON] = {"audience": asked.audience} if asked.audience else {}
+def _common(asked: Asker, proof: Proof | None) -> dict[str, object]:
+    found: dict[str, object] = {"audience": asked.audience} if asked.audience else {}
     return found if proof is None else {**found, "proof": _shown(proof)}
 
 
-def _shown(proof: Proof) -> dict[str, JSON]:
+def _shown(proof: Proof) -> dict[str, object]:
     match proof:
         case DPoPProof(jwt, method, url):
             return {"dpop": {"jwt": jwt, "method": method, "url": url}}
@@ -123,7 +123,7 @@ def _shown(proof: Proof) -> dict[str, JSON]:
             return {"mtls": {"x5t#S256": thumbprint}}
 
 
-def _request(head: bytes, token: str | None, body: Mapping[str, JSON], name: str, most: int) -> bytes | Malformed:
+def _request(head: bytes, token: str | None, body: Mapping[str, object], name: str, most: int) -> bytes | Malformed:
     octets = _ENCODER.encode(body).encode("ascii")
     if len(octets) > most:
         return Malformed(413, "request_too_large")

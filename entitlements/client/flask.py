@@ -9,11 +9,10 @@ from typing import Any
 
 import flask
 
-from entitlements.client.answers import Question
-from entitlements.client.guard import Refusal, checked_public_url
+from entitlements.client.answers import Answer, Question
+from entitlements.client.guard import Refusal, checked_public_url, obligations_of
 from entitlements.client.sync import Client
 from entitlements.client.wsgi import ANSWER, Handler, Thumbprint, guarded, shown_by
-from entitlements.model import JSON
 
 _LOG = logging.getLogger("entitlements.client")
 _MARK = "__entitlements_guarded__"
@@ -48,9 +47,9 @@ class FlaskGuard:
 
     def requires(
         self,
-        action: str | Mapping[str, JSON],
-        resource: Callable[..., Mapping[str, JSON]],
-        context: Callable[..., Mapping[str, JSON]] | None = None,
+        action: str | Mapping[str, object],
+        resource: Callable[..., Mapping[str, object]],
+        context: Callable[..., Mapping[str, object]] | None = None,
     ) -> Callable[[View], View]:
         """The view needs `action` on what `resource` gives for the view's arguments; below `app.route`."""
 
@@ -65,6 +64,13 @@ class FlaskGuard:
             return guarded_view
 
         return decorate
+
+    def refusal(self, answer: Answer) -> flask.Response:
+        """The API's answer where `answer` lets no one pass, for views that ask by themselves. Raises ValueError."""
+        found = obligations_of(answer, {})
+        if not isinstance(found, Refusal):
+            raise ValueError("an allow is not refused")  # noqa: TRY004
+        return _response(found)
 
     def _ask(self, question: Question) -> flask.Response | None:
         environ = flask.request.environ

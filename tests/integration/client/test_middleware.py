@@ -14,7 +14,7 @@ import flask
 import pytest
 from werkzeug.test import Client as Caller
 
-from entitlements.client import AllowIf, Client, Question
+from entitlements.client import Allow, AllowIf, Client, ContractRef, Question, Refused
 from entitlements.client.aio import AsyncClient
 from entitlements.client.asgi import ASGIGuard
 from entitlements.client.flask import FlaskGuard
@@ -30,6 +30,7 @@ LOST = {"error": "decision_unavailable", "code": "engine_timeout", "error_descri
 BEARER = {"Authorization": "Bearer t-1"}
 PUBLIC_URL = "https://orders.example.com"
 THUMBPRINT = "L" * 43
+ORDERS = ContractRef("orders", "1.0.0", "sha256:0")
 
 
 @dataclass
@@ -323,6 +324,17 @@ def test_view_without_a_guard_is_refused(caplog: pytest.LogCaptureFixture) -> No
         assert [caller.get(path).status_code for path in ("/forgotten", "/above", "/nowhere")] == [403, 403, 404]
     assert reached == []
     assert "`forgotten` is neither guarded nor public" in caplog.text
+
+
+def test_view_that_asks_by_itself_refuses_as_the_guard_does() -> None:
+    app = flask.Flask("api", static_folder=None)
+    with Client("http://127.0.0.1:1", contract="orders") as pdp, app.test_request_context():
+        guard = FlaskGuard(app, pdp)
+        refused = guard.refusal(Refused("invalid_token", "no", "d", ("Bearer",)))
+        assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
+        assert guard.refusal(AllowIf("d", (), (), ORDERS, "r")).status_code == 403
+        with pytest.raises(ValueError, match="not refused"):
+            guard.refusal(Allow("d", (), ORDERS, "r"))
 
 
 @pytest.mark.parametrize("asked", [None, True, "public", {"action": "read"}], ids=repr)
