@@ -51,7 +51,9 @@ def _kinds(witness: Witness) -> Sequence[RequestKind]:
 
 
 def _who(witness: Witness, document: Mapping[str, Any]) -> str:
-    whose = ", ".join(_change(document, name) for name in witness.changed)
+    # Where no schema names the values, an approval covers every change of the claim.
+    differences = witness.meaning.get("differences", [])
+    whose = ", ".join(_change(document, name, anyhow=[name, "=", "*"] in differences) for name in witness.changed)
     return f"a principal{_held(document, witness.changed)}{f', whose {whose},' if whose else ''}"
 
 
@@ -73,12 +75,12 @@ def _held(document: Mapping[str, Any], changed: Sequence[str]) -> str:
     return f" with {_listed(parts)}" if parts else ""
 
 
-def _change(document: Mapping[str, Any], name: str) -> str:
+def _change(document: Mapping[str, Any], name: str, *, anyhow: bool) -> str:
     if name == "scope":
         return f"scopes go from {_code(document['scopes_before'])} to {_code(document['scopes_after'])}"
     values = (document[side].get(name, _ABSENT) for side in ("claims_before", "claims_after"))
     was, is_now = ("absent" if value is _ABSENT else _code(value) for value in values)
-    return f"`{name}` goes from {was} to {is_now}"
+    return f"`{name}` changes (here from {was} to {is_now})" if anyhow else f"`{name}` goes from {was} to {is_now}"
 
 
 def _with(document: Mapping[str, Any]) -> str:

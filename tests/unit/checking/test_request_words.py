@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -103,3 +104,11 @@ def test_a_group_tells_every_witness_that_its_approval_accepts() -> None:
 def test_witnesses_of_tokens_that_differ_otherwise_have_a_sentence_each() -> None:
     (found,) = grouped([witness("boss", action, team=action) for action in ("read", "write", "list", "close")])
     assert len(sentences(found)) == 4
+
+
+def test_a_witness_of_any_change_of_a_claim_says_that_its_values_are_an_example() -> None:
+    one = witness("boss", "read")
+    named = replace(one, meaning={"differences": [["role", "=", '"boss"']]})
+    anyhow = replace(one, meaning={"differences": [["role", "=", "*"]]})
+    assert 'whose `role` goes from `"user"` to `"boss"`, may now' in sentence(named)
+    assert 'whose `role` changes (here from `"user"` to `"boss"`), may now' in sentence(anyhow)
