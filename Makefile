@@ -150,6 +150,8 @@ lock: .venv/.installed ## pin the newest versions of the packages into the lock 
 	@printf '%s\n' $(FAST_TOOLS) | $(BIN)/uv pip compile --quiet --upgrade --constraint build/lowest.txt --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --universal --python-version 3.11 pyproject.toml - \
 		-o requirements-lowest.lock
+	@printf 'cvc5\n' | $(BIN)/uv pip compile --quiet --upgrade --constraint requirements-dev.lock --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --universal --python-version 3.11 - -o requirements-double-check.lock
 	@printf '%s\n' $(DOCS_TOOLS) | $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header \
 		--no-annotate --universal --python-version 3.11 - -o requirements-docs.lock
 

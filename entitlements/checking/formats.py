@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from entitlements.checking.step import HOLDS, Report
+from entitlements.checking.report import DISAGREE, HOLDS, NO, NO_ANSWER, Report
 from entitlements.checking.words import (
     approve_lines,
     cause_lines,
@@ -19,6 +19,7 @@ from entitlements.proof.grouping import by_cause
 from entitlements.terminal import paint, safe
 
 _COLOURS = {"breaking": "red", "warning": "yellow", "compatible": "green"}
+_VERDICTS = {HOLDS: "passes", DISAGREE: "the solvers disagree", NO: "does not pass", NO_ANSWER: "no answer"}
 TITLES = {"no_new_access": "nobody gains access", "no_lost_access": "nobody loses access"}
 
 
@@ -45,11 +46,10 @@ def _text(report: Report) -> Iterator[str]:
     yield from _approvals(report)
     yield from (f"  {paint('warning', 'yellow')}  {safe(str(warning))}" for warning in report.warnings)
     yield from (f"  {paint('problem', 'red')}  {problem}" for problem in report.problems)
-    verdict = {0: paint("passes", "green"), 3: paint("does not pass", "red"), 4: paint("no answer", "red")}
     if lines := approve_lines(report):
         yield "  to accept what keeps it from passing, after review, say why and who, and run"
         yield from (f"    {line}" for line in lines)
-    yield f"  {verdict[report.exit_code]}"
+    yield f"  {paint(_VERDICTS[report.exit_code], 'red' if report.exit_code else 'green')}"
 
 
 def unchanged_line(report: Report) -> str:
@@ -78,6 +78,8 @@ def access_lines(access: Access) -> Iterator[str]:
             sides = " and ".join(one.side for one in answer.never_allows)
             yield f"      vacuous: no permitted token is ever allowed {sides} the change, under any request"
         yield from (f"      {safe(str(one))}" for one in answer.never_fires)
+        if answer.double_check:
+            yield f"      {safe(str(answer.double_check))}"
         for group in by_cause(answer.witnesses):
             yield from cause_lines(group)
     for failure in access.failures:
@@ -114,7 +116,7 @@ def markdown(reports: Sequence[Report]) -> str:
 def _markdown(report: Report) -> Iterator[str]:
     unchanged = unchanged_line(report)
     old, new = report.old.contract, report.new.contract
-    state = {0: "passes", 3: "does not pass", 4: "no answer"}[report.exit_code]
+    state = _VERDICTS[report.exit_code]
     yield f"### Contract `{new.name}` {old.version} → {new.version}: {state}\n"
     if unchanged:
         yield f"{unchanged}\n"

@@ -70,6 +70,7 @@ def _answer(answer: Answer) -> dict[str, JSON]:
         "approximations": [*answer.approximations],
         "witnesses": [*sorted(one.fingerprint for one in answer.witnesses)],
         "queries": [text_digest(query) for query in answer.queries],
+        **({"double_check": answer.double_check.as_json()} if answer.double_check else {}),
     }
 
 

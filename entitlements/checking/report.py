@@ -15,7 +15,9 @@ from entitlements.errors import Fault
 from entitlements.model import JSON
 from entitlements.proof import REFUTED, Access, Answer
 
-HOLDS, NO, NO_ANSWER = 0, 3, 4
+HOLDS, DISAGREE, NO, NO_ANSWER = 0, 1, 3, 4
+WORSE = (HOLDS, NO_ANSWER, NO, DISAGREE)
+"""The exit codes of a report; of several reports the last one in this order is that of the command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,9 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 holds, 3 something fails the gate, 4 no answer."""
+        """0 holds, 1 two solvers disagree, 3 something fails the gate, 4 no answer."""
+        if any(answer.disputed for answer in self.answers.values()):
+            return DISAGREE
         if self.problems or any(finding.gates and not finding.approved for finding in self.findings):
             return NO
         answer = self.access.no_new_access

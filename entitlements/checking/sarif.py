@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from entitlements import __version__
 from entitlements.checking.formats import TITLES
+from entitlements.checking.report import WORSE
 from entitlements.checking.results import ERROR, NOTE, WARNING, Result, faults_of, relative, results
 from entitlements.checking.step import Report
 from entitlements.contract import RULES
@@ -41,7 +42,7 @@ def sarif(reports: Sequence[Report]) -> str:
     rules = [_rule(name) for name in sorted({one.rule for one in found})]
     index = {rule["id"]: number for number, rule in enumerate(rules)}
     codes = [report.exit_code for report in reports]
-    invocation = {"executionSuccessful": True, "exitCode": 3 if 3 in codes else max(codes, default=0)}
+    invocation = {"executionSuccessful": True, "exitCode": max(codes, key=WORSE.index, default=0)}
     return _log(rules, [_result(one, index[one.rule]) for one in found], invocation)
 
 

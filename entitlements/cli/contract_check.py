@@ -15,8 +15,10 @@ import click
 
 from entitlements.checking import formats as check_formats
 from entitlements.checking.record import make_record, write_record
+from entitlements.checking.report import WORSE
 from entitlements.checking.step import Report, Step, check_step, report_json
 from entitlements.cli import check_errors, render
+from entitlements.cli.policy_options import double_check_option, second_of
 from entitlements.contract import (
     ContractFile,
     at_commit,
@@ -28,7 +30,7 @@ from entitlements.contract import (
 from entitlements.engine import check_policies
 from entitlements.errors import ContractsInvalid, EntitlementsError, StartupFault
 from entitlements.local_opa import opa_of
-from entitlements.proof import DEFAULT_BUDGET, METHOD, PROOF, Effort
+from entitlements.proof import DEFAULT_BUDGET, METHOD, PROOF, Effort, SecondSolver
 from entitlements.settings import Settings
 
 
@@ -92,6 +94,7 @@ _FOLDER_TO_BE = click.Path(file_okay=False, path_type=Path)
 )
 @click.option("--record", type=_FOLDER_TO_BE, help="Write a record of each answer into this folder.")
 @click.option("--queries", is_flag=True, help="With --record: what the solver was asked too, as SMT-LIB.")
+@double_check_option
 @click.option("--format", "form", type=click.Choice(list(_FORMATS)), default="text", show_default=True)
 @click.option("--write", "written", multiple=True, metavar="FORMAT=FILE", help="The report as a file too, as often.")
 def check(  # noqa: PLR0913, PLR0917 - click hands over each option
@@ -105,6 +108,7 @@ def check(  # noqa: PLR0913, PLR0917 - click hands over each option
     budget: int,
     record: Path | None,
     queries: bool,
+    double_check: bool,
     form: str,
     written: tuple[str, ...],
 ) -> None:
@@ -113,7 +117,8 @@ def check(  # noqa: PLR0913, PLR0917 - click hands over each option
     Without OLD and NEW every contract's newest version is compared with the one before it. OLD and NEW are
     `name@version` or files.
 
-    Exit code 0: it holds; 2: something cannot be read; 3: a finding fails the gate; 4: there is no answer.
+    Exit code 0: it holds; 1: two solvers disagree; 2: something cannot be read; 3: a finding fails the gate; 4: there
+    is no answer.
     """
     reports: list[Report] = []
     writings = list(map(_writing, written))
@@ -121,7 +126,7 @@ def check(  # noqa: PLR0913, PLR0917 - click hands over each option
         settings = render.read_settings()
         with ExitStack() as stack:
             for step in steps(settings, stack, (old, new), against, (policies_old, policies), decision):
-                reports.append(checked(step, settings, method, budget))
+                reports.append(checked(step, settings, method, budget, second_of(double_check, record)))
                 if record is not None:
                     write_evidence(record, reports[-1], step, queries=queries)
             told = [] if old else _first_versions(settings, reports, against, policies)
@@ -135,7 +140,7 @@ def check(  # noqa: PLR0913, PLR0917 - click hands over each option
         click.echo(_FORMATS[form](reports))
     for line in told:
         click.echo(line, err=True)
-    sys.exit(max((report.exit_code for report in reports), key=_worse, default=0))
+    sys.exit(max((report.exit_code for report in reports), key=WORSE.index, default=0))
 
 
 def _first_versions(
@@ -180,12 +185,14 @@ def write_evidence(folder: Path, report: Report, step: Step, *, queries: bool) -
         raise StartupFault("record_unwritable", f"`{folder}` cannot be written: {error.strerror}") from None
 
 
-def _worse(code: int) -> int:
-    return {0: 0, 4: 1, 3: 2}[code]
-
-
-def checked(step: Step, settings: Settings, method: str, budget: int = DEFAULT_BUDGET) -> Report:
-    """The report on one step, with the approvals of its contract."""
+def checked(
+    step: Step,
+    settings: Settings,
+    method: str,
+    budget: int = DEFAULT_BUDGET,
+    second: SecondSolver | None = None,
+) -> Report:
+    """The report on one step, with the approvals of its contract. second: confirms what the proof rests on."""
     name = step.new.contract.name
     approvals = load_approvals(settings.contracts, name) if (settings.contracts / name).is_dir() else ()
     today = datetime.datetime.now(datetime.UTC).date()
@@ -195,7 +202,7 @@ def checked(step: Step, settings: Settings, method: str, budget: int = DEFAULT_B
         contracts=settings.contracts,
         today=today,
         opa=opa_of(settings),
-        effort=Effort(PROOF if method == PROOF else METHOD, budget=budget, progress=_Progress(name)),
+        effort=Effort(PROOF if method == PROOF else METHOD, budget=budget, progress=_Progress(name), second=second),
     )
 
 

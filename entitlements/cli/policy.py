@@ -12,7 +12,7 @@ import click
 from entitlements.checking import formats as check_formats
 from entitlements.checking.invariant_words import proved_json, proved_lines
 from entitlements.cli import render
-from entitlements.cli.policy_options import chosen, contract_option, seconds_option
+from entitlements.cli.policy_options import chosen, contract_option, double_check_option, second_of, seconds_option
 from entitlements.cli.policy_report import report
 from entitlements.cli.policy_upgrade import upgrade
 from entitlements.contract import Contract
@@ -42,18 +42,21 @@ def policy() -> None:
 @click.argument("new", type=_FOLDER)
 @contract_option
 @seconds_option
+@double_check_option
 @render.format_option
-def check(old: Path, new: Path, name: str | None, seconds: float, form: str) -> None:
+def check(old: Path, new: Path, name: str | None, seconds: float, double_check: bool, form: str) -> None:
     """Compare two folders of policies under the same contracts: is the new one equivalent, stricter or wider?
 
-    Exit code 0: nobody gains access; 2: something cannot be read; 3: someone does; 4: there is no answer.
+    Exit code 0: nobody gains access; 1: two solvers disagree; 2: something cannot be read; 3: someone does; 4: there is
+    no answer.
     """
     settings = render.settings()
+    effort = Effort(seconds=seconds, second=second_of(double_check))
     found: list[tuple[Contract, Access]] = []
     try:
         for file in chosen(settings, name):
             sides = (Side(file.contract, folder, file.contract.decision_path) for folder in (old, new))
-            found.append((file.contract, compare_access(*sides, opa=opa_of(settings), effort=Effort(seconds=seconds))))
+            found.append((file.contract, compare_access(*sides, opa=opa_of(settings), effort=effort)))
     except EntitlementsError as fault:
         render.fail(fault)
     if form == "json":
@@ -94,7 +97,7 @@ def _code(access: Access) -> int:
 
 def _worst(codes: Sequence[int]) -> int:
     """The exit code of several answers: a no outweighs a missing answer."""
-    return max(codes, key=(0, render.NO_ANSWER, render.NO).index, default=0)
+    return max(codes, key=(0, render.NO_ANSWER, render.NO, render.FAILED).index, default=0)
 
 
 @policy.command(

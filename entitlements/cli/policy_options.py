@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from entitlements.contract import ContractFile, load_file, versions
+from entitlements.proof import SecondSolver
 from entitlements.settings import Settings
 
 contract_option = click.option(
@@ -17,6 +20,16 @@ seconds_option = click.option(
     show_default=True,
     help="For each question to the solver.",
 )
+double_check_option = click.option(
+    "--double-check",
+    is_flag=True,
+    help="Have cvc5 confirm what Z3 found no model of; needs `entitlements[double-check]`.",
+)
+
+
+def second_of(wanted: bool, folder: Path | None = None) -> SecondSolver | None:
+    """The second solver where it is wanted. folder: for queries on which the solvers disagree, else the current one."""
+    return SecondSolver(folder or Path()) if wanted else None
 
 
 def chosen(settings: Settings, name: str | None) -> list[ContractFile]:

@@ -1,7 +1,9 @@
 """Does a change of contract or policy let anyone do what they could not do before?"""
 
 from entitlements.proof.answer import HOLDS, PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, Answer, Witness
-from entitlements.proof.check import DEFAULT_BUDGET, DEFAULT_EFFORT, METHOD, PROOF, Access, Effort, Side, compare_access
+from entitlements.proof.check import Access, Side, compare_access
+from entitlements.proof.double_check import SecondSolver
+from entitlements.proof.effort import DEFAULT_BUDGET, DEFAULT_EFFORT, METHOD, PROOF, Effort
 
 __all__ = [
     "DEFAULT_BUDGET",
@@ -16,6 +18,7 @@ __all__ = [
     "Access",
     "Answer",
     "Effort",
+    "SecondSolver",
     "Side",
     "Witness",
     "compare_access",

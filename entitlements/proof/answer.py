@@ -172,13 +172,56 @@ class NeverFires:
 
 
 @dataclass(frozen=True, slots=True)
+class DoubleCheck:
+    """What a second solver says of the queries without a model on which an answer rests.
+
+    confirmed: how many it finds no model of either; not_confirmed: why not, of each other one; version: of cvc5;
+    contradicted: the file with both queries where it finds a model, or empty.
+    """
+
+    confirmed: int
+    not_confirmed: tuple[str, ...] = ()
+    version: str = ""
+    contradicted: str = ""
+
+    @property
+    def agreed(self) -> tuple[str, ...]:
+        """The solvers that find no model of any of these queries; none where no query was needed, or one disagrees."""
+        if self.contradicted or not self._all:
+            return ()
+        return ("z3",) if self.not_confirmed else ("z3", "cvc5")
+
+    def as_json(self) -> dict[str, JSON]:
+        """The double check as its documented JSON object."""
+        return {
+            "agreed": [*self.agreed],
+            "confirmed": self.confirmed,
+            "not_confirmed": [*self.not_confirmed],
+            "contradicted": self.contradicted,
+        }
+
+    def __str__(self) -> str:
+        if self.contradicted:
+            return f"double check: cvc5 {self.version} contradicts, see {self.contradicted}"
+        if not self._all:
+            return "double check: no solver was needed"
+        told = f"double check: cvc5 {self.version} confirmed {self.confirmed} of {self._all} queries"
+        return "; ".join([told, *(f"not confirmed: {why}" for why in dict.fromkeys(self.not_confirmed))])
+
+    @property
+    def _all(self) -> int:
+        return self.confirmed + len(self.not_confirmed)
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The answer in one direction. coverage says what was executed; reason says why an answer is unknown.
 
     fingerprint: what an approval accepts of what was not looked at; accepted: whether there is one. Of a proof, bounds:
     how many elements of each list were looked at where more are permitted; approximations: built-ins of which only
     congruence was used; queries: what the solver was asked, as SMT-LIB; never_allows: sides that surely never allow,
-    never_fires: changed claims that surely no rule reads that can fire, both as far as that was found out.
+    never_fires: changed claims that surely no rule reads that can fire, both as far as that was found out;
+    double_check: what a second solver says, where one was asked.
     """
 
     answer: str
@@ -193,6 +236,12 @@ class Answer:
     queries: tuple[str, ...] = field(default=(), repr=False)
     never_allows: tuple[NeverAllows, ...] = ()
     never_fires: tuple[NeverFires, ...] = ()
+    double_check: DoubleCheck | None = None
+
+    @property
+    def disputed(self) -> bool:
+        """Whether a second solver says the contrary of what the answer would rest on."""
+        return self.double_check is not None and bool(self.double_check.contradicted)
 
     @property
     def approved(self) -> bool:
@@ -207,7 +256,9 @@ class Answer:
         return self.answer in HOLDS or self.approved
 
     def as_json(self) -> dict[str, JSON]:
-        """The answer as its documented JSON object; claims of which no reader can fire only where there are some."""
+        """The answer as its documented JSON object; claims of which no reader can fire, and the second solver, only
+        where there are some.
+        """
         idle: dict[str, JSON] = {"never_fires": [one.claim for one in self.never_fires]} if self.never_fires else {}
         return {
             "answer": self.answer,
@@ -220,6 +271,7 @@ class Answer:
             "approximations": [*self.approximations],
             "never_allows": [one.side for one in self.never_allows],
             **idle,
+            **({"double_check": self.double_check.as_json()} if self.double_check else {}),
             "witnesses": [witness.as_json() for witness in self.witnesses],
         }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,6 +20,8 @@ from entitlements.engine.plan_build import build_plan
 from entitlements.proof.answer import PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, Answer, NeverAllows, NeverFires
 from entitlements.proof.checkable import checkable
 from entitlements.proof.decisions import Decisions
+from entitlements.proof.double_check import Asked, double_checked, see_that_it_answers
+from entitlements.proof.effort import DEFAULT_EFFORT, METHOD, PROOF, UNREAD, Effort
 from entitlements.proof.enumeration.completeness import complete, unread
 from entitlements.proof.enumeration.enumerator import Enumerated, enumerate_scenarios
 from entitlements.proof.enumeration.moments import zones_of
@@ -32,10 +34,8 @@ from entitlements.proof.symbolic.prover import Prover
 from entitlements.proof.symbolic.smt.solver import Solver
 from entitlements.proof.witnesses import Witnesses
 
-PROOF, METHOD, UNREAD = "proof", "enumeration", "unread"
 _UNREAD_COVERAGE = "nothing that the policies read differs"
 _NAMES = {True: "new access", False: "lost access"}
-DEFAULT_BUDGET = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +63,6 @@ class Access:
     failures: tuple[Failure, ...] = ()
 
 
-Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """How a question is answered. method: `proof` or `enumeration`; budget: points that may be looked at in each
-    direction; seed: of what is drawn at random; seconds: for each question to the solver; progress: told the direction,
-    the points done and all of them.
-    """
-
-    method: str = PROOF
-    budget: int = DEFAULT_BUDGET
-    seed: int = 1
-    seconds: float = 30.0
-    progress: Progress = lambda _what, _done, _all: None
-
-
-DEFAULT_EFFORT = Effort()
-
-
 def compare_access(old: Side, new: Side, *, opa: Opa, effort: Effort = DEFAULT_EFFORT) -> Access:
     """Ask both directions.
 
@@ -95,7 +75,10 @@ def compare_access(old: Side, new: Side, *, opa: Opa, effort: Effort = DEFAULT_E
             return _Asked(stack, opa, old, new, effort).enumerated()
         # The solver's process starts while OPA reads the policies.
         solver = stack.enter_context(Solver(seconds=effort.seconds))
-        return _Asked(stack, opa, old, new, effort).proved(solver)
+        second = stack.enter_context(effort.second.start()) if effort.second else None
+        if second:
+            see_that_it_answers(second)
+        return _Asked(stack, opa, old, new, effort).proved(solver, second)
 
 
 class _Asked:
@@ -155,10 +138,13 @@ class _Asked:
     def _mark(self, widening: bool) -> str:
         return _mark(_NAMES[widening], self._old, self._new, self._revisions)
 
-    def proved(self, solver: Solver) -> Access:
-        """By proof, and where that has no answer by a sample."""
+    def proved(self, solver: Solver, second: Asked | None = None) -> Access:
+        """By proof, and where that has no answer by a sample. second: confirms what the proof rests on."""
         prover = Prover(self._decisions, self._policies, self._engines, self._makers, BuiltinCalls(self._opa), solver)
         proofs = {widening: prover.prove(widening=widening) for widening in (True, False)}
+        if second and self._effort.second:
+            folder = self._effort.second.folder
+            proofs = {widening: double_checked(proof, second, folder) for widening, proof in proofs.items()}
         never = self._never(prover, proofs)
         idle = self._idle(prover, proofs) if len(never) < len(proofs) else ()
         answers = {
@@ -169,7 +155,7 @@ class _Asked:
             answers[False],
             self._revisions,
             self._decisions.decided,
-            self._evidence(solver.version),
+            self._evidence(solver.version, second.version if second else ""),
             proofs[True].failures,
         )
 
@@ -185,9 +171,10 @@ class _Asked:
         named = {claim for proof in proofs.values() for witness in proof.witnesses for claim in witness.changed}
         return tuple(one for one in prover.never_fires(self._readings) if one.claim not in named)
 
-    def _evidence(self, solver: str = "") -> Evidence:
+    def _evidence(self, solver: str = "", second: str = "") -> Evidence:
         before, after = (policy.document for policy in self._policies)
         versions = {"entitlements": __version__, "opa": OPA_VERSION, **({"z3": solver} if solver else {})}
+        versions |= {"cvc5": second} if second else {}
         if zones_of(self._old.contract, self._new.contract):
             versions["tzdata"] = tzdata_version()
         return Evidence(
@@ -206,9 +193,12 @@ class _Asked:
         return before, Policy(build_plan(self._opa, new.files, self._new.decision_path))
 
     def _proved(self, proof: Proof, widening: bool) -> Answer:
-        if proof.answer in (UNKNOWN, WITHIN_BOUNDS) and self._unread:
+        disputed = proof.double_check is not None and bool(proof.double_check.contradicted)
+        if proof.answer in (UNKNOWN, WITHIN_BOUNDS) and self._unread and not disputed:
             return Answer(PROVED, UNREAD, _UNREAD_COVERAGE)
-        if proof.answer == UNKNOWN:
+        if disputed:
+            coverage = "the solvers disagree"
+        elif proof.answer == UNKNOWN:
             sampled = self._by_enumeration(widening)
             if sampled.answer != UNKNOWN:
                 return sampled
@@ -225,6 +215,7 @@ class _Asked:
             bounds=proof.bounds,
             approximations=proof.approximations,
             queries=tuple(proof.queries),
+            double_check=proof.double_check,
         )
 
 

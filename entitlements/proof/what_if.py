@@ -13,7 +13,8 @@ from entitlements.engine.policy_module import RuleLines
 from entitlements.errors import StartupFault
 from entitlements.files import write_files
 from entitlements.proof.answer import HOLDS, REFUTED, Witness
-from entitlements.proof.check import Effort, Side, compare_access
+from entitlements.proof.check import Side, compare_access
+from entitlements.proof.effort import Effort
 
 REDUNDANT, NEEDED, SAFE, UNSAFE, UNKNOWN = "redundant", "needed", "safe", "unsafe", "unknown"
 

@@ -101,6 +101,7 @@ LIBRARIES = {
     "rfc8785": {"contract", "proof"},
     "rstr": {"proof"},
     "z3": {"proof"},
+    "cvc5": {"proof"},
     "marshmallow": {"contract", "web"},
     "flask": {"web", "client"},
     "werkzeug": {"web"},

@@ -91,7 +91,8 @@ def test_what_is_imported_is_required_and_nothing_else() -> None:
     import sys
 
     outside = imported() - set(sys.stdlib_module_names) - {"entitlements"} - BROUGHT_ALONG
-    assert {DISTRIBUTIONS.get(name, name) for name in outside} | READ == set(bounds(PROJECT["dependencies"]))
+    required = {*bounds(PROJECT["dependencies"]), *bounds(PROJECT["optional-dependencies"]["double-check"])}
+    assert {DISTRIBUTIONS.get(name, name) for name in outside} | READ == required
 
 
 def test_every_requirement_has_a_lower_bound() -> None:
@@ -112,7 +113,14 @@ def test_the_locked_versions_are_permitted() -> None:
 
 
 @pytest.mark.parametrize(
-    "lock", ["requirements.lock", "requirements-dev.lock", "requirements-docs.lock", "requirements-lowest.lock"]
+    "lock",
+    [
+        "requirements.lock",
+        "requirements-dev.lock",
+        "requirements-docs.lock",
+        "requirements-double-check.lock",
+        "requirements-lowest.lock",
+    ],
 )
 def test_locked_packages_are_pinned_by_hash_and_name_no_index(lock: str) -> None:
     text = (ROOT / lock).read_text()
@@ -126,6 +134,10 @@ def test_the_development_lock_holds_what_the_service_runs_with() -> None:
     development = pins("requirements-dev.lock")
     for name, version in pins("requirements.lock").items():
         assert development[name] == version, name
+
+
+def test_the_second_solver_is_the_one_that_the_tests_try() -> None:
+    assert pins("requirements-double-check.lock") == {"cvc5": pins("requirements-dev.lock")["cvc5"]}
 
 
 def test_the_image_is_built_from_every_file_that_the_package_names() -> None:

@@ -62,6 +62,22 @@ PROOF = (
         "an enumeration that left something out is a proof",
     ),
     Mutation(
+        "contradiction-is-a-doubt",
+        "proof/double_check.py",
+        "if solved.answer == SAT:",
+        "if False:",
+        ("tests/integration/proof/test_double_check.py",),
+        "a proof passes of which the second solver knows a counterexample",
+    ),
+    Mutation(
+        "sampling-is-the-default",
+        "proof/effort.py",
+        "method: str = PROOF",
+        "method: str = METHOD",
+        ("tests/integration/proof/test_double_check.py",),
+        "what nobody asked to be sampled is not proved",
+    ),
+    Mutation(
         "comprehension-alone-is-checked",
         "proof/checkable.py",
         "for place in reading.alone",

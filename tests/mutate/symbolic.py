@@ -534,6 +534,22 @@ SYMBOLIC = (
         "a time-out of the solver is a proof",
     ),
     Mutation(
+        "unknown-of-cvc5-is-unsat",
+        "proof/symbolic/smt/second_process.py",
+        "if answer.isUnknown():",
+        "if False:",
+        ("tests/integration/proof/test_double_check.py::test_cvc5_that_gives_up_has_no_answer",),
+        "a time-out of the second solver confirms a proof",
+    ),
+    Mutation(
+        "at-most-one-is-dropped",
+        "proof/symbolic/smt/second_solver.py",
+        'return f"(<= (+ {ones}) 1)"',
+        'return f"(<= 0 (+ {ones}))"',
+        ("tests/integration/proof/test_double_check.py::test_at_most_one_is_written_as_a_sum",),
+        "the second solver is asked something else",
+    ),
+    Mutation(
         "least-length-is-forgotten",
         "proof/symbolic/smt/string_encoder.py",
         'parts += [f"(<= {least} (str.len {string}))"] if least else []',

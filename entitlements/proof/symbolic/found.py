@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from entitlements.model import JSON
-from entitlements.proof.answer import Witness
+from entitlements.proof.answer import DoubleCheck, Witness
 from entitlements.proof.symbolic.values.place import Place
 
 
@@ -29,10 +29,12 @@ class Failure:
 
 @dataclass
 class Proof:
-    """What was found out. answer and reason as `Answer` has them; queries: the SMT-LIB strings that were asked.
+    """What was found out. answer and reason as `Answer` has them; queries: the SMT-LIB strings that were asked; rests:
+    those that have no model, on which the answer rests.
 
     bounds: how many elements of each list were looked at, where more are permitted; approximations: built-ins of which
-    only congruence was used, with places; approvable: whether every kind of witness is reported.
+    only congruence was used, with places; approvable: whether every kind of witness is reported; double_check:
+    what a second solver says, where one was asked.
     """
 
     answer: str
@@ -40,6 +42,8 @@ class Proof:
     approvable: bool = True
     witnesses: tuple[Witness, ...] = ()
     queries: list[str] = field(default_factory=list)
+    rests: tuple[str, ...] = ()
     bounds: Mapping[str, int] = field(default_factory=dict)
     approximations: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
+    double_check: DoubleCheck | None = None

@@ -24,7 +24,7 @@ from entitlements.proof.symbolic.found import Failure, Proof
 from entitlements.proof.symbolic.search import Found, Search, TooGenerous
 from entitlements.proof.symbolic.self_check import check_against_opa
 from entitlements.proof.symbolic.session import Session
-from entitlements.proof.symbolic.smt.solver import SAT, UNDECIDED, Solver
+from entitlements.proof.symbolic.smt.solver import SAT, UNDECIDED, UNSAT, Solver
 from entitlements.proof.symbolic.terms.term import FALSE, Term, neg
 from entitlements.proof.symbolic.vacuous import never_allows, never_fires
 from entitlements.proof.symbolic.values.place import Place
@@ -129,6 +129,7 @@ class _Direction:
         proof = Proof(REFUTED if witnesses else answer, reason if all_shown else _MORE, witnesses=witnesses)
         proof.approvable = all_shown
         proof.queries = self._session.queries
+        proof.rests = tuple(dict.fromkeys(self._session.rests))
         proof.failures = self._failures()
         proof.bounds = {source_list: question.looked_at.get(source_list, 0) for source_list in question.short_lists}
         approximations = [one for executed in question.executed for one in executed.limits.approximations]
@@ -183,7 +184,9 @@ class _Direction:
             if question.obliges:
                 asked.append([*question.possibly_obligation_lost(widening=self._widening), *self._lost])
             for one in asked:
-                answer = self._session.solve(one)[1]
+                query, answer = self._session.solve(one)
+                if answer.answer == UNSAT and not any(goal is FALSE for goal in one):
+                    self._session.rests.append(query.script)
                 if answer.answer == UNDECIDED:
                     return UNKNOWN, answer.reason
                 if answer.answer == SAT:

@@ -55,11 +55,14 @@ class Candidate:
 
 
 class Session:
-    """One question and the solver. queries: the SMT-LIB strings that were asked so far."""
+    """One question and the solver. queries: the SMT-LIB strings that were asked so far; rests: those of them that have
+    no model, and of which the answer says so.
+    """
 
     def __init__(self, question: Question, solver: Solver) -> None:
         self.question = question
         self.queries: list[str] = []
+        self.rests: list[str] = []
         self._solver = solver
 
     def solve(
@@ -131,7 +134,10 @@ class Session:
     def candidate_of(self, goals: Sequence[Term], query: Query, solved: Solved) -> Candidate:
         """The point of an answer that is there already."""
         if solved.answer == UNSAT:
-            return Candidate(None, "" if any(goal is FALSE for goal in goals) else self.barren)
+            if any(goal is FALSE for goal in goals):
+                return Candidate(None)
+            self.rests.append(query.script)
+            return Candidate(None, self.barren)
         if solved.answer != SAT:
             return Candidate(None, solved.reason)
         try:
@@ -145,6 +151,7 @@ class Session:
         query, solved = self.solve(goals, strings_as_strings=True)
         if solved.answer == UNSAT:
             # With the strings themselves in the question there is none.
+            self.rests.append(query.script)
             return Candidate(None, self.barren)
         try:
             return self._scenario(query, solved) if solved.answer == SAT else Candidate(None, solved.reason)

@@ -10,7 +10,7 @@ import pytest
 
 from entitlements.contract import parse_contract
 from entitlements.proof import PROVED, UNKNOWN, Access, Side, compare_access
-from entitlements.proof.check import Effort
+from entitlements.proof.effort import Effort
 from entitlements.proof.reachability import FIRES, NEVER, reachable
 from tests.shop import SHOP
 

@@ -42,10 +42,13 @@ class Solved:
 
 
 class Solver:
-    """One solver process. seconds: wall clock a question; memory_mb: what the process may use. A context manager."""
+    """One solver process. seconds: wall clock a question; memory_mb: what the process may use; process: the script that
+    answers. A context manager.
+    """
 
-    def __init__(self, *, seconds: float = 30.0, memory_mb: int = 4096) -> None:
+    def __init__(self, *, seconds: float = 30.0, memory_mb: int = 4096, process: Path = _PROCESS) -> None:
         self.seconds = seconds
+        self._script = process
         self._memory = memory_mb
         self._process: subprocess.Popen[str] | None = None
         self._answers: queue.Queue[str] = queue.Queue()
@@ -87,7 +90,7 @@ class Solver:
         return Solved(answer["answer"], answer.get("model", {}), answer.get("reason", ""))
 
     def _start(self) -> None:
-        command = [sys.executable, "-I", str(_PROCESS), str(self._memory)]
+        command = [sys.executable, "-I", str(self._script), str(self._memory)]
         try:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
