@@ -19,7 +19,7 @@ from entitlements.decision_record import time_of_record, with_contract
 from entitlements.engine import LoopEngine
 from entitlements.errors import EntitlementsError, RequestInvalid
 from entitlements.model import AccessRequest, Verdict
-from entitlements.pair import Pair, Pairs
+from entitlements.pair import Pair, Pairs, Turn
 from entitlements.pdp import Answered, decision_of
 from entitlements.token import CachedToken
 
@@ -62,7 +62,7 @@ class _Known:
 class LeanDecisionPoint:
     """Decides what is plain; see PolicyDecisionPoint for what both are given.
 
-    answered: told the revision of each answer of the engine, see `PolicyDecisionPoint.answered_by`.
+    turn: the one of the ordinary decision point, which judges alone while it is that of another pair than the current.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class LeanDecisionPoint:
         log: LoopLog,
         budget: float,
         masking: Masking,
-        answered: Callable[[str], None],
+        turn: Turn,
         default_audience: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -82,7 +82,7 @@ class LeanDecisionPoint:
         self._log = log
         self._budget = budget
         self._masking = masking
-        self._answered = answered
+        self._turn = turn
         self._default_audience = default_audience
         self._clock = clock
 
@@ -90,8 +90,9 @@ class LeanDecisionPoint:
         """The decision that PolicyDecisionPoint would make, logged; or nothing was done but to ask the engine."""
         started = time.monotonic()
         now, decision_id = self._clock(), str(uuid.uuid4())
-        pair = self._pairs().current
-        known = self._admitted(pair, request, now)
+        pairs = self._pairs()
+        pair = pairs.current
+        known = self._admitted(pair, request, now) if self._turn.first(pairs) is pair else None
         if known is None or request_faults(known.contract, request.action, request.resource, request.context):
             return UNTRIED
         try:
@@ -144,7 +145,7 @@ class LeanDecisionPoint:
         verdict = await self._engine.ask_on_loop(
             contract.decision_path, document, deadline=deadline, shape=contract.answer
         )
-        self._answered(verdict.revision)
+        self._turn.answered(verdict.revision)
         if pair.revision not in ("", verdict.revision) or pair.engine_version not in ("", verdict.engine_version):
             return None
         return verdict

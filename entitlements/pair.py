@@ -57,3 +57,18 @@ class Pairs:
         """The pair whose policies have this revision."""
         known = [self.current, *([self.previous] if self.previous is not None else [])]
         return next((pair for pair in known if pair.revision in ("", revision)), None)
+
+
+class Turn:
+    """Whose turn it is to judge a token first, for all that ask one engine: the pair whose policies answered last."""
+
+    def __init__(self) -> None:
+        self._revision = ""
+
+    def answered(self, revision: str) -> None:
+        """The engine answered by the policies of this revision."""
+        self._revision = revision
+
+    def first(self, pairs: Pairs) -> Pair:
+        """The pair that judges first; the current one where the policies that answered are of neither."""
+        return pairs.of(self._revision) or pairs.current

@@ -18,7 +18,7 @@ from entitlements.decision_record import with_contract, with_decision, with_requ
 from entitlements.engine import PolicyEngine
 from entitlements.errors import Challenge, EngineUnavailable, RequestInvalid, TokenRejected
 from entitlements.model import AccessRequest, Decision, DPoPProof, Principal, Verdict, VerifiedClaims
-from entitlements.pair import Pair, Pairs
+from entitlements.pair import Pair, Pairs, Turn
 
 CONTRACT_VIOLATED = "contract_violated"
 # How often the engine may change over to other policies during one decision.
@@ -108,7 +108,7 @@ class PolicyDecisionPoint:
     ) -> None:
         self._pairs = pairs
         self._awaited = awaited or (lambda _revision, _until: pairs())
-        self._answered = ""
+        self.turn = Turn()
         self._engine = engine
         self._log = log
         self._budget = budget
@@ -120,10 +120,6 @@ class PolicyDecisionPoint:
     def budget(self) -> float:
         """How many seconds one decision, or one batch, may take in all."""
         return self._budget
-
-    def answered_by(self, revision: str) -> None:
-        """The engine answered by the policies of this revision: by its contracts a token is judged first."""
-        self._answered = revision
 
     def decide(
         self, request: AccessRequest, *, request_id: str = "", since: float | None = None, batch: Batch | None = None
@@ -162,7 +158,7 @@ class PolicyDecisionPoint:
 
         Raises EngineUnavailable `policy_not_locked` where that is neither pair.
         """
-        pair = asked.pairs.of(self._answered) or asked.pairs.current
+        pair = self.turn.first(asked.pairs)
         for _ in range(_CHANGES):
             try:
                 outcome = self._by(pair, asked)
@@ -235,7 +231,7 @@ class PolicyDecisionPoint:
             raise RequestInvalid("request_breaks_contract", "the request does not fit the contract", faults)
         document = policy_input(contract, principal, request, asked.now)
         verdict = self._engine.ask(contract.decision_path, document, deadline=asked.deadline, shape=contract.answer)
-        self.answered_by(verdict.revision)
+        self.turn.answered(verdict.revision)
         if pair.revision not in ("", verdict.revision):
             raise _OtherRevision(verdict.revision)
         if pair.engine_version not in ("", verdict.engine_version):

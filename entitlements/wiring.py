@@ -21,7 +21,7 @@ from entitlements.key_ring import KeyRing
 from entitlements.lean_pdp import LeanDecisionPoint
 from entitlements.local_opa import opa_of
 from entitlements.model import Fetched, TokenProfile
-from entitlements.pair import Verifier
+from entitlements.pair import Turn, Verifier
 from entitlements.pairs import Folders, Offer, ServedPairs, fingerprint, locked_offer, unlocked_offer
 from entitlements.pdp import PolicyDecisionPoint
 from entitlements.readiness import Readiness, log_health, readiness_of
@@ -127,7 +127,7 @@ def build(settings: Settings, *, proofs_since: float | None = None, clock: Calla
         keys.close()
         log.close()
 
-    lean = _lean(settings, served, engine, log, masking, clock, pdp.answered_by)
+    lean = _lean(settings, served, engine, log, masking, clock, pdp.turn)
     return Service(
         pdp, lean, served, readiness, leaked_keys, keys.fetched, log.counts, lambda: served.days_left(_today()), close
     )
@@ -140,7 +140,7 @@ def _lean(
     log: LoopLog,
     masking: Masking,
     clock: Callable[[], float],
-    answered: Callable[[str], None],
+    turn: Turn,
 ) -> LeanDecisionPoint | None:
     if not settings.lean or not isinstance(engine, OpaProcess):
         return None
@@ -150,7 +150,7 @@ def _lean(
         log=log,
         budget=settings.budget,
         masking=masking,
-        answered=answered,
+        turn=turn,
         default_audience=settings.default_audience,
         clock=clock,
     )

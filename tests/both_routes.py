@@ -117,7 +117,7 @@ class BothRoutes:
         log, metrics = open_log(str(path)), Metrics()
         pdp = PolicyDecisionPoint(log=log, **options)
         app = create_app(pdp, lambda: Readiness({}, {}), metrics)
-        point = LeanDecisionPoint(log=log, answered=pdp.answered_by, **options)
+        point = LeanDecisionPoint(log=log, turn=pdp.turn, **options)
         route = _Counted(LeanRoute(point, metrics)) if lean else None
         door = Door(app.wsgi_app, count=metrics.turned_away, threads=1, max_body=MAX_BODY, lean=route)
         return _Asked(door, route, path)

@@ -233,6 +233,14 @@ GUARDS = (
         "bound tokens cannot be used in a batch",
     ),
     Mutation(
+        "lean-route-judges-out-of-turn",
+        "lean_pdp.py",
+        "if self._turn.first(pairs) is pair else None",
+        "",
+        ("tests/unit/web/test_both_routes.py::test_pair_whose_policies_answered_last_judges_first_on_either_route",),
+        "while an OPA changes over, the two routes refuse one request for different reasons",
+    ),
+    Mutation(
         "lean-answer-without-its-line",
         "lean_pdp.py",
         "return Answered(decision, known.ignored) if kept else Declined(started)",

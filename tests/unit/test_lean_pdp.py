@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ from entitlements.decision_log import Masking
 from entitlements.errors import DecisionLogUnavailable
 from entitlements.lean_pdp import Declined, LeanDecisionPoint
 from entitlements.model import AccessRequest, Action, PartHealth, Resource, Verdict
-from entitlements.pair import Pair, Pairs
+from entitlements.pair import Pair, Pairs, Turn
 from entitlements.pdp import Answered
 from entitlements.token import FileKeys, TokenVerifier
 from tests.both_routes import SayingEngine
@@ -53,12 +54,12 @@ def log() -> Log:
 
 
 @pytest.fixture
-def revisions() -> list[str]:
-    return []
+def turn() -> Turn:
+    return Turn()
 
 
 @pytest.fixture
-def asked(issuer: Issuer, log: Log, revisions: list[str]) -> tuple[LeanDecisionPoint, AccessRequest]:
+def asked(issuer: Issuer, log: Log, turn: Turn) -> tuple[LeanDecisionPoint, AccessRequest]:
     catalog = load_catalog(ROOT / "contracts")
     contract = next(one for one in catalog.contracts if one.name == "orders")
     token = issuer.token(contract, claims=AGENT, scopes=["orders:read"])
@@ -70,7 +71,7 @@ def asked(issuer: Issuer, log: Log, revisions: list[str]) -> tuple[LeanDecisionP
         pairs=lambda: Pairs(Pair(catalog, verifier)),
         engine=SayingEngine(Verdict(True, (), (), "sha256:policy")),
         log=log,
-        answered=revisions.append,
+        turn=turn,
         budget=30.0,
         masking=Masking(),
         clock=lambda: time.time() + 1,
@@ -104,8 +105,11 @@ def test_answer_whose_line_could_not_be_kept_is_not_given(
 
 
 def test_ordinary_route_is_told_by_whose_policies_the_engine_answered(
-    asked: tuple[LeanDecisionPoint, AccessRequest], revisions: list[str]
+    asked: tuple[LeanDecisionPoint, AccessRequest], turn: Turn
 ) -> None:
     point, request = asked
+    pair = point._pairs().current
+    pairs = Pairs(replace(pair, revision="sha256:other"), replace(pair, revision="sha256:policy"))
+    assert turn.first(pairs) is pairs.current
     asyncio.run(point.decide(request, request_id=""))
-    assert revisions == ["sha256:policy"]
+    assert turn.first(pairs) is pairs.previous
