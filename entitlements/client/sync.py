@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import time
 from collections import deque
@@ -99,8 +100,10 @@ class Client:
     def close(self) -> None:
         """Close the connections, those under way as soon as they are answered."""
         self._closed = True
-        while self._idle:
-            self._idle.pop().close()
+        # Other threads may take some of them meanwhile.
+        with contextlib.suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
     def __enter__(self) -> Self:
         return self
