@@ -64,7 +64,7 @@ def report_policy(
     policies: Path,
     *,
     opa: Opa,
-    seconds: float = 30.0,
+    seconds: float = 60.0,
     progress: Callable[[str], None] = lambda _what: None,
 ) -> PolicyReport:
     """Ask everything.

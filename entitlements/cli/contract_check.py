@@ -18,7 +18,7 @@ from entitlements.checking.record import make_record, write_record
 from entitlements.checking.report import WORSE
 from entitlements.checking.step import Report, Step, check_step, report_json
 from entitlements.cli import check_errors, render
-from entitlements.cli.policy_options import double_check_option, second_of
+from entitlements.cli.policy_options import double_check_option, second_of, seconds_option
 from entitlements.contract import (
     ContractFile,
     at_commit,
@@ -30,7 +30,7 @@ from entitlements.contract import (
 from entitlements.engine import check_policies
 from entitlements.errors import ContractsInvalid, EntitlementsError, StartupFault
 from entitlements.local_opa import opa_of
-from entitlements.proof import DEFAULT_BUDGET, METHOD, PROOF, Effort, SecondSolver
+from entitlements.proof import DEFAULT_BUDGET, METHOD, PROOF, SECONDS, Effort, SecondSolver
 from entitlements.settings import Settings
 
 
@@ -92,6 +92,7 @@ _FOLDER_TO_BE = click.Path(file_okay=False, path_type=Path)
     show_default=True,
     help="Points that may be looked at in each direction, where there is no proof.",
 )
+@seconds_option
 @click.option("--record", type=_FOLDER_TO_BE, help="Write a record of each answer into this folder.")
 @click.option("--queries", is_flag=True, help="With --record: what the solver was asked too, as SMT-LIB.")
 @double_check_option
@@ -106,6 +107,7 @@ def check(  # noqa: PLR0913, PLR0917 - click hands over each option
     decision: str | None,
     method: str,
     budget: int,
+    seconds: float,
     record: Path | None,
     queries: bool,
     double_check: bool,
@@ -126,7 +128,7 @@ def check(  # noqa: PLR0913, PLR0917 - click hands over each option
         settings = render.read_settings()
         with ExitStack() as stack:
             for step in steps(settings, stack, (old, new), against, (policies_old, policies), decision):
-                reports.append(checked(step, settings, method, budget, second_of(double_check, record)))
+                reports.append(checked(step, settings, method, budget, seconds, second_of(double_check, record)))
                 if record is not None:
                     write_evidence(record, reports[-1], step, queries=queries)
             told = [] if old else _first_versions(settings, reports, against, policies)
@@ -190,19 +192,21 @@ def checked(
     settings: Settings,
     method: str,
     budget: int = DEFAULT_BUDGET,
+    seconds: float = SECONDS,
     second: SecondSolver | None = None,
 ) -> Report:
     """The report on one step, with the approvals of its contract. second: confirms what the proof rests on."""
     name = step.new.contract.name
     approvals = load_approvals(settings.contracts, name) if (settings.contracts / name).is_dir() else ()
     today = datetime.datetime.now(datetime.UTC).date()
+    how = PROOF if method == PROOF else METHOD
     return check_step(
         step,
         approvals=approvals,
         contracts=settings.contracts,
         today=today,
         opa=opa_of(settings),
-        effort=Effort(PROOF if method == PROOF else METHOD, budget=budget, progress=_Progress(name), second=second),
+        effort=Effort(how, budget=budget, seconds=seconds, progress=_Progress(name), second=second),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from entitlements.contract import ContractFile, load_file, versions
-from entitlements.proof import SecondSolver
+from entitlements.proof import SECONDS, SecondSolver
 from entitlements.settings import Settings
 
 contract_option = click.option(
@@ -16,9 +16,9 @@ contract_option = click.option(
 seconds_option = click.option(
     "--seconds",
     type=click.FloatRange(0.1, 3600),
-    default=30.0,
+    default=SECONDS,
     show_default=True,
-    help="For each question to the solver.",
+    help="For each question, as a whole; one that takes longer is unknown.",
 )
 double_check_option = click.option(
     "--double-check",

@@ -3,7 +3,7 @@
 from entitlements.proof.answer import HOLDS, PROVED, REFUTED, UNKNOWN, WITHIN_BOUNDS, Answer, Witness
 from entitlements.proof.check import Access, Side, compare_access
 from entitlements.proof.double_check import SecondSolver
-from entitlements.proof.effort import DEFAULT_BUDGET, DEFAULT_EFFORT, METHOD, PROOF, Effort
+from entitlements.proof.effort import DEFAULT_BUDGET, DEFAULT_EFFORT, METHOD, PROOF, SECONDS, Effort
 
 __all__ = [
     "DEFAULT_BUDGET",
@@ -13,6 +13,7 @@ __all__ = [
     "PROOF",
     "PROVED",
     "REFUTED",
+    "SECONDS",
     "UNKNOWN",
     "WITHIN_BOUNDS",
     "Access",

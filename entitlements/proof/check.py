@@ -140,7 +140,8 @@ class _Asked:
 
     def proved(self, solver: Solver, second: Asked | None = None) -> Access:
         """By proof, and where that has no answer by a sample. second: confirms what the proof rests on."""
-        prover = Prover(self._decisions, self._policies, self._engines, self._makers, BuiltinCalls(self._opa), solver)
+        sides = self._decisions, self._policies, self._engines, self._makers
+        prover = Prover(*sides, BuiltinCalls(self._opa), solver, self._effort.clock)
         proofs = {widening: prover.prove(widening=widening) for widening in (True, False)}
         if second and self._effort.second:
             folder = self._effort.second.folder

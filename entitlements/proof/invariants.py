@@ -96,7 +96,7 @@ def _invalid(file: Path, why: str) -> StartupFault:
 
 
 def prove_invariant(
-    invariant: Invariant, contract: Contract, policies: Path, *, opa: Opa, seconds: float = 30.0
+    invariant: Invariant, contract: Contract, policies: Path, *, opa: Opa, seconds: float = 60.0
 ) -> list[Proved]:
     """Every code that the invariant can give, proved to be never given or shown.
 

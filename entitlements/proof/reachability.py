@@ -44,7 +44,7 @@ class Reach:
     claims: tuple[ClaimReach, ...]
 
 
-def reachable(contract: Contract, policies: Path, *, opa: Opa, seconds: float = 30.0) -> Reach:
+def reachable(contract: Contract, policies: Path, *, opa: Opa, seconds: float = 60.0) -> Reach:
     """Ask both. Raises StartupFault, EngineUnavailable, Unsupported and PlanUnknown as `SinglePolicy` does."""
     reading = checkable(opa, policies, contract.decision_path)
     with SinglePolicy(contract, policies, contract.decision_path, opa=opa, seconds=seconds) as single:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -17,6 +18,7 @@ from entitlements.proof.symbolic.encode import Policy, Question, encode
 from entitlements.proof.symbolic.session import Candidate, Session
 from entitlements.proof.symbolic.smt.solver import Solver
 from entitlements.proof.symbolic.terms.term import Term
+from entitlements.proof.symbolic.time_limit import TimeLimit
 
 
 class SinglePolicy:
@@ -36,7 +38,7 @@ class SinglePolicy:
         opa: Opa,
         extra: dict[str, bytes] | None = None,
         free: frozenset[str] = frozenset(),
-        seconds: float = 30.0,
+        seconds: float = 60.0,
     ) -> None:
         self.contract = contract
         self._stack = ExitStack()
@@ -75,7 +77,9 @@ class SinglePolicy:
 
     def candidate(self, goals: Sequence[Term]) -> Candidate:
         """A token and a request at which all goals hold, if there are."""
-        return self.session.candidate([self.session.question.pair.permitted[1], *goals])
+        self.session.limit = TimeLimit.starting(self._solver.seconds)
+        found = self.session.candidate([self.session.question.pair.permitted[1], *goals])
+        return replace(found, reason=self.session.too_much(found.reason))
 
     def input_of(self, scenario: Scenario) -> dict[str, JSON]:
         """What policy sees at a point."""

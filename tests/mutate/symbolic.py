@@ -534,6 +534,14 @@ SYMBOLIC = (
         "a time-out of the solver is a proof",
     ),
     Mutation(
+        "question-without-an-end",
+        "proof/symbolic/time_limit.py",
+        "return self.until - self.clock()",
+        "return self.seconds",
+        ("tests/integration/proof/test_time_limit.py",),
+        "a question takes as long as its many queries together",
+    ),
+    Mutation(
         "unknown-of-cvc5-is-unsat",
         "proof/symbolic/smt/second_process.py",
         "if answer.isUnknown():",

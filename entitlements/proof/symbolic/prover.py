@@ -10,7 +10,8 @@ relation and OPA confirmed; `unknown` otherwise. Lists: docs/proof-bounds.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 from entitlements.engine import BatchEngine, PolicyReading
 from entitlements.engine.builtin_calls import BuiltinCalls
@@ -26,6 +27,7 @@ from entitlements.proof.symbolic.self_check import check_against_opa
 from entitlements.proof.symbolic.session import Session
 from entitlements.proof.symbolic.smt.solver import SAT, UNDECIDED, UNSAT, Solver
 from entitlements.proof.symbolic.terms.term import FALSE, Term, neg
+from entitlements.proof.symbolic.time_limit import TimeLimit
 from entitlements.proof.symbolic.vacuous import never_allows, never_fires
 from entitlements.proof.symbolic.values.place import Place
 from entitlements.proof.witnesses import Witnesses
@@ -37,7 +39,8 @@ _MOST_FAILURES = 8
 class Prover:
     """Asks both directions about two contracts and two policies.
 
-    engines: OPA with each policy, which confirms; makers: turn a confirmed point into a witness, by direction.
+    engines: OPA with each policy, which confirms; makers: turn a confirmed point into a witness, by direction;
+    clock: by which a question may take as many seconds as the solver has for a query.
     """
 
     def __init__(
@@ -48,7 +51,9 @@ class Prover:
         makers: Mapping[tuple[bool, bool], Witnesses],
         calls: BuiltinCalls,
         solver: Solver,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
         self._contracts = decisions.contracts
         self._policies = policies
         self._engines = engines
@@ -59,33 +64,39 @@ class Prover:
 
     def prove(self, *, widening: bool) -> Proof:
         """The answer in one direction. Raises ModelMismatch where the symbolic execution and OPA differ."""
+        limit = TimeLimit.starting(self._solver.seconds, self._clock)
         try:
-            question = self._question(1 if widening else 0)
+            question = self._question(1 if widening else 0, limit)
             try:
-                return _Direction(self._confirming, Session(question, self._solver), widening=widening).run()
+                return self._run(question, limit, widening=widening)
             except TooGenerous:
                 # How often a value occurs in a list may decide which tokens are related.
-                question = self._question(1 if widening else 0, full=frozenset(question.inputs.by_length))
-                return _Direction(self._confirming, Session(question, self._solver), widening=widening).run()
+                question = self._question(1 if widening else 0, limit, full=frozenset(question.inputs.by_length))
+                return self._run(question, limit, widening=widening)
         except NotFollowed as fault:
             return Proof(UNKNOWN, fault.message)
+
+    def _run(self, question: Question, limit: TimeLimit, *, widening: bool) -> Proof:
+        return _Direction(self._confirming, Session(question, self._solver, limit), widening=widening).run()
 
     def never_allows(self, side: int, rule: str) -> NeverAllows | None:
         """Whether one side surely allows nothing at all; None where that is not known."""
         try:
-            return never_allows(Session(self._question(side), self._solver), side, rule)
+            limit = TimeLimit.starting(self._solver.seconds, self._clock)
+            return never_allows(Session(self._question(side, limit), self._solver, limit), side, rule)
         except NotFollowed:
             return None
 
     def never_fires(self, readings: Sequence[PolicyReading]) -> tuple[NeverFires, ...]:
         """The changed claims of which surely no reader can fire; readings: what the policies of each side read."""
         try:
-            sessions = [Session(self._question(side), self._solver) for side in (0, 1)]
+            limit = TimeLimit.starting(self._solver.seconds, self._clock)
+            sessions = [Session(self._question(side, limit), self._solver, limit) for side in (0, 1)]
             return tuple(never_fires(sessions, readings))
         except NotFollowed:
             return ()
 
-    def _question(self, request_of: int, full: frozenset[str] = frozenset()) -> Question:
+    def _question(self, request_of: int, limit: TimeLimit, full: frozenset[str] = frozenset()) -> Question:
         old, new = self._contracts
         if same_json(old.canonical["request"], new.canonical["request"]):
             request_of = 1
@@ -93,7 +104,7 @@ class Prover:
             question = encode(
                 *(self._contracts, self._policies, self._calls),
                 request_of=request_of,
-                seconds=self._solver.seconds,
+                seconds=limit.left,
                 full=full,
             )
             check_against_opa(question, self._engines)
@@ -170,7 +181,7 @@ class _Direction:
     def _rest(self, undecided: str) -> tuple[str, str]:
         """What is known of everything that no witness represents: proved, or why it is not."""
         if undecided:
-            return UNKNOWN, undecided
+            return UNKNOWN, self._session.too_much(undecided)
         question = self._question
         if self._untouched:
             return PROVED, ""
@@ -188,7 +199,7 @@ class _Direction:
                 if answer.answer == UNSAT and not any(goal is FALSE for goal in one):
                     self._session.rests.append(query.script)
                 if answer.answer == UNDECIDED:
-                    return UNKNOWN, answer.reason
+                    return UNKNOWN, self._session.too_much(answer.reason)
                 if answer.answer == SAT:
                     places = [str(place) for executed in question.executed for place, _ in executed.errors]
                     return (

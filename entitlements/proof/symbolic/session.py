@@ -36,6 +36,7 @@ from entitlements.proof.symbolic.terms.term import (
     variable,
 )
 from entitlements.proof.symbolic.terms.timestamps import UNITS, number_of
+from entitlements.proof.symbolic.time_limit import UNLIMITED, TimeLimit, heaviest_rule
 
 _FIRST = 0.25
 """The share of a question's time after which it is put in another spelling."""
@@ -55,12 +56,15 @@ class Candidate:
 
 
 class Session:
-    """One question and the solver. queries: the SMT-LIB strings that were asked so far; rests: those of them that have
-    no model, and of which the answer says so.
+    """One question and the solver. limit: when it is to be abandoned; queries: the SMT-LIB strings that were asked so
+    far; rests: those of them that have no model, and of which the answer says so; undecided: why the last query without
+    an answer has none.
     """
 
-    def __init__(self, question: Question, solver: Solver) -> None:
+    def __init__(self, question: Question, solver: Solver, limit: TimeLimit = UNLIMITED) -> None:
         self.question = question
+        self.undecided = ""
+        self.limit = limit
         self.queries: list[str] = []
         self.rests: list[str] = []
         self._solver = solver
@@ -80,13 +84,25 @@ class Session:
         asked = [*goals, *known], question.inputs.strings, question.decide_string
         query = write_query(*asked, strings_as_strings=strings_as_strings, stamped=stamped)
         self.queries.append(query.script)
-        solved = self._solver.solve(query.script, share=_FIRST if query.patterned else 1.0)
+        solved = self._asked(query.script, share=_FIRST if query.patterned else 1.0)
         if solved.answer == UNDECIDED and query.patterned:
             # No spelling suits all questions: what one is abandoned for, the other often answers at once.
             query = write_query(*asked, strings_as_strings=strings_as_strings, regular=True, stamped=stamped)
             self.queries.append(query.script)
-            solved = self._solver.solve(query.script, share=1 - _FIRST)
+            solved = self._asked(query.script, share=1 - _FIRST)
+        self.undecided = solved.reason if solved.answer == UNDECIDED else self.undecided
         return query, solved
+
+    def _asked(self, script: str, *, share: float = 1.0) -> Solved:
+        """The solver's answer, within what is left of the time of the whole question."""
+        if self.limit.left <= 0:
+            return Solved(UNDECIDED, reason=self.limit.reached)
+        return self._solver.solve(script, share=min(share, self.limit.left / self._solver.seconds))
+
+    def too_much(self, reason: str) -> str:
+        """Why there is no answer, with the rule that asks the most where it is the solver that has none."""
+        rule = heaviest_rule(self.question) if reason and reason == self.undecided else None
+        return f"{reason}; the rule that asks the most of it is at `{rule}`" if rule else reason
 
     def never(self, goals: Sequence[Term]) -> bool:
         """Whether no tokens and request meet all goals, related or not; false where that is not found out soon."""
@@ -94,7 +110,7 @@ class Session:
             return True
         question = self.question
         query = write_query([*goals, *question.inputs.facts], question.inputs.strings, question.decide_string)
-        return self._solver.solve(query.script, share=_FIRST).answer == UNSAT and not self.barren
+        return self._asked(query.script, share=_FIRST).answer == UNSAT and not self.barren
 
     @cached_property
     def barren(self) -> str:
@@ -121,7 +137,7 @@ class Session:
         asked = known, self.question.inputs.strings, self.question.decide_string
         for regular in (False, True):
             query = write_query(*asked, regular=regular)
-            answer = self._solver.solve(query.script, share=_FIRST if query.patterned and not regular else 1.0).answer
+            answer = self._asked(query.script, share=_FIRST if query.patterned and not regular else 1.0).answer
             if answer != UNDECIDED or not query.patterned:
                 break
         return answer == SAT
@@ -164,7 +180,7 @@ class Session:
         # A time and a day are numbers within bounds.
         bounds = question.inputs.facts if any(term is SECONDS or is_day(term) for term in subterms(goals)) else ()
         query = write_query([*goals, *bounds], question.inputs.strings, question.decide_string)
-        solved = self._solver.solve(query.script, share=_FIRST)
+        solved = self._asked(query.script, share=_FIRST)
         try:
             return self._assignment(query, solved) if solved.answer == SAT else None
         except (NotKnown, NoString):
