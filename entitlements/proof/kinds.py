@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from entitlements.contract import TOKEN_TIMES, ClaimSpec, Contract
-from entitlements.model import JSON
+from entitlements.model import JSON, same_json
 from entitlements.proof.migration import ABSENT, ClaimStep, claim_steps, identity_step
 from entitlements.proof.scenario import Scenario
 
@@ -84,9 +84,30 @@ def meaning(old: Contract, new: Contract, found: frozenset[Difference]) -> dict[
     return {
         "differences": [[*difference] for difference in sorted(found)],
         "claims": {**steps, **({"scope": scopes} if "scope" in named else {})},
+        **_changed_parts(old, new),
+        **_released(old, new, named),
         **_times(old, new, named),
         **({"issuers": [old.profile.issuer, new.profile.issuer]} if identities[0].other_issuer else {}),
     }
+
+
+def _changed_parts(old: Contract, new: Contract) -> dict[str, JSON]:
+    """What the contracts say of the request, and of the rule that decides and its answer, where they differ."""
+    parts = [(one.canonical["request"], one.canonical["policy"]) for one in (old, new)]
+    named = zip(("request", "policy"), *parts, strict=True)
+    return {name: [before, after] for name, before, after in named if not same_json(before, after)}
+
+
+def _released(old: Contract, new: Contract, named: set[str]) -> dict[str, JSON]:
+    """The scopes that release a claim that differs, where the contracts say otherwise which do."""
+    found: dict[str, JSON] = {}
+    for step in claim_steps(old, new):
+        scopes: list[JSON] = [
+            [*sorted(one.released_by.get(name, ()))] for one, name in ((old, step.name_before), (new, step.name_after))
+        ]
+        if step.name_after in named and scopes[0] != scopes[1]:
+            found[step.name_after] = scopes
+    return {"released_by": found} if found else {}
 
 
 def _times(old: Contract, new: Contract, named: set[str]) -> dict[str, JSON]:

@@ -74,3 +74,33 @@ def test_a_later_edit_of_who_the_subject_is_needs_an_approval_of_its_own(later: 
     old, new = subjects({"enum": ["svc-a", "svc-b"]}), subjects({"enum": ["svc-a", "svc-b", "svc-c"]})
     difference = frozenset({("sub", "=", "*")})
     assert meaning(old, new, difference) != meaning(old, later, difference)
+
+
+def _request(most: int) -> dict[str, Any]:
+    members = {"properties": {"n": {"type": "integer", "maximum": most}}}
+    return {"request": {"actions": ["read"], "resources": {"doc": members}, "context": {"properties": {}}}}
+
+
+def _answered(place: str) -> dict[str, Any]:
+    return {"policy": {**SHOP["policy"], "answer": {"allow": [place]}}}
+
+
+@pytest.mark.parametrize(
+    ("first", "later"),
+    [
+        (_request(6), _request(99)),
+        (_answered("one"), _answered("other")),
+        ({"policy": {**SHOP["policy"], "rule": "one"}}, {"policy": {**SHOP["policy"], "rule": "other"}}),
+        ({"scopes": {"s": {"claims": ["name"]}, "t": {}}}, {"scopes": {"s": {}, "t": {"claims": ["name"]}}}),
+    ],
+    ids=["the request", "the place of the answer", "the rule", "the scope that releases the claim"],
+)
+def test_another_change_of_the_contract_is_another_meaning(first: dict[str, Any], later: dict[str, Any]) -> None:
+    def contract(said: dict[str, Any]) -> Contract:
+        document = {**SHOP, "claims": CLAIMS, "scopes": {"s": {}, "t": {}}, **said}
+        return parse_contract(json.dumps(document), Path("shop.yaml"), named=False)
+
+    found = frozenset({("name", "=", "*")})
+    old = contract({})
+    assert meaning(old, contract(first), found) != meaning(old, contract(later), found)
+    assert meaning(old, old, found).keys() == {"differences", "claims"}
