@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -9,10 +10,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import Reply, RunningService, StartService
-from tests.wire.conftest import Wire
+from tests.wire.conftest import GOOD, Wire
 
-_ID = re.compile(rb'("decision_id": ")[0-9a-f-]{36}"')
-_VARYING = ("time", "decision_id", "duration_ms")
+_ID = re.compile(rb'("(?:decision|batch)_id": ")[0-9a-f-]{36}"')
+_VARYING = ("time", "decision_id", "duration_ms", "batch_id")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,84 @@ def lean_answers(service: RunningService, wire: Wire) -> float:
     return float(found[1]) if found else 0.0
 
 
-REQUESTS: dict[str, Callable[[Wire], bytes]] = {
+LINES = (
+    b"X-A: a\r\n b",
+    b"X-A : b",
+    b"X-A: \x01",
+    b"X-A: a\rb",
+    b"X-A: a\nX-B: b",
+    b": b",
+    b"Accept: \xff\r\nAccept: b",
+    b"User-Agent: \xff",
+    b"X-Request-ID: a\tb",
+    b"X_Request_ID: a",
+    b"Content_Type: text/plain",
+    b"Content-Length: +1",
+    b"Transfer_Encoding: chunked",
+    b"Transfer-Encoding : chunked",
+    b"Expect: 100-continue",
+    b"Expect: 200-ok",
+    b"DPoP: a.b.c",
+    b"Upgrade: h2c",
+    b"Content-Encoding: identity",
+    b"X-HTTP-Method-Override: GET",
+    b"X-Original-URL: /healthz",
+    b"Forwarded: host=evil;proto=https",
+)
+FORMS = (
+    b"AUTHORIZATION:Bearer %b",
+    b"Authorization:\t Bearer %b \t",
+    b"Authorization: Bearer  %b",
+    b"Authorization: Bearer\t%b",
+    b"Authorization: BEARER %b",
+    b"Authorization: Bearer %b=",
+    b"Authorization: Bearer %b, Bearer x",
+    b'Authorization: Bearer "%b"',
+    b"Authorization: Bearer\r\n %b",
+    b"Authorization: Bearer %b\xff",
+    b"Authorization: DPoP %b",
+    b"Proxy-Authorization: Bearer %b",
+)
+HOSTS = (b"x:", b"x:99999", b"x.", b"u:p@x", b"x,y", b"[::1", b"[fe80::1%eth0]", b"xn--", b"\xc3\xa9", b"a." * 200, b"")
+BODIES: dict[str, Callable[[bytes], bytes]] = {
+    "a byte order mark": lambda good: b"\xef\xbb\xbf" + good,
+    "UTF-16": lambda good: good.decode().encode("utf-16"),
+    "NUL behind it": lambda good: good + b"\0",
+    "a second one": lambda good: good + good,
+    "a member twice by an escape": lambda good: good[:-1] + b',"\\u0061udience":"x"}',
+    "a lone surrogate": lambda good: good.replace(b'"42"', b'"\\ud800"'),
+    "the bytes of a surrogate": lambda good: good.replace(b'"42"', b'"\xed\xa0\x80"'),
+    "a pair of surrogates": lambda good: good.replace(b'"42"', b'"\\ud83d\\ude00"'),
+    "an escape of an escape of NUL": lambda good: good.replace(b'"42"', b'"\\\\u0000"'),
+    "a line of the log": lambda good: good.replace(b'"42"', b'"\\",\\"effect\\":\\"deny\\n"'),
+    "a number beyond a double": lambda good: good.replace(b'"t_1"', b"1e400"),
+    "the time by an escape": lambda good: good[:-1] + b',"context":{"tim\\u0065":1}}',
+    "a member without a name": lambda good: good[:-1] + b',"":1}',
+    "as large as the lean route takes": lambda good: good.ljust(8192),
+    "larger by one": lambda good: good.ljust(8193),
+    "as large as is taken": lambda good: good.ljust(65536),
+    "too large by one": lambda good: good.ljust(65537),
+}
+Request = Callable[[Wire], bytes]
+
+
+def with_line(line: bytes) -> Request:
+    return lambda wire: wire.ask(line)
+
+
+def with_credentials(form: bytes) -> Request:
+    return lambda wire: wire.ask(bearer=form % wire.token.encode())
+
+
+def with_host(host: bytes) -> Request:
+    return lambda wire: wire.ask().replace(b"Host: x\r\n", b"Host: " + host + b"\r\n")
+
+
+def with_body(change: Callable[[bytes], bytes]) -> Request:
+    return lambda wire: wire.ask(body=change(wire.good))
+
+
+REQUESTS: dict[str, Request] = {
     "plain": lambda wire: wire.ask(),
     "by the contract": lambda wire: wire.ask(first=b"POST /authorize/orders HTTP/1.1"),
     "with an id": lambda wire: wire.ask(b"X-Request-ID: r-1"),
@@ -64,6 +142,26 @@ REQUESTS: dict[str, Callable[[Wire], bytes]] = {
     "a proof": lambda wire: wire.ask(body=wire.body(proof={"mtls": {"x5t#S256": "A" * 43}})),
     "a chunked body": lambda wire: wire.ask(b"Transfer-Encoding: chunked"),
     "a large body": lambda wire: wire.ask(body=wire.body(context={"a": "x" * 10_000})),
+    **{f"a line: {line!r}": with_line(line) for line in LINES},
+    **{f"the credentials: {form!r}": with_credentials(form) for form in FORMS},
+    **{f"the host: {host[:20]!r}": with_host(host) for host in HOSTS},
+    **{f"the body: {name}": with_body(change) for name, change in BODIES.items()},
+    "a batch": lambda wire: wire.ask(
+        first=b"POST /authorize/batch HTTP/1.1",
+        body=json.dumps({"requests": [{name: GOOD[name] for name in ("action", "resource")}] * 3}).encode(),
+    ),
+    "good and bad ones in a row": lambda wire: (
+        b"".join(
+            one.replace(b"Connection: close\r\n", b"")
+            for one in (
+                wire.ask(),
+                wire.ask(body=b"{}"),
+                wire.ask(b"A: b"),
+                wire.ask(first=b"POST /authorize?a HTTP/1.1"),
+            )
+        )
+        + wire.ask()
+    ),
 }
 
 
