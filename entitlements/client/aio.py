@@ -88,7 +88,7 @@ class AsyncClient:
         if isinstance(request, Malformed):
             return request
         whole = await self._exchange(request, MAX_BATCH_ANSWER)
-        return whole if isinstance(whole, Unavailable) else read_batch(whole, len(asked))
+        return whole if isinstance(whole, Unavailable) else read_batch(whole, len(asked), self._asker.contract)
 
     async def close(self) -> None:
         """Close the connections, those under way as soon as they are answered."""

@@ -6,7 +6,7 @@ Members that are not known are refused, too: one of a later service could be a c
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import TypeVar
 
 from entitlements import strict_json
@@ -32,8 +32,10 @@ _TYPE = re.compile(r'application/json(?:[ \t]*;[ \t]*charset="?utf-8"?)?', re.IG
 _HEADER = re.compile(r"[\x20-\x7e]{1,8192}")
 _SECONDS = re.compile(r"[0-9]{1,5}")
 _DECISION = frozenset({"decision", "effect", "decision_id", "reasons", "obligations", "contract", "policy"})
+_SOMETIMES = frozenset({"www_authenticate", "violations"})
 _TOKEN_REFUSED = frozenset({"decision", "effect", "error", "error_description", "decision_id"})
 _PROBLEM = frozenset({"error", "error_description"})
+_EXPLAINED = frozenset({"code", "details"})
 _UNAVAILABLE = frozenset({"error", "code", "error_description"})
 # Statuses by which the service says that the question is at fault.
 _AT_FAULT = frozenset({400, 404, 405, 413, 415, 431})
@@ -49,9 +51,9 @@ def read_one(whole: HTTPAnswer, contract: str) -> Answer:
     return _read(whole, lambda members: _decision(members, contract))
 
 
-def read_batch(whole: HTTPAnswer, questions: int) -> BatchAnswer:
-    """The answer to so many questions."""
-    return _read(whole, lambda members: _batch(members, questions))
+def read_batch(whole: HTTPAnswer, questions: int, contract: str) -> BatchAnswer:
+    """The answer to so many questions; contract: as of `read_one`."""
+    return _read(whole, lambda members: _batch(members, questions, contract))
 
 
 def _read(whole: HTTPAnswer, decided: Callable[[dict[str, JSON]], _Read]) -> _Read | Refused | Malformed | Unavailable:
@@ -82,7 +84,7 @@ def _members(whole: HTTPAnswer) -> dict[str, JSON]:
 
 
 def _decision(members: dict[str, JSON], contract: str) -> Answer:
-    _exactly(members, _DECISION, {"www_authenticate", "violations"})
+    _exactly(members, _DECISION, _SOMETIMES)
     allow, effect = members["decision"], members["effect"]
     if not isinstance(allow, bool) or effect != ("allow" if allow else "deny"):
         raise Unreadable("`decision` and `effect` are not one decision")
@@ -102,18 +104,19 @@ def _decision(members: dict[str, JSON], contract: str) -> Answer:
     return Allow(name, reasons, decided_by, revision)
 
 
-def _batch(members: dict[str, JSON], questions: int) -> Batch:
+def _batch(members: dict[str, JSON], questions: int, contract: str) -> Batch:
     _exactly(members, {"batch_id", "answers"})
     answers = _list(members["answers"], "answers")
     if len(answers) != questions:
         raise Unreadable(f"{len(answers)} answers came to {questions} questions")
-    return Batch(_string(members, "batch_id"), tuple(_item(_object(one, "an answer")) for one in answers))
+    found = tuple(_item(_object(one, "an answer"), contract) for one in answers)
+    return Batch(_string(members, "batch_id"), found)
 
 
-def _item(members: dict[str, JSON]) -> Answer:
+def _item(members: dict[str, JSON], contract: str) -> Answer:
     """One answer of a batch, which has no status of its own."""
     if "error" not in members:
-        return _decision(members, "")
+        return _decision(members, contract)
     if "decision" in members:
         return _refused(members, None)
     if members["error"] == "decision_unavailable":
@@ -147,7 +150,7 @@ def _unavailable(members: dict[str, JSON], head: Head | None) -> Unavailable:
 
 
 def _malformed(members: dict[str, JSON], status: int) -> Malformed:
-    _exactly(members, _PROBLEM, {"code", "details"})
+    _exactly(members, _PROBLEM, _EXPLAINED)
     code = _string(members, "code") if "code" in members else ""
     details = _object(members.get("details", {}), "`details`")
     told = {path: _strings(faults, "details") for path, faults in details.items()}
@@ -191,10 +194,8 @@ def _challenge(members: Mapping[str, JSON]) -> str:
     return challenge
 
 
-def _exactly(
-    members: Mapping[str, JSON], required: frozenset[str] | set[str], optional: set[str] | None = None
-) -> None:
-    if not required <= members.keys() <= required | (optional or set()):
+def _exactly(members: Mapping[str, JSON], required: Set[str], optional: Set[str] = frozenset()) -> None:
+    if not required <= members.keys() <= required | optional:
         raise Unreadable("members are missing or not known")
 
 

@@ -95,7 +95,7 @@ class Client:
         if isinstance(request, Malformed):
             return request
         whole = self._exchange(request, MAX_BATCH_ANSWER, deadline)
-        return whole if isinstance(whole, Unavailable) else read_batch(whole, len(asked))
+        return whole if isinstance(whole, Unavailable) else read_batch(whole, len(asked), self._asker.contract)
 
     def close(self) -> None:
         """Close the connections, those under way as soon as they are answered."""

@@ -18,7 +18,7 @@ CLIENT = (
     Mutation(
         "client-reads-over-unknown-members",
         "client/reading.py",
-        "if not required <= members.keys() <= required | (optional or set()):",
+        "if not required <= members.keys() <= required | optional:",
         "if not required <= members.keys():",
         _HOSTILE,
         "a condition of an allow that the client does not know is not fulfilled",

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from entitlements import client
-from entitlements.client import CertificateProof, Client, DPoPProof, Malformed, Question, asking
+from entitlements.client import CertificateProof, Client, DPoPProof, Malformed, Question, asking, reading
 from entitlements.client.reading import read_batch, read_one
 from entitlements.http_answer import HTTPReader
 from entitlements.web import authorize, batch
@@ -243,8 +244,29 @@ def test_batch_has_an_answer_of_each_type() -> None:
     items = [ALLOWED, DENIED, {**ALLOWED, "obligations": [STEP_UP]}, REFUSED, PROBLEM, LOST]
     whole = HTTPReader(asking.MAX_BATCH_ANSWER).feed(http({"batch_id": "b-1", "answers": items}))
     assert whole is not None
-    answer = read_batch(whole, len(items))
+    answer = read_batch(whole, len(items), "orders")
     assert isinstance(answer, client.Batch)
     assert [type(one).__name__ for one in answer.answers] == [
         *("Allow", "Deny", "AllowIf", "Refused", "Malformed", "Unavailable")
     ]
+    # An allow of a batch by another contract than the one that the client names is no allow.
+    assert isinstance(read_batch(whole, len(items), "payments"), client.Unavailable)
+
+
+@pytest.mark.parametrize(
+    ("schema", "required", "optional"),
+    [
+        ("Decision", reading._DECISION, reading._SOMETIMES),
+        ("TokenRefused", reading._TOKEN_REFUSED, frozenset()),
+        ("Problem", reading._PROBLEM, reading._EXPLAINED),
+        ("Unavailable", reading._UNAVAILABLE, frozenset()),
+        ("BatchAnswered", {"batch_id", "answers"}, frozenset()),
+    ],
+)
+def test_client_knows_the_members_of_the_api_document_and_no_others(
+    schema: str, required: frozenset[str], optional: frozenset[str]
+) -> None:
+    document = yaml.safe_load((ROOT / "docs/reference/openapi.yaml").read_text(encoding="utf-8"))
+    described = document["components"]["schemas"][schema]
+    assert set(described["required"]) == required
+    assert described["properties"].keys() == required | optional
