@@ -37,6 +37,7 @@ from entitlements.proof.symbolic.prover import Prover
 from entitlements.proof.symbolic.self_check import ModelMismatch
 from entitlements.proof.symbolic.smt.assignment import Assignment
 from entitlements.proof.symbolic.smt.solver import Solver
+from entitlements.proof.symbolic.time_limit import TimeLimit
 from tests.shop import SHOP
 
 from .duties import Duties, decision, turned
@@ -654,20 +655,25 @@ class TableProver(Prover):
         self._confirming = TableConfirming(batch, chosen)
         self._calls = calls
         self._solver = solver
+        self._clock = time.monotonic
         self._questions = {}
 
-    def _question(self, request_of: int, full: frozenset[str] = frozenset()) -> Question:
+    def _question(
+        self, request_of: int, limit: TimeLimit, full: frozenset[str] = frozenset(), *, generous: bool = True
+    ) -> Question:
         """Without the trial: what is asked of OPA here is asked of the table."""
-        if (request_of, full) not in self._questions:
+        key = request_of, full, generous
+        if key not in self._questions:
             # With one element to begin with, it is the count of needed elements that decides how many are looked at.
             asked = encode(
                 *(self._contracts, self._policies, self._calls),
                 request_of=request_of,
                 looked_at=self._looked_at,
                 full=full,
+                generous=generous,
             )
-            self._questions[request_of, full] = asked
-        return self._questions[request_of, full]
+            self._questions[key] = asked
+        return self._questions[key]
 
 
 class RememberedCalls:

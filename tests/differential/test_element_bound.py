@@ -144,7 +144,7 @@ class World:
     def within(self, old: str, new: str, bounds: Mapping[str, int]) -> Question:
         """With so many elements, whether or not they suffice."""
         policies = (self.policy(old), self.policy(new))
-        asked = (1, frozenset[str](), 1)
+        asked = (1, frozenset[str](), 1, True)
         return encode_within((self.contract, self.contract), policies, self.calls, asked, set(), bounds, math.inf)
 
     @cached_property
@@ -276,7 +276,7 @@ def tagged(version: str, claim: Mapping[str, Any], tags: Mapping[str, Any]) -> C
     ids=["claim", "long claim", "request"],
 )
 def test_a_list_that_may_repeat_a_value_is_none_without_repetitions(
-    opa: Path, claims: Sequence[Mapping[str, Any]], requests: Sequence[Mapping[str, Any]], rules: str
+    opa: Opa, claims: Sequence[Mapping[str, Any]], requests: Sequence[Mapping[str, Any]], rules: str
 ) -> None:
     """`[a, a]` is refused before, so that a token may gain it, and a request with it is let through."""
     contracts = tagged("1.0.0", claims[0], requests[0]), tagged("2.0.0", claims[1], requests[1])

@@ -13,7 +13,7 @@ SYMBOLIC = (
         "proof/symbolic/prover.py",
         "return WITHIN_BOUNDS, f",
         "return PROVED, f",
-        (_TRAPS + "test_trap_3_a_list_that_is_cut_short[fewer-than,-harmless]",),
+        (_TRAPS + "test_trap_3_a_list_that_is_cut_short[a-sum-over-a-long-list]",),
         "what was looked at up to a bound is called proved",
     ),
     Mutation(
@@ -96,11 +96,49 @@ SYMBOLIC = (
     ),
     Mutation(
         "shared-list-of-the-new-side-only",
-        "proof/symbolic/encode.py",
-        "if not shared or needed is None or needed > there:",
-        "if needed is not None and needed > there:",
-        (_TRAPS + "test_trap_3_a_list_that_is_cut_short[fewer-than,-harmless]",),
+        "proof/symbolic/element_bounds.py",
+        "return needed is not None and needed <= self._inputs.sizes.get(source_list, -1)",
+        "return needed is None or needed <= self._inputs.sizes.get(source_list, -1)",
+        (_TRAPS + "test_trap_3_a_list_that_is_cut_short[a-sum-over-a-long-list]",),
         "a truncated list whose length decides is called complete: a false proof",
+    ),
+    Mutation(
+        "free-lists-show-nothing",
+        "proof/symbolic/element_bounds.py",
+        "return {**found, **parts, **related}",
+        "return {**found, **related}",
+        (
+            "tests/integration/proof/test_lists_that_change.py::test_an_element_shows_that_an_object_around_a_free_list_is_new",
+        ),
+        "no element is left that shows that an object was not permitted before: a false proof",
+    ),
+    Mutation(
+        "items-of-another-schema-stay",
+        "proof/symbolic/inputs/pairing.py",
+        "if alike and same_json(old, new):",
+        "if alike:",
+        ("tests/integration/proof/test_lists_that_change.py::test_new_access_is_shown",),
+        "a list whose contract changes is taken for one list: a false proof",
+    ),
+    Mutation(
+        "no-list-grows",
+        "proof/symbolic/inputs/list_sizes.py",
+        "TRUE if self._unsure else longer)",
+        "neg(TRUE) if self._unsure else longer)",
+        (
+            "tests/integration/proof/test_lists_that_change.py::test_a_list_that_may_grow_beyond_its_length_is_not_proved",
+        ),
+        "a longer list is taken to hold what it held: a false proof",
+    ),
+    Mutation(
+        "lists-of-a-witness-stay-short",
+        "proof/symbolic/lengthening.py",
+        "yield [*one, *further[:number]]",
+        "yield one",
+        (
+            "tests/integration/proof/test_lists_that_change.py::test_a_denial_that_is_cut_off_is_shown_with_lists_as_long_as_they_are",
+        ),
+        "nothing shows that a long list is cut",
     ),
     Mutation(
         "lists-that-keep-elements-apart-are-shortened",

@@ -11,26 +11,26 @@ import json
 import time
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from entitlements.contract import Contract, conforms
 from entitlements.engine.built_plan import BuiltPlan
 from entitlements.engine.builtin_calls import BuiltinCalls
 from entitlements.proof.symbolic.builtins.apply import Builtins
+from entitlements.proof.symbolic.element_bounds import Bounds
 from entitlements.proof.symbolic.execution.bound_keys import converts_keys
 from entitlements.proof.symbolic.execution.executor import Executor
 from entitlements.proof.symbolic.execution.plan import Plan, read_plan
 from entitlements.proof.symbolic.execution.statements import Errors
 from entitlements.proof.symbolic.execution.verdict import ReadDecision, lost_obligation, read_decision
 from entitlements.proof.symbolic.inputs.inputs import LOOKED_AT, MOST_LOOKED_AT, Inputs
-from entitlements.proof.symbolic.inputs.names import of_request
 from entitlements.proof.symbolic.inputs.token_pair import TokenPair, make_token_pair
 from entitlements.proof.symbolic.terms.string_terms import CONFORMS, GLOB
 from entitlements.proof.symbolic.terms.term import FALSE, Term, conj, disj, neg
 from entitlements.proof.symbolic.values.algebra import Algebra, OrderNeeded, Unsupported
 from entitlements.proof.symbolic.values.place import Place
 from entitlements.proof.symbolic.values.precision import Limits
-from entitlements.proof.symbolic.values.truncation import added
 from entitlements.proof.symbolic.values.value import Leaf, Value, constant
 
 _MOST_RESTARTS = 40
@@ -77,6 +77,11 @@ class Executed:
     def fails(self) -> Term:
         """Where something fails: then there is no decision, which is no allow."""
         return disj(*self.errors.values())
+
+    @property
+    def may_fail(self) -> bool:
+        """Whether anything may fail."""
+        return bool(self.errors)
 
     @property
     def allowed(self) -> Term:
@@ -140,19 +145,7 @@ class Question:
     @property
     def short_lists(self) -> dict[str, Place]:
         """Lists of which fewer elements were looked at than the decision can depend on, with where they are read."""
-        found: dict[str, Place] = {}
-        needs = self.needs
-        for executed in self.executed:
-            for source_list, place in executed.limits.cut.items():
-                needed, end = needs[source_list], executed.limits.ends.get(source_list)
-                # Of a list of the tokens, what is left of it has to be related, too; elements that have to differ
-                # may differ by what would be left out.
-                shared = source_list in self.pair.shared or of_request(source_list)
-                shared = end is not None or (shared and source_list not in self.inputs.apart)
-                there = end.others if end else self.inputs.sizes.get(source_list, -1)
-                if not shared or needed is None or needed > there:
-                    found.setdefault(source_list, place)
-        return found
+        return self.bounds.short()
 
     @property
     def looked_at(self) -> dict[str, int]:
@@ -165,14 +158,21 @@ class Question:
     @property
     def needs(self) -> dict[str, int | None]:
         """How many elements of each truncated list the decisions of both sides can depend on."""
-        found: dict[str, int | None] = {}
+        return self.bounds.needs
+
+    @property
+    def generous(self) -> bool:
+        """Whether the relation may hold of lists whose members or elements are those of related ones."""
+        related = any(name in self.inputs.truncated for name in self.inputs.related)
+        return bool(self.inputs.by_length) or (self.inputs.generous and related)
+
+    @cached_property
+    def bounds(self) -> Bounds:
+        """How many elements of each list there have to be."""
+        conditions = [*self.pair.permitted, *self.lost]
         for executed in self.executed:
-            for source_list in executed.limits.cut:
-                more = executed.limits.scans.get(source_list, 0)
-                # Two values of one rule, which is a failure, are found in two rounds of a loop.
-                more = added(more, more) if executed.errors else more
-                found[source_list] = added(found.get(source_list, 0), more)
-        return found
+            conditions += [executed.allow, *executed.errors.values()]
+        return Bounds(self.inputs, self.pair.pairing, self.executed, conditions)
 
 
 def decide_string(builtins: Builtins, predicate: str, parameter: str, subject: str) -> bool:
@@ -196,20 +196,23 @@ def encode(
     seconds: float = 60.0,
     looked_at: int = LOOKED_AT,
     full: Set[str] = frozenset(),
+    generous: bool = True,
 ) -> Question:
     """Execute both sides symbolically, with lists as long as the policies need them.
 
     request_of: the side that has to allow, whose contract types the request; free: claims that the tokens may hold
     differently though their specification is the same; seconds: what the executions may take; looked_at: how many
-    elements of a list are looked at if no more are needed; full: lists to take element by element. Raises Unsupported
-    where a policy cannot be followed.
+    elements of a list are looked at if no more are needed; full: lists to take element by element; generous: whether
+    lists that differ between the tokens may be longer than is looked at. Raises Unsupported where a policy cannot be
+    followed.
     """
     full = set(full)
     bounds: dict[str, int] = {}
     until = time.monotonic() + seconds
     for _ in range(_MOST_RESTARTS):
         try:
-            question = encode_within(contracts, policies, oracle, (request_of, free, looked_at), full, bounds, until)
+            asked = request_of, free, looked_at, generous
+            question = encode_within(contracts, policies, oracle, asked, full, bounds, until)
         except OrderNeeded as needed:
             full.add(needed.source_list)
             continue
@@ -241,18 +244,18 @@ def encode_within(
     contracts: tuple[Contract, Contract],
     policies: tuple[Policy, Policy],
     oracle: BuiltinCalls,
-    asked: tuple[int, frozenset[str], int],
+    asked: tuple[int, frozenset[str], int, bool],
     full: set[str],
     bounds: Mapping[str, int],
     until: float,
 ) -> Question:
     """Both sides with so many elements of each list, whether or not that suffices: see `Question.short_lists`.
 
-    asked: the side whose contract types the request, the claims that may differ freely, and how many elements are
-    looked at of a list that `bounds` does not name. full: lists over an enum that are taken element by element.
-    Raises OrderNeeded where another one has to be, Unsupported where a policy cannot be followed.
+    asked: the side whose contract types the request, the claims that may differ freely, how many elements are looked
+    at of a list that `bounds` does not name, and `generous`. full: lists over an enum that are taken element by
+    element. Raises OrderNeeded where another one has to be, Unsupported where a policy cannot be followed.
     """
-    inputs = Inputs(Algebra(Limits()), bounds=bounds, looked_at=asked[2], full=frozenset(full))
+    inputs = Inputs(Algebra(Limits()), bounds, asked[2], frozenset(full), generous=asked[3])
     pair = make_token_pair(inputs, *contracts, request_of=asked[0], free=asked[1])
     executed = []
     read: list[ReadDecision] = []

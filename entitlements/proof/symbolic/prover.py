@@ -60,19 +60,20 @@ class Prover:
         self._confirming = Confirming(decisions, engines, makers)
         self._calls = calls
         self._solver = solver
-        self._questions: dict[tuple[int, frozenset[str]], Question] = {}
+        self._questions: dict[tuple[int, frozenset[str], bool], Question] = {}
 
     def prove(self, *, widening: bool) -> Proof:
         """The answer in one direction. Raises ModelMismatch where the symbolic execution and OPA differ."""
         limit = TimeLimit.starting(self._solver.seconds, self._clock)
+        full, generous = frozenset[str](), True
         try:
-            question = self._question(1 if widening else 0, limit)
-            try:
-                return self._run(question, limit, widening=widening)
-            except TooGenerous:
-                # How often a value occurs in a list may decide which tokens are related.
-                question = self._question(1 if widening else 0, limit, full=frozenset(question.inputs.by_length))
-                return self._run(question, limit, widening=widening)
+            while True:
+                question = self._question(1 if widening else 0, limit, full, generous=generous)
+                try:
+                    return self._run(question, limit, widening=widening)
+                except TooGenerous:
+                    # How often a value occurs in a list decides which tokens are related, or how long lists are.
+                    full, generous = full | question.inputs.by_length, bool(question.inputs.by_length)
         except NotFollowed as fault:
             return Proof(UNKNOWN, fault.message)
 
@@ -96,20 +97,24 @@ class Prover:
         except NotFollowed:
             return ()
 
-    def _question(self, request_of: int, limit: TimeLimit, full: frozenset[str] = frozenset()) -> Question:
+    def _question(
+        self, request_of: int, limit: TimeLimit, full: frozenset[str] = frozenset(), *, generous: bool = True
+    ) -> Question:
         old, new = self._contracts
         if same_json(old.canonical["request"], new.canonical["request"]):
             request_of = 1
-        if (request_of, full) not in self._questions:
+        key = request_of, full, generous
+        if key not in self._questions:
             question = encode(
                 *(self._contracts, self._policies, self._calls),
                 request_of=request_of,
                 seconds=limit.left,
                 full=full,
+                generous=generous,
             )
             check_against_opa(question, self._engines)
-            self._questions[request_of, full] = question
-        return self._questions[request_of, full]
+            self._questions[key] = question
+        return self._questions[key]
 
 
 class _Direction:

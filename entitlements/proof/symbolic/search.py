@@ -89,10 +89,10 @@ class Search:
             if len(found) == _MOST_WITNESSES:
                 break
             candidate = self._candidate(goals)
-            scenario = candidate.scenario
-            if scenario is None:
+            if candidate.scenario is None:
                 return Found(grouped([*found.values()]), candidate.reason)
-            if doubt := self._doubt(scenario, candidate):
+            scenario, doubt = self._confirmed(candidate)
+            if scenario is None:
                 return Found(grouped([*found.values()]), doubt)
             witness = self._of_class(scenario, plain=False)
             if witness.fingerprint in known:
@@ -180,17 +180,22 @@ class Search:
             return (classes[0].kind,)
         return together(classes, lambda condition: self._session.never([neg(condition)]))
 
-    def _doubt(self, scenario: Scenario, candidate: Candidate) -> str:
-        """Why a candidate is no witness; empty where it is one. Raises ModelMismatch, TooGenerous."""
-        if not self._confirming.related(scenario, widening=self._widening):
-            if self._question.inputs.by_length:
-                raise TooGenerous
-            return "a candidate was found, but no permitted tokens for it"
-        if self._confirming.confirmed(scenario, widening=self._widening, obligation=self._obligation):
-            return ""
+    def _confirmed(self, candidate: Candidate) -> tuple[Scenario | None, str]:
+        """The point of a candidate that is a witness; None with the reason where it is none. Raises ModelMismatch,
+        TooGenerous.
+        """
+        points = [one for one in (candidate.scenario, candidate.longer) if one is not None]
+        related = [one for one in points if self._confirming.related(one, widening=self._widening)]
+        for scenario in related:
+            if self._confirming.confirmed(scenario, widening=self._widening, obligation=self._obligation):
+                return scenario, ""
+        if self._question.generous and (candidate.longer not in related or candidate.stretched):
+            raise TooGenerous
+        if candidate.longer not in related:
+            return None, "a candidate was found, but no permitted tokens for it"
         if candidate.exact and candidate.assignment and not self._approximate:
             raise self._confirming.mismatch(self._question, candidate.assignment)
-        return f"a candidate was found that OPA does not confirm, {self._why_approximate()}"
+        return None, f"a candidate was found that OPA does not confirm, {self._why_approximate()}"
 
     @property
     def _approximate(self) -> bool:

@@ -24,6 +24,8 @@ from entitlements.proof.symbolic.smt.assignment import Assignment, Chance, NotKn
 from entitlements.proof.symbolic.terms.op import Op
 from entitlements.proof.symbolic.terms.term import FALSE, INT, REAL, STRING_SORT, Term, subterms
 from entitlements.proof.symbolic.terms.timestamps import ANY_DAY, RANGES, rendered
+from entitlements.proof.symbolic.values.precision import Limits
+from entitlements.proof.symbolic.values.value import Value
 
 _INPUTS = 64
 
@@ -103,7 +105,7 @@ def _try_side(question: Question, side: int, engine: BatchEngine, assignments: S
                 {assignment.of(executed.allow)} if executed.errors else set()
             )
             document = assignment.document(question.pair.document(side))
-            if assignment.exact:
+            if assignment.exact and _tells(executed.limits, question.pair.document(side), assignment, document):
                 tried.append((assignment, document, expected))
         except NotKnown:
             continue
@@ -113,6 +115,13 @@ def _try_side(question: Question, side: int, engine: BatchEngine, assignments: S
             raise mismatch("an input drawn at random is decided differently", question, side, engine, assignment)
         if not _same_obligations(executed, assignment, verdict):
             raise mismatch("an input drawn at random has other obligations", question, side, engine, assignment)
+
+
+def _tells(limits: Limits, value: Value, assignment: Assignment, document: Any) -> bool:
+    """Whether a document with elements beyond those that are looked at is decided as what was looked at: where nothing
+    but which elements there are, and how many, is read.
+    """
+    return None not in limits.scans.values() or assignment.short(value) == document
 
 
 def _same_obligations(executed: Executed, assignment: Assignment, verdict: Verdict | None) -> bool:

@@ -19,6 +19,7 @@ from entitlements.proof.scenario import Scenario, Token
 from entitlements.proof.symbolic.encode import Question
 from entitlements.proof.symbolic.inputs.clock import SECONDS
 from entitlements.proof.symbolic.inputs.dates import is_day
+from entitlements.proof.symbolic.lengthening import lengthened
 from entitlements.proof.symbolic.smt.assignment import Assignment, NotKnown, of_model
 from entitlements.proof.symbolic.smt.encoder import Query, write_query
 from entitlements.proof.symbolic.smt.solver import SAT, UNDECIDED, UNSAT, Solved, Solver
@@ -44,15 +45,19 @@ _FIRST = 0.25
 
 @dataclass(frozen=True)
 class Candidate:
-    """A point that the solver names. point: None where there is none; reason: why that is not known, or empty.
+    """A point that the solver names. scenario: None where there is none; reason: why that is not known, or empty.
 
-    exact: whether the documents of the point say exactly what the model says.
+    exact: whether the documents of the point say exactly what the model says; longer: the same point with lists as long
+    as the model has them, where the scenario holds their elements that were looked at; stretched: whether it does so
+    with elements of another choice than the model's.
     """
 
     scenario: Scenario | None
     reason: str = ""
     exact: bool = True
     assignment: Assignment | None = None
+    longer: Scenario | None = None
+    stretched: bool = False
 
 
 class Session:
@@ -199,9 +204,11 @@ class Session:
         return None
 
     def _scenario(self, query: Query, solved: Solved) -> Candidate:
-        assignment = self._assignment(query, solved)
-        scenario = scenario_of(self.question, assignment)
-        return Candidate(scenario, exact=assignment.exact and assignment.surely, assignment=assignment)
+        question, assignment = self.question, self._assignment(query, solved)
+        short, whole = short_scenario(question, assignment), scenario_of(question, assignment)
+        longer = whole if whole == short else lengthened(question.pair.pairing, short, whole)
+        exact = assignment.exact and assignment.surely
+        return Candidate(short, "", exact, assignment, longer, stretched=longer != whole)
 
     def _assignment(self, query: Query, solved: Solved) -> Assignment:
         question = self.question
@@ -235,6 +242,15 @@ def _named_seconds(query: Query, solved: Solved) -> Iterator[int]:
         if wanted is not None:
             moved = second + (wanted - clock.of(counted)) * UNITS[form]
             yield min(max(moved, EARLIEST), LATEST)
+
+
+def short_scenario(question: Question, assignment: Assignment) -> Scenario:
+    """The same with no more elements of truncated lists than are looked at. Raises NotKnown."""
+    assignment.whole = False
+    try:
+        return scenario_of(question, assignment)
+    finally:
+        assignment.whole = True
 
 
 def scenario_of(question: Question, assignment: Assignment) -> Scenario:

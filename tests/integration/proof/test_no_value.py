@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from entitlements.contract import parse_contract
+from entitlements.engine import Opa
 from entitlements.proof import PROVED, UNKNOWN, Access, Side, compare_access
 from entitlements.proof.effort import Effort
 from entitlements.proof.reachability import FIRES, NEVER, reachable
@@ -46,24 +47,24 @@ def side(folder: Path, version: str, schema: dict[str, Any], more: str) -> Side:
     return Side(contract, folder / version, "shop/authz/allow")
 
 
-def checked(opa: Path, folder: Path, schema: dict[str, Any], *, after: str = '"c"') -> Access:
+def checked(opa: Opa, folder: Path, schema: dict[str, Any], *, after: str = '"c"') -> Access:
     sides = side(folder, "1.0.0", schema, '"b"'), side(folder, "2.0.0", schema, after)
     return compare_access(*sides, opa=opa, effort=Effort(budget=0))
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_nothing_is_proved_where_a_claim_has_no_value(opa: Path, tmp_path: Path, name: str) -> None:
+def test_nothing_is_proved_where_a_claim_has_no_value(opa: Opa, tmp_path: Path, name: str) -> None:
     answer = checked(opa, tmp_path, SCHEMAS[name]).no_new_access
     assert answer.answer != PROVED
     assert answer.answer != UNKNOWN or "may permit no value at all" in answer.reason
 
 
-def test_a_claim_that_has_a_value_hinders_no_proof(opa: Path, tmp_path: Path) -> None:
+def test_a_claim_that_has_a_value_hinders_no_proof(opa: Opa, tmp_path: Path) -> None:
     schema = {**SCHEMAS["no multiple"], "maximum": 100}
     assert checked(opa, tmp_path, schema, after='"b"').no_new_access.answer == PROVED
 
 
-def test_no_rule_is_called_dead_where_a_claim_has_no_value(opa: Path, tmp_path: Path) -> None:
+def test_no_rule_is_called_dead_where_a_claim_has_no_value(opa: Opa, tmp_path: Path) -> None:
     one = side(tmp_path, "1.0.0", SCHEMAS["no multiple"], '"b"')
     found = reachable(one.contract, one.policies, opa=opa)
     assert {rule.answer for rule in found.rules} <= {FIRES, "unknown"}

@@ -10,7 +10,6 @@ some assignment that satisfies `facts`, but for lists that are longer than `size
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -18,13 +17,14 @@ from typing import Any
 
 from entitlements.contract import ObjectSpec, alternatives, conforms, has_map, is_map
 from entitlements.proof.symbolic.inputs.dates import any_date
-from entitlements.proof.symbolic.inputs.lengths import MOST_REPEATS, repeated
+from entitlements.proof.symbolic.inputs.lengths import MOST_REPEATS, beyond, repeated
 from entitlements.proof.symbolic.inputs.names import part_name
 from entitlements.proof.symbolic.inputs.schema_encoding import (
     distinct,
     exact,
     finite_domain,
     number_rules,
+    short_range,
     string_rules,
 )
 from entitlements.proof.symbolic.terms.string_terms import DATE_RULES
@@ -47,7 +47,7 @@ from entitlements.proof.symbolic.terms.term import (
     variable,
 )
 from entitlements.proof.symbolic.values.algebra import Algebra, Unsupported
-from entitlements.proof.symbolic.values.truncation import WHOLE, of_list
+from entitlements.proof.symbolic.values.truncation import of_list
 from entitlements.proof.symbolic.values.value import (
     NUMBER,
     STRING,
@@ -63,7 +63,6 @@ from entitlements.proof.symbolic.values.value import (
     of_leaf,
 )
 
-_SHORT_RANGE = 16
 LOOKED_AT = 3
 MOST_LOOKED_AT = 10
 _OPEN_ELEMENTS = 2
@@ -113,22 +112,27 @@ class Inputs:
     """Makes symbolic inputs and keeps what is known of them.
 
     bounds: how many elements of a list are looked at, by its name; looked_at: how many of any other; full: lists that
-    are taken element by element though their finite domain is closed; facts: conditions that hold of all inputs;
+    are taken element by element though their finite domain is closed; generous: whether lists that differ between the
+    tokens may be longer than is looked at; facts: conditions that hold of all inputs;
     strings: what each string variable has to conform to, as canonical schemas; sizes: how many elements of each list
     are looked at; wanted: how many would be needed; by_length: lists that stand as the set of their members though one
-    may repeat; apart: lists within the elements of a list without repetitions, which fewer elements could make equal.
+    may repeat; apart: lists within the elements of a list without repetitions, which fewer elements could make equal;
+    truncated: lists of which longer ones are permitted; related: lists that differ between the tokens, to be related.
     """
 
     algebra: Algebra
     bounds: Mapping[str, int] = field(default_factory=dict)
     looked_at: int = LOOKED_AT
     full: Set[str] = frozenset()
+    generous: bool = True
     facts: list[Term] = field(default_factory=list)
     strings: dict[str, list[str]] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     wanted: dict[str, int] = field(default_factory=dict)
     by_length: set[str] = field(default_factory=set)
     apart: set[str] = field(default_factory=set)
+    truncated: set[str] = field(default_factory=set)
+    related: set[str] = field(default_factory=set)
     _distinct: int = 0
 
     def of_schema(self, schema: Mapping[str, Any], name: str) -> Value:
@@ -178,7 +182,7 @@ class Inputs:
 
     def _number(self, schema: Mapping[str, Any], name: str) -> Value:
         whole = schema["type"] == "integer"
-        if whole and (short := _short_range(schema)):
+        if whole and (short := short_range(schema)):
             return self._one_of([value for value in short if conforms(schema, value)], name)
         term = variable(name, INT if whole else REAL)
         plain = {key: rule for key, rule in schema.items() if key != "multipleOf"}
@@ -211,17 +215,32 @@ class Inputs:
             raise Unsupported("list_too_long", f"`{name}` has {looked_at} elements or more, too many to look at")
         self.sizes[name] = looked_at
         self.apart |= {name} if self._distinct else set()
-        self._distinct += bool(schema.get("uniqueItems"))
-        sizes, elements = looked_at - least + 1, []
-        for place in range(looked_at):
-            possible = range(max(least, place + 1), looked_at + 1)
-            longer = [choice(f"{name} size", size - least, sizes) for size in possible]
-            elements.append((disj(*longer), self.of_schema(schema["items"], f"{name}[{place}]")))
-        array = Array(tuple(elements), truncated=of_list(name) if looked_at < most else WHOLE)
-        if schema.get("uniqueItems"):
-            self._distinct -= 1
+        unique = bool(schema.get("uniqueItems"))
+        related = self.generous and name in self.related and looked_at < most
+        self._distinct += unique
+        # Of a list that is related to another one, those that matter may be fewer than the list has.
+        elements = self._elements(schema["items"], name, (min(least, 1) if related else least, looked_at))
+        self._distinct -= unique
+        if looked_at == most:
+            array = Array(elements)
+        else:
+            self.truncated.add(name)
+            more = None
+            if related or name not in self.related:
+                there = [guard for guard, _ in elements]
+                more = beyond(name, there, (least, most), repeat=not unique, related=related)
+            array = Array(elements, truncated=of_list(name), more=more)
+        if unique:
             self.facts.append(distinct(self.algebra, array))
         return of_leaf(array)
+
+    def _elements(self, items: Mapping[str, Any], name: str, limits: tuple[int, int]) -> tuple[tuple[Term, Value], ...]:
+        least, most = limits
+        elements = []
+        for place in range(most):
+            longer = [choice(f"{name} size", n - least, most - least + 1) for n in range(least, most + 1) if n > place]
+            elements.append((disj(*longer), self.of_schema(items, f"{name}[{place}]")))
+        return tuple(elements)
 
     def _members(self, schema: Mapping[str, Any], listed: list[Any], name: str) -> Value:
         """The list as the set of its members, and its length. How often one occurs is known where none may repeat."""
@@ -275,11 +294,3 @@ class Inputs:
             cases = ((is_string, self.string(element).cases[0][1]), (neg(is_string), number_leaf))
             elements.append((disj(*longer), Value(cases)))
         return Array(tuple(elements), truncated=of_list(name))
-
-
-def _short_range(schema: Mapping[str, Any]) -> range:
-    low = schema.get("minimum", schema.get("exclusiveMinimum"))
-    high = schema.get("maximum", schema.get("exclusiveMaximum"))
-    if low is None or high is None or high - low >= _SHORT_RANGE:
-        return range(0)
-    return range(math.ceil(low), math.floor(high) + 1)

@@ -10,28 +10,28 @@ relates; where more pairs satisfy it, `proof.migration` refuses them before they
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from entitlements.contract import Contract
 from entitlements.model import JSON, same_json
 from entitlements.proof.migration import ClaimStep, may_refill, of_another_type, property_of
+from entitlements.proof.symbolic.inputs.lengths import length
+from entitlements.proof.symbolic.inputs.list_sizes import Sizes
 from entitlements.proof.symbolic.inputs.schema_encoding import conforming
 from entitlements.proof.symbolic.terms.term import (
+    FALSE,
     TRUE,
     Term,
-    arithmetic,
     conj,
-    count,
     disj,
     equal,
     implies,
-    less,
     neg,
-    number,
     truth,
 )
 from entitlements.proof.symbolic.values.algebra import Algebra
-from entitlements.proof.symbolic.values.value import Array, Const, Leaf, Object, Value, joined, of_leaf
+from entitlements.proof.symbolic.values.value import UNDEFINED, Array, Const, Leaf, Object, Value, joined, of_leaf
 
 
 def claim_related(algebra: Algebra, step: ClaimStep, before: Value, after: Value, released: tuple[Term, Term]) -> Term:
@@ -91,10 +91,14 @@ def same_value(algebra: Algebra, one: Value, other: Value) -> Term:
     parts = []
     for a, x in one.cases:
         for b, y in other.cases:
-            if isinstance(x, Object) and isinstance(y, Object) and _closed(x) and _closed(y):
+            if x is y:
+                found = TRUE
+            elif isinstance(x, Object) and isinstance(y, Object) and _closed(x) and _closed(y):
                 found = _same_members(algebra, x, y)
             elif isinstance(x, Array) and isinstance(y, Array) and not (x.ordered and y.ordered):
                 found = conj(_all_among(algebra, x, y), _all_among(algebra, y, x), _as_long(algebra, x, y))
+            elif isinstance(x, Array) and isinstance(y, Array) and x.prefix and y.prefix:
+                found = conj(_same_elements(algebra, x, y), _as_long(algebra, x, y))
             else:
                 found = algebra.same(x, y)
             parts.append(conj(a, b, found))
@@ -113,9 +117,17 @@ def _same_members(algebra: Algebra, one: Object, other: Object) -> Term:
     return conj(*found)
 
 
+def _same_elements(algebra: Algebra, one: Array, other: Array) -> Term:
+    """The same elements in the same order, of lists whose elements stand where their place says."""
+    found = []
+    for (a, x), (b, y) in zip_longest(one.elements, other.elements, fillvalue=(FALSE, UNDEFINED)):
+        found.append(disj(conj(neg(a), neg(b)), conj(a, b, same_value(algebra, x, y))))
+    return conj(*found)
+
+
 def _as_long(algebra: Algebra, one: Array, other: Array) -> Term:
     known = all(array.known_multiplicity or array.repeats is not None for array in (one, other))
-    return equal(algebra.size(one), algebra.size(other)) if known else TRUE
+    return equal(length(algebra, one), length(algebra, other)) if known else TRUE
 
 
 def _all_among(algebra: Algebra, one: Array, other: Array) -> Term:
@@ -123,7 +135,7 @@ def _all_among(algebra: Algebra, one: Array, other: Array) -> Term:
 
 
 def _among(algebra: Algebra, value: Value, array: Array) -> Term:
-    return disj(*(conj(guard, algebra.equal(value, element)) for guard, element in array.elements))
+    return disj(*(conj(guard, same_value(algebra, value, element)) for guard, element in array.elements))
 
 
 def value_related(
@@ -192,7 +204,7 @@ def _list_related(
         conj(k, neg(disj(*(conj(guard, stays(e, other)) for guard, other in after.elements))))
         for k, (_, e) in zip(kept, before.elements, strict=True)
     ]
-    sizes = _Sizes(old, new, before, after, kept)
+    sizes = Sizes(algebra, (old, new), (before, after), kept)
     came = disj(neg(disj(*added)), sizes.grows(added))
     same = same_value(algebra, of_leaf(before), of_leaf(after))
     return disj(same, conj(came, disj(truth(thins), sizes.shrinks, sizes.may_lose(lost, fresh, unique=unique))))
@@ -208,55 +220,9 @@ def _once(algebra: Algebra, holds: Sequence[Term], elements: Sequence[Value]) ->
     """Each value counted at its first occurrence only."""
     found: list[Term] = []
     for place, condition in enumerate(holds):
-        earlier = [conj(holds[i], algebra.equal(elements[i], elements[place])) for i in range(place)]
+        earlier = [conj(holds[i], same_value(algebra, elements[i], elements[place])) for i in range(place)]
         found.append(conj(condition, neg(disj(*earlier))))
     return found
-
-
-class _Sizes:
-    """How many items there are before, of them still permitted, and after.
-
-    A list that stands as the set of its members may hold one of them again and again: then every number up to the
-    maximum is possible, and the conditions are read generously.
-    """
-
-    def __init__(
-        self, old: Mapping[str, Any], new: Mapping[str, Any], before: Array, after: Array, kept: Sequence[Term]
-    ) -> None:
-        self._before = count([guard for guard, _ in before.elements])
-        self._after = count([guard for guard, _ in after.elements])
-        self._kept = count(kept)
-        self._most = int(old["maxItems"]), int(new["maxItems"])
-        self._least = int(old.get("minItems", 0)), int(new.get("minItems", 0))
-        self._repeats = not (before.known_multiplicity and after.known_multiplicity)
-
-    def grows(self, added: Sequence[Term]) -> Term:
-        """Where values that were permitted before may come."""
-        too_few = less(self._kept, number(self._least[1]))
-        if self._most[1] <= self._most[0]:
-            return too_few
-        longest = number(self._most[0])
-        longer = disj(less(longest, arithmetic("+", self._before, count(added))), less(longest, self._after))
-        return disj(too_few, TRUE if self._repeats else longer)
-
-    @property
-    def shrinks(self) -> Term:
-        """Where the list is shorter than was permitted before."""
-        return less(self._after, number(self._least[0]))
-
-    def may_lose(self, lost: Sequence[Term], fresh: Sequence[Term], *, unique: bool) -> Term:
-        """Where no more items are lost than were replaced by new values or were too many."""
-        any_fresh = disj(*fresh)
-        if self._repeats:
-            spare = max(self._most[0] - self._most[1], 0)
-            return disj(any_fresh, less(count(lost), number(spare), strict=False))
-        replaced = [self._kept if unique else count(fresh), count(fresh)]
-        found = []
-        for condition, number_replaced in ((any_fresh, replaced[0]), (neg(any_fresh), replaced[1])):
-            spare_term = arithmetic("-", arithmetic("+", self._before, number_replaced), number(self._most[1]))
-            enough = disj(less(count(lost), number_replaced, strict=False), less(count(lost), spare_term, strict=False))
-            found.append(conj(condition, enough))
-        return disj(*found)
 
 
 def _object_related(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from entitlements.contract import alternatives, conforms, is_map
 from entitlements.engine.builtin_calls import SetDocument
 from entitlements.engine.spelling import Canonical
+from entitlements.proof.symbolic.inputs.lengths import length
 from entitlements.proof.symbolic.terms.string_terms import CONFORMS, on_string
 from entitlements.proof.symbolic.terms.term import (
     FALSE,
@@ -43,6 +45,7 @@ from entitlements.proof.symbolic.values.value import (
 )
 
 _STRING_RULES = ("pattern", "minLength", "maxLength", "format")
+_SHORT_RANGE = 16
 _BOUNDS = (
     ("minimum", False, False),
     ("maximum", True, False),
@@ -120,7 +123,7 @@ def _document(document: Any) -> Any:
 
 def _array(algebra: Algebra, schema: Mapping[str, Any], leaf: Array) -> Term:
     found = [implies(guard, conforming(algebra, schema["items"], element)) for guard, element in leaf.elements]
-    size = algebra.size(leaf)
+    size = length(algebra, leaf)
     found.append(less(number(schema.get("minItems", 0)), size, strict=False))
     found.append(less(size, number(schema["maxItems"]), strict=False))
     if schema.get("uniqueItems"):
@@ -194,3 +197,11 @@ def longest_needed(schema: Mapping[str, Any], value: Value) -> dict[str, int]:
                 if isinstance(key, Const) and key.value in schema["properties"]:
                     found |= longest_needed(schema["properties"][key.value], member)
     return found
+
+
+def short_range(schema: Mapping[str, Any]) -> range:
+    low = schema.get("minimum", schema.get("exclusiveMinimum"))
+    high = schema.get("maximum", schema.get("exclusiveMaximum"))
+    if low is None or high is None or high - low >= _SHORT_RANGE:
+        return range(0)
+    return range(math.ceil(low), math.floor(high) + 1)

@@ -1,7 +1,7 @@
 """Both sides of a question as symbolic inputs: tokens of one principal before and after, and the request they share.
 
 Assumes: as `inputs.py`. Guarantees: each pair of permitted tokens of one principal, and each request, stands under
-some assignment that satisfies `related`; a claim in `shared` is one and the same value on both sides.
+some assignment that satisfies `related`, but for lists that are longer than is followed.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 
 from entitlements.contract import ACT, Contract, ObjectSpec
 from entitlements.model import CONTEXT_TIME, same_json
-from entitlements.proof.migration import ClaimStep, claim_steps, identity_step
+from entitlements.proof.migration import claim_steps, identity_step
 from entitlements.proof.symbolic.inputs.clock import clock_facts, time_value, token_facts
 from entitlements.proof.symbolic.inputs.inputs import Inputs
-from entitlements.proof.symbolic.inputs.names import claim_name, part_name
+from entitlements.proof.symbolic.inputs.names import part_name
+from entitlements.proof.symbolic.inputs.pairing import Pairing
 from entitlements.proof.symbolic.inputs.relation import claim_related, same_value, scopes_related
 from entitlements.proof.symbolic.inputs.schema_encoding import conforming, longest_needed
 from entitlements.proof.symbolic.terms.term import (
@@ -69,7 +70,7 @@ class TokenPair:
     """Everything that a question is about. related: where the second token may follow the first.
 
     unchanged: by claim (and `scope`), where it is the same on both sides; permitted: where each side's contract lets
-    the request through; shared: lists that are one and the same on both sides, by name.
+    the request through; pairing: how lists of both sides hang together.
     """
 
     contracts: tuple[Contract, Contract]
@@ -78,7 +79,7 @@ class TokenPair:
     related: Term
     unchanged: Mapping[str, Term]
     permitted: tuple[Term, Term]
-    shared: frozenset[str]
+    pairing: Pairing
 
     def document(self, side: int) -> Value:
         """The input of one side's policy (0 before, 1 after), shaped as for a served request."""
@@ -157,19 +158,17 @@ def make_token_pair(
     related = [scopes_related(old, new, before_scopes, after_scopes)]
     before: dict[str, Value] = {}
     after: dict[str, Value] = {}
-    shared = []
+    pairing = Pairing(inputs)
     for step in claim_steps(old, new):
-        one, other = _claim(inputs, step, apart=step.name_before in free)
+        one, other = pairing.claim(step, apart=step.name_before in free)
         there = _released(old, step.name_before, before_scopes), _released(new, step.name_after, after_scopes)
-        if one is other:
-            shared.append(claim_name(step.name_before))
-        elif step.name_before not in free:
+        if one is not other and step.name_before not in free:
             related.append(claim_related(algebra, step, one, other, there))
         if step.before is not None:
             before[step.name_before] = one.where(there[0])
         if step.after is not None:
             after[step.name_after] = other.where(there[1])
-    identities = [_identity(inputs, old, new, name) for name in ("sub", "client_id")]
+    identities = [_identity(pairing, old, new, name) for name in ("sub", "client_id")]
     related += [condition for _, _, condition in identities]
     (subject, client) = identities
     tokens = (
@@ -192,9 +191,7 @@ def make_token_pair(
         TRUE if side == request_of else _permitted(inputs, contracts[request_of], contracts[side], request)
         for side in (0, 1)
     )
-    return TokenPair(
-        contracts, tokens, request, conj(*related), unchanged, (permitted[0], permitted[1]), frozenset(shared)
-    )
+    return TokenPair(contracts, tokens, request, conj(*related), unchanged, (permitted[0], permitted[1]), pairing)
 
 
 def _same(algebra: Algebra, one: Value, other: Value) -> Term:
@@ -216,30 +213,11 @@ def _released(contract: Contract, claim: str, scopes: Mapping[str, Term]) -> Ter
     return disj(*(scopes[name] for name in sorted(by))) if by else TRUE
 
 
-def _claim(inputs: Inputs, step: ClaimStep, *, apart: bool = False) -> tuple[Value, Value]:
-    """A claim before and after, without regard to scopes; one and the same value where its specification is."""
-    if step.same and step.before is not None and not apart:
-        value = _optional(inputs, step.before.schema, step.before.required, claim_name(step.name_before))
-        return value, value
-    one = other = UNDEFINED
-    if step.before is not None:
-        one = _optional(inputs, step.before.schema, step.before.required, claim_name(step.name_before))
-    if step.after is not None:
-        name = f"{claim_name(step.name_after)} after"
-        other = _optional(inputs, step.after.schema, step.after.required, name)
-    return one, other
-
-
-def _optional(inputs: Inputs, schema: Mapping[str, object], required: bool, name: str) -> Value:
-    value = inputs.of_schema(schema, name)
-    return value if required else value.where(variable(f"{name} there", BOOL))
-
-
-def _identity(inputs: Inputs, old: Contract, new: Contract, claim: str) -> tuple[Value, Value, Term]:
+def _identity(pairing: Pairing, old: Contract, new: Contract, claim: str) -> tuple[Value, Value, Term]:
     """The subject or the client: a string that stays, unless the contracts narrow it differently."""
     step = identity_step(old, new, claim)
-    one, other = _claim(inputs, step)
-    related = TRUE if one is other else claim_related(inputs.algebra, step, one, other, (TRUE, TRUE))
+    one, other = pairing.claim(step)
+    related = TRUE if one is other else claim_related(pairing.inputs.algebra, step, one, other, (TRUE, TRUE))
     return one, other, related
 
 

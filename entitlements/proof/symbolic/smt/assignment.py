@@ -47,6 +47,8 @@ class Assignment:
         """Whether every number of the documents has an exact decimal form."""
         self.surely = True
         """Whether all that the solver guessed is known to be so."""
+        self.whole = True
+        """Whether documents of truncated lists are as long as the lists, or hold what was looked at."""
 
     @staticmethod
     def present(document: Any) -> bool:
@@ -146,6 +148,14 @@ class Assignment:
                 return self._leaf(leaf)
         return ABSENT
 
+    def short(self, value: Value) -> Any:
+        """The document with the elements of truncated lists that are looked at alone. Raises NotKnown."""
+        self.whole = False
+        try:
+            return self.document(value)
+        finally:
+            self.whole = True
+
     def _leaf(self, leaf: Leaf) -> Any:
         if isinstance(leaf, Const):
             return self._plain(leaf.value)
@@ -162,7 +172,10 @@ class Assignment:
             return members
         found = [self.document(element) for guard, element in leaf.elements if self.of(guard)]
         if isinstance(leaf, Array):
-            return found + [found[0] for more in leaf.repeats or () if self.of(more)]
+            again = sum(self.of(more) for more in leaf.repeats or ())
+            if leaf.more is not None and leaf.more.repeat and self.whole:
+                again += self.of(leaf.more.number)
+            return found + found[:1] * again
         return sorted(_distinct(found), key=repr)
 
     def _plain(self, value: Any) -> Any:

@@ -12,6 +12,7 @@ from entitlements.proof.symbolic.terms.term import (
     FALSE,
     TRUE,
     Term,
+    arithmetic,
     conj,
     count,
     disj,
@@ -62,6 +63,9 @@ class Notices(Protocol):
 
     def scanned(self, source_list: str, site: Hashable, elements: int | None) -> None:
         """The elements of a truncated list were looked at, of which one reading can depend on so many."""
+
+    def counted(self, *source_lists: str) -> None:
+        """The length of a truncated list was read, and nothing of its elements."""
 
     def open_end(self, source_list: str, known: int, others: int) -> None:
         """A list was computed of which some elements are known, and others represent any number of further ones."""
@@ -131,8 +135,7 @@ class Algebra:
         return found
 
     def _slots_beside(self, array: Array, other: Array) -> tuple[tuple[Term, Value], ...]:
-        found = segments.beside(array, other)
-        if found is None:
+        if (found := segments.beside(array, other)) is None:
             self.noticed(array)
             found = self.slots(array)
         return found
@@ -146,10 +149,8 @@ class Algebra:
         guards = [guard for guard, _ in array.elements]
         found = []
         for place in range(len(guards)):
-            at = [
-                (conj(guards[i], equal(count(guards[:i]), number(place))), array.elements[i][1])
-                for i in range(place, len(guards))
-            ]
+            later = range(place, len(guards))
+            at = [(conj(guards[i], equal(count(guards[:i]), number(place))), array.elements[i][1]) for i in later]
             value = joined(at)
             found.append((value.defined, value))
         return tuple(found)
@@ -207,8 +208,7 @@ class Algebra:
 
     def member(self, source: Value, key: Value) -> Value:
         """`source[key]`, undefined where there is none."""
-        found = self._known_member(source, key)
-        if found is not None:
+        if (found := self._known_member(source, key)) is not None:
             return found
         parts: list[tuple[Term, Value]] = []
         for guard, leaf in source.cases:
@@ -221,7 +221,7 @@ class Algebra:
     @staticmethod
     def _known_member(source: Value, key: Value) -> Value | None:
         """The member of a closed object by a constant name: what most lookups are."""
-        if len(source.cases) != 1 or len(key.cases) != 1:
+        if (len(source.cases), len(key.cases)) != (1, 1):
             return None
         (guard, leaf), (condition, name) = source.cases[0], key.cases[0]
         if not isinstance(leaf, Object) or leaf.rest or leaf.truncated or guard is not TRUE or condition is not TRUE:
@@ -276,6 +276,9 @@ class Algebra:
         """How many elements or members there are, as a number."""
         if isinstance(leaf, Array) and leaf.segments:
             return segments.how_many(leaf, leaf.segments)
+        if isinstance(leaf, Array) and leaf.more is not None and leaf.more.repeat:
+            self.notices.counted(*leaf.truncated)
+            return arithmetic("+", count([guard for guard, _ in leaf.elements]), leaf.more.number)
         self.noticed(leaf)
         if isinstance(leaf, Object):
             if leaf.rest:

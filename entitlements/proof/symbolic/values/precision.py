@@ -68,6 +68,12 @@ class Limits:
             self._chain[0].add((source_list, site))
         self.scans[source_list] = known + elements
 
+    def counted(self, *source_lists: str) -> None:
+        """The length of a truncated list was read: it is known, whichever elements are looked at."""
+        for source_list in source_lists:
+            self.cut.setdefault(source_list, self.place)
+            self.scans.setdefault(source_list, 0)
+
     @contextmanager
     def within(self, *, every: bool = False) -> Iterator[None]:
         """In a loop over a truncated list. every: whether its body may have to hold of each element."""

@@ -78,6 +78,16 @@ class Segments:
     more: Term
 
 
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """The elements of a list beyond those that are looked at. number: how many there are, none where the list is
+    empty; repeat: whether elements may repeat, so that they may be any of those that are looked at.
+    """
+
+    number: Term
+    repeat: bool
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Array:
     """The elements whose condition holds, in this order.
@@ -96,6 +106,7 @@ class Array:
     repeats: tuple[Term, ...] | None = None
     source_list: str = ""
     truncated: Truncation = field(default_factory=lambda: WHOLE)
+    more: Beyond | None = None
     segments: Segments | None = None
     kind = ARRAY
 
