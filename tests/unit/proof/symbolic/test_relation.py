@@ -30,10 +30,11 @@ from entitlements.proof.symbolic.terms.term import FALSE, TRUE, Term, number, su
 from entitlements.proof.symbolic.values.algebra import Algebra, OrderNeeded, Unsupported
 from entitlements.proof.symbolic.values.precision import Limits
 from entitlements.proof.symbolic.values.value import UNDEFINED, Array, Object, Value, constant, of_leaf
+from tests.examples import examples
 from tests.shop import SHOP
 
 WORDS = ["a", "b", "c", 1, True, 0.5]
-slow = settings(deadline=None, max_examples=400, suppress_health_check=[*HealthCheck])
+slow = settings(deadline=None, max_examples=examples(150), suppress_health_check=[*HealthCheck])
 
 
 def counts(low: str, high: str, most: int) -> st.SearchStrategy[dict[str, int]]:

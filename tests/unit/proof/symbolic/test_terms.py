@@ -23,13 +23,14 @@ from entitlements.proof.symbolic.terms import string_relations
 from entitlements.proof.symbolic.terms import string_terms as text_terms
 from entitlements.proof.symbolic.terms import term as terms
 from entitlements.proof.symbolic.terms.term import BOOL, INT, REAL, STRING_SORT, Term
+from tests.examples import examples
 
 BOOLS, INTS, REALS, TEXTS = ["p", "q", "r"], ["i", "j"], ["x", "y"], ["s", "t"]
 WORDS = ["", "0", "-1", "01", "a", "b", "ab", 'q"', "\\u{41}", "é", "a/b", "/", "/a", "aab/b/", "aaaa", "Ab"]
 ASCII = [word for word in WORDS if word.isascii()]
 DELIMITERS = ["/", "a", "aa", "ab"]
 SIZES = {"c": 3, "d": 2, "e": 1}
-slow = settings(deadline=None, max_examples=400, suppress_health_check=[*HealthCheck])
+slow = settings(deadline=None, max_examples=examples(400), suppress_health_check=[*HealthCheck])
 World = dict[str, Any]
 
 
@@ -328,11 +329,12 @@ def test_a_large_formula_of_few_variables_means_what_it_is_made_of(made: Pair, d
 
 @pytest.fixture(scope="module")
 def solver() -> Iterator[Solver]:
-    with Solver(seconds=10) as one:
+    # A question without an answer shows nothing: it is given up soon, and later at night.
+    with Solver(seconds=examples(1, nightly=10)) as one:
         yield one
 
 
-@settings(slow, max_examples=250)
+@settings(slow, max_examples=examples(150))
 @given(goals=st.lists(conditions, min_size=1, max_size=3), world=worlds, rich=st.booleans(), regular=st.booleans())
 def test_the_solver_reads_terms_as_they_mean(
     goals: list[Pair], world: World, rich: bool, regular: bool, solver: Solver
@@ -354,7 +356,7 @@ def default(term: Term) -> Any:
     return {BOOL: False, INT: 0, REAL: Fraction(0), STRING_SORT: ""}[term.sort]
 
 
-@settings(slow, max_examples=250)
+@settings(slow, max_examples=examples(150))
 @given(
     parts=st.lists(st.one_of(pieces, pairs_of_texts), min_size=1, max_size=3),
     whole=st.sampled_from(WORDS),
