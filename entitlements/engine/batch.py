@@ -69,6 +69,7 @@ class BatchEngine:
         self._path = decision_path
         self._shape = shape
         self._server: BatchServer | None = None
+        self._covered: dict[str, Coverage] = {}
         self._lock = threading.Lock()
         self._rule = "data." + decision_path.replace("/", ".")
         self.revision = digest_of(files)
@@ -144,8 +145,14 @@ class BatchEngine:
         return [self.rule_values(path, one) for path in paths]
 
     def coverage(self, one: Mapping[str, JSON]) -> Coverage:
-        """The lines that the decision of one input ran through."""
-        done = self._run(["--format", "json", "--coverage", self._rule], json.dumps(one))
+        """The lines that the decision of one input ran through, asked for once."""
+        text = json.dumps(one)
+        if text not in self._covered:
+            self._covered[text] = self._coverage(text)
+        return self._covered[text]
+
+    def _coverage(self, text: str) -> Coverage:
+        done = self._run(["--format", "json", "--coverage", self._rule], text)
         root = Path(self._work.name)
         found, starts = set(), set()
         for name, file in json.loads(done.stdout or b"{}").get("coverage", {}).get("files", {}).items():

@@ -564,6 +564,14 @@ SYMBOLIC = (
         "a time-out of the solver is a proof",
     ),
     Mutation(
+        "another-limit-of-memory",
+        "proof/symbolic/smt/solver_processes.py",
+        "if one.kind == (script, memory_mb)]:",
+        "if one.kind[0] == script]:",
+        ("tests/unit/proof/symbolic/test_solver.py::test_an_idle_process_of_another_limit_is_not_taken",),
+        "a solver may use what another check was allowed",
+    ),
+    Mutation(
         "unknown-of-z3-is-unsat",
         "proof/symbolic/smt/solver_process.py",
         "if answer == z3.unsat:",

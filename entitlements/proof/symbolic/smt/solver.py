@@ -9,12 +9,8 @@ Assumes: Z3's `unsat` is right. Guarantees: `unsat` only where Z3 said so within
 
 from __future__ import annotations
 
-import contextlib
 import json
 import queue
-import subprocess
-import sys
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,9 +18,9 @@ from types import TracebackType
 from typing import Any
 
 from entitlements.errors import ProofFailed
+from entitlements.proof.symbolic.smt.solver_processes import SolverProcess, give_back, taken
 
 SAT, UNSAT, UNDECIDED = "sat", "unsat", "unknown"
-_GRACE = 2.0
 _PROCESS = Path(__file__).with_name("solver_process.py")
 
 
@@ -42,16 +38,16 @@ class Solved:
 
 
 class Solver:
-    """One solver process. seconds: wall clock a question; memory_mb: what the process may use; process: the script that
-    answers. A context manager.
+    """One solver process, which no other one uses at the same time. A context manager.
+
+    seconds: wall clock a question; memory_mb: what the process may use; process: the script that answers.
     """
 
     def __init__(self, *, seconds: float = 30.0, memory_mb: int = 4096, process: Path = _PROCESS) -> None:
         self.seconds = seconds
         self._script = process
         self._memory = memory_mb
-        self._process: subprocess.Popen[str] | None = None
-        self._answers: queue.Queue[str] = queue.Queue()
+        self._process: SolverProcess | None = None
         self.version = ""
         self._start()
 
@@ -61,6 +57,9 @@ class Solver:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is None and self._process is not None:
+            give_back(self._process)
+            self._process = None
         self._stop()
 
     def solve(self, script: str, *, share: float = 1.0) -> Solved:
@@ -68,15 +67,10 @@ class Solver:
         seconds = self.seconds * share
         if self._process is None:
             self._start()
-        process = self._process
-        if process is None or process.stdin is None:
+        if self._process is None:
             raise SolverFailed("solver_failed", "the solver process has no input")
         try:
-            process.stdin.write(json.dumps({"script": script, "seconds": seconds}) + "\n")
-            process.stdin.flush()
-            line = self._answers.get(timeout=seconds + _GRACE)
-        except (OSError, ValueError):
-            line = ""
+            line = self._process.ask(script, seconds)
         except queue.Empty:
             self._stop()
             return Solved(UNDECIDED, reason=f"the solver found no answer in {seconds:g} seconds")
@@ -85,37 +79,18 @@ class Solver:
             return Solved(UNDECIDED, reason=f"the solver ended, its memory is limited to {self._memory} MiB")
         answer: dict[str, Any] = json.loads(line)
         if "fault" in answer:
+            self._stop()
             raise SolverFailed("solver_failed", f"the solver answers no question: {answer['fault']}")
         self.version = answer["version"]
         return Solved(answer["answer"], answer.get("model", {}), answer.get("reason", ""))
 
     def _start(self) -> None:
-        command = [sys.executable, "-I", str(self._script), str(self._memory)]
         try:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-            )
+            self._process = taken(self._script, self._memory)
         except OSError:
             raise SolverFailed("solver_failed", "the solver process cannot be started") from None
-        self._answers = queue.Queue()
-        threading.Thread(target=_listen, args=(self._process, self._answers), daemon=True).start()
 
     def _stop(self) -> None:
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            for pipe in (self._process.stdin, self._process.stdout):
-                if pipe is not None:
-                    # What was not sent is flushed on closing, to no one.
-                    with contextlib.suppress(OSError):
-                        pipe.close()
+            self._process.end()
             self._process = None
-
-
-def _listen(process: subprocess.Popen[str], answers: queue.Queue[str]) -> None:
-    try:
-        for line in process.stdout or ():
-            answers.put(line)
-    except ValueError:
-        pass
-    answers.put("")

@@ -21,18 +21,21 @@ def main(memory_mb: int) -> None:
         return
     z3.set_param("memory_max_size", memory_mb * 3 // 4)
     version = z3.get_version_string()
+    context = None
     for line in sys.stdin:
         question = json.loads(line)
+        # Whoever begins finds nothing of what others asked before.
+        context = z3.Context() if question["begins"] or context is None else context
         try:
-            answer = _solve(z3, question["script"], question["seconds"])
+            answer = _solve(z3, context, question["script"], question["seconds"])
         except z3.Z3Exception as error:
             said = error.args[0] if error.args else ""
             answer = {"fault": said.decode(errors="replace") if isinstance(said, bytes) else str(said)}
         print(json.dumps({**answer, "version": version}), flush=True)
 
 
-def _solve(z3: Any, script: str, seconds: float) -> dict[str, Any]:
-    solver = z3.Solver()
+def _solve(z3: Any, context: Any, script: str, seconds: float) -> dict[str, Any]:
+    solver = z3.Solver(ctx=context)
     solver.set("timeout", int(seconds * 1000))
     solver.from_string(script)
     answer = solver.check()
