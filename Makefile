@@ -35,8 +35,8 @@ serve: setup ## serve with development keys and print a curl line to paste
 	@$(BIN)/python -m demo --serve
 
 # A worker more than cores, see tests/conftest.py. Tests of a module run in one process, so that what a module shares is
-# made once.
-PARALLEL := -n auto --dist loadfile
+# made once; tests/conftest.py has the long ones begin first.
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 test: setup ## run every test, on the cores there are
 	@$(BIN)/python -m pytest $(PARALLEL)

@@ -40,6 +40,37 @@ def pytest_xdist_auto_num_workers() -> int:
     return cores + 1
 
 
+# The files that take longest begin first, so that no core waits for one of them at the end.
+_LONG_FIRST = (
+    "tests/integration/proof/test_traps.py",
+    "tests/unit/cli/test_contract_check.py",
+    "tests/integration/proof/test_idioms.py",
+    "tests/attacks/test_forged_locks.py",
+    "tests/integration/proof/test_plain_lists.py",
+    "tests/integration/proof/test_laws.py",
+    "tests/attacks/test_git_tricks.py",
+    "tests/attacks/test_odd_folders.py",
+    "tests/integration/test_demo.py",
+    "tests/integration/test_contract_tests.py",
+    "tests/integration/test_approved_lock.py",
+    "tests/integration/proof/test_maps.py",
+    "tests/attacks/test_release_bytes.py",
+    "tests/attacks/test_odd_settings.py",
+    "tests/unit/proof/test_migration_table.py",
+    "tests/unit/cli/test_broken_files.py",
+    "tests/unit/contract/test_loader.py",
+    "tests/unit/deployment/test_rollback.py",
+    "tests/docs/test_readme.py",
+    "tests/docs/test_moving_issuers.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; the others, and the tests of a file, stay in their order."""
+    places = {name: place for place, name in enumerate(_LONG_FIRST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
+
+
 @dataclass(frozen=True)
 class Reply:
     """One HTTP answer as it came over the wire. Header names are lower-cased."""
