@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from entitlements.errors import DecisionUnavailable, EntitlementsError, RequestInvalid, TokenRejected
-from entitlements.model import AccessRequest
-from entitlements.pdp import Answered, Batch, PolicyDecisionPoint
+from entitlements.model import AccessRequest, Decision
+from entitlements.pdp import Batch, PolicyDecisionPoint
 
 # What is wrong with one request alone; whatever else is wrong with the first is wrong with all of them.
 _OF_ONE = "request_breaks_contract"
@@ -21,7 +21,7 @@ class BatchAnswer:
     """One answer for each request, in their order: a decision, or why there is none."""
 
     id: str
-    answers: tuple[Answered | EntitlementsError, ...]
+    answers: tuple[Decision | EntitlementsError, ...]
 
 
 def decide_batch(
@@ -46,7 +46,7 @@ def _answers(
     batch: Batch,
     request_id: str,
     clock: Callable[[], float],
-) -> Iterator[Answered | EntitlementsError]:
+) -> Iterator[Decision | EntitlementsError]:
     held = False
     for request in requests:
         if clock() >= batch.deadline:
@@ -61,13 +61,13 @@ def _answers(
 
 def _answer(
     pdp: PolicyDecisionPoint, request: AccessRequest, batch: Batch, request_id: str
-) -> Answered | EntitlementsError:
+) -> Decision | EntitlementsError:
     try:
         return pdp.decide(request, request_id=request_id, batch=batch)
     except (TokenRejected, RequestInvalid, DecisionUnavailable) as error:
         return error
 
 
-def _of_all(answer: Answered | EntitlementsError) -> TypeGuard[EntitlementsError]:
+def _of_all(answer: Decision | EntitlementsError) -> TypeGuard[EntitlementsError]:
     """Whether an answer, before the token held for any request, is one for all requests."""
     return isinstance(answer, TokenRejected) or (isinstance(answer, RequestInvalid) and answer.code != _OF_ONE)

@@ -49,8 +49,8 @@ def with_contract(
     )
 
 
-def with_decision(record: DecisionRecord, decision: Decision, ignored: tuple[str, ...]) -> DecisionRecord:
-    """The record with the answer; ignored: names of claims that were stripped."""
+def with_decision(record: DecisionRecord, decision: Decision) -> DecisionRecord:
+    """The record with the answer."""
     return replace(
         record,
         effect="allow" if decision.allow else "deny",
@@ -58,5 +58,5 @@ def with_decision(record: DecisionRecord, decision: Decision, ignored: tuple[str
         policy_revision=decision.policy_revision or "",
         obligations=tuple(str(obligation.get("id", "")) for obligation in decision.obligations),
         violations=tuple(f"{violation.code}:{violation.claim}" for violation in decision.violations),
-        ignored=ignored,
+        ignored=decision.ignored,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from entitlements.admission import admission_of
@@ -18,9 +18,9 @@ from entitlements.decision_log import DecisionRecord, LineTemplate, LoopLog, Mas
 from entitlements.decision_record import time_of_record, with_contract
 from entitlements.engine import LoopEngine
 from entitlements.errors import EntitlementsError, RequestInvalid
-from entitlements.model import AccessRequest, Verdict
+from entitlements.model import AccessRequest, Decision, Verdict
 from entitlements.pair import Pair, Pairs, Turn
-from entitlements.pdp import Answered, decision_of
+from entitlements.pdp import decision_of
 from entitlements.token import CachedToken
 
 
@@ -41,7 +41,7 @@ _ADMISSION = "admission"
 class LeanLane(Protocol):
     """Where a lean decision is asked for."""
 
-    async def decide(self, request: AccessRequest, *, request_id: str) -> Answered | Declined:
+    async def decide(self, request: AccessRequest, *, request_id: str) -> Decision | Declined:
         """See LeanDecisionPoint.decide."""
 
 
@@ -86,7 +86,7 @@ class LeanDecisionPoint:
         self._default_audience = default_audience
         self._clock = clock
 
-    async def decide(self, request: AccessRequest, *, request_id: str) -> Answered | Declined:
+    async def decide(self, request: AccessRequest, *, request_id: str) -> Decision | Declined:
         """The decision that PolicyDecisionPoint would make, logged; or nothing was done but to ask the engine."""
         started = time.monotonic()
         now, decision_id = self._clock(), str(uuid.uuid4())
@@ -107,7 +107,7 @@ class LeanDecisionPoint:
             kept = self._log.append_now(line)
         except EntitlementsError:
             return Declined(started)
-        return Answered(decision, known.ignored) if kept else Declined(started)
+        return replace(decision, ignored=known.ignored) if kept else Declined(started)
 
     def _admitted(self, pair: Pair, request: AccessRequest, now: float) -> _Known | None:
         """What is known of the token, or found out from what the verifier remembers of it."""

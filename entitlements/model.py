@@ -243,7 +243,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Our answer. `contract` and `policy_revision` are None only where no contract admitted the token."""
+    """Our answer. `contract` and `policy_revision` are None only where no contract admitted the token.
+
+    ignored: names of claims that were stripped before a policy saw the principal.
+    """
 
     id: str
     allow: bool
@@ -252,6 +255,7 @@ class Decision:
     violations: tuple[Violation, ...] = ()
     contract: ContractRef | None = None
     policy_revision: str | None = None
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,17 +26,6 @@ _CHANGES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """A decision and what the caller's answer may say beside it.
-
-    decision: allow or deny; ignored: names of claims that were stripped before policy saw the principal.
-    """
-
-    decision: Decision
-    ignored: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Batch:
     """What the decisions of one batch have in common. deadline: of the last one, on the monotonic clock."""
 
@@ -77,7 +66,6 @@ class _Outcome:
     claims: VerifiedClaims
     contract: Contract
     decision: Decision
-    ignored: tuple[str, ...]
 
     @property
     def by_engine(self) -> bool:
@@ -123,7 +111,7 @@ class PolicyDecisionPoint:
 
     def decide(
         self, request: AccessRequest, *, request_id: str = "", since: float | None = None, batch: Batch | None = None
-    ) -> Answered:
+    ) -> Decision:
         """Decide one access request.
 
         since: from when on its budget counts, on the monotonic clock; None for now; batch: that it is one of.
@@ -150,8 +138,8 @@ class PolicyDecisionPoint:
             ) from None
         contract = outcome.contract
         record = with_contract(record, contract, outcome.claims, self._masking)
-        self._keep(with_decision(record, outcome.decision, outcome.ignored), started)
-        return Answered(outcome.decision, outcome.ignored)
+        self._keep(with_decision(record, outcome.decision), started)
+        return outcome.decision
 
     def _decide_by(self, asked: _Asked) -> _Outcome:
         """The outcome by the pair whose policies the engine serves: its answer says which, and chooses the contracts.
@@ -220,9 +208,9 @@ class PolicyDecisionPoint:
         if isinstance(admission, Refused):
             violations = admission.violations
             decision = Decision(asked.id, False, (CONTRACT_VIOLATED,), violations=violations, contract=contract.ref)
-            return _Outcome(claims, contract, decision, ())
+            return _Outcome(claims, contract, decision)
         decision = self._ask(pair, asked, contract, admission.principal)
-        return _Outcome(claims, contract, decision, admission.ignored)
+        return _Outcome(claims, contract, replace(decision, ignored=admission.ignored))
 
     def _ask(self, pair: Pair, asked: _Asked, contract: Contract, principal: Principal) -> Decision:
         request = asked.request

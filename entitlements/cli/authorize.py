@@ -112,7 +112,7 @@ def authorize(  # noqa: PLR0913, PLR0917 - one parameter an option
         # A process of one question has no earlier one that could have used the proof.
         service = build(settings, proofs_since=0, clock=time.time if at is None else lambda: at)
         try:
-            decision = service.pdp.decide(request).decision
+            decision = service.pdp.decide(request)
         finally:
             service.close()
     except (StartupFault, DecisionUnavailable) as fault:

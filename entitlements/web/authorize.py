@@ -35,12 +35,12 @@ def blueprint(pdp: PolicyDecisionPoint, metrics: Metrics) -> Blueprint:
         access_request = _parse(request, contract)
         if access_request.audience is None and contract is None:
             metrics.silent()
-        answered = pdp.decide(
+        decision = pdp.decide(
             access_request, request_id=request.headers.get("X-Request-ID", ""), since=request.environ.get(SINCE)
         )
-        metrics.decided(answered.decision, len(answered.ignored), time.perf_counter() - started)
+        metrics.decided(decision, len(decision.ignored), time.perf_counter() - started)
         scheme = scheme_of(access_request.proof)
-        return Response(json.dumps(render(answered.decision, scheme)), 200, content_type="application/json")
+        return Response(json.dumps(render(decision, scheme)), 200, content_type="application/json")
 
     return routes
 

@@ -8,8 +8,8 @@ from flask import Blueprint, Response, json, request
 
 from entitlements.batch import BatchAnswer, decide_batch
 from entitlements.errors import DecisionUnavailable, EntitlementsError, RequestInvalid, TokenRejected
-from entitlements.model import JSON, AccessRequest
-from entitlements.pdp import Answered, PolicyDecisionPoint
+from entitlements.model import JSON, AccessRequest, Decision
+from entitlements.pdp import PolicyDecisionPoint
 from entitlements.web.authorize import bearer_token, document_of, loaded, render, scheme_of
 from entitlements.web.metrics import Metrics
 from entitlements.web.problems import invalid_body, refused_body, tell_unavailable, unavailable_body
@@ -42,10 +42,10 @@ def blueprint(pdp: PolicyDecisionPoint, metrics: Metrics) -> Blueprint:
     return routes
 
 
-def _rendered(answer: Answered | EntitlementsError, scheme: str) -> dict[str, JSON]:
+def _rendered(answer: Decision | EntitlementsError, scheme: str) -> dict[str, JSON]:
     """The body that the same request alone would be answered with."""
-    if isinstance(answer, Answered):
-        return render(answer.decision, scheme)
+    if isinstance(answer, Decision):
+        return render(answer, scheme)
     if isinstance(answer, TokenRejected):
         return refused_body(answer)
     if isinstance(answer, RequestInvalid):
@@ -59,8 +59,8 @@ def _count(found: BatchAnswer, metrics: Metrics, seconds: float) -> None:
     """Count each answer as if it had been asked for alone; of causes that come again one is told."""
     told: set[str] = set()
     for answer in found.answers:
-        if isinstance(answer, Answered):
-            metrics.decided(answer.decision, len(answer.ignored), seconds / len(found.answers))
+        if isinstance(answer, Decision):
+            metrics.decided(answer, len(answer.ignored), seconds / len(found.answers))
         elif isinstance(answer, TokenRejected):
             metrics.refused(answer.code)
         elif isinstance(answer, RequestInvalid):

@@ -66,8 +66,8 @@ class LeanRoute:
             return answered
         if request.audience is None and contract is None:
             self._metrics.silent()
-        self._metrics.decided(answered.decision, len(answered.ignored), time.perf_counter() - started)
-        answer = answer_body(answered.decision)
+        self._metrics.decided(answered, len(answered.ignored), time.perf_counter() - started)
+        answer = answer_body(answered)
         answer_headers = [
             ("content-type", "application/json"),
             ("content-length", str(len(answer))),

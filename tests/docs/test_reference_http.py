@@ -14,7 +14,6 @@ from jsonschema import Draft202012Validator
 from demo.service import Issuer, contracts
 from entitlements.errors import DecisionUnavailable
 from entitlements.model import Decision
-from entitlements.pdp import Answered
 from entitlements.readiness import Readiness
 from entitlements.web import create_app
 from entitlements.web.problems import _DESCRIPTIONS, _ERRORS
@@ -47,7 +46,7 @@ AGENT = {"tenant": "t_1", "roles": ["agent"], "clearance": 2, "suspended": False
 class Unavailable:
     """A decision point that can decide nothing."""
 
-    def decide(self, *_: object, **__: object) -> Answered:
+    def decide(self, *_: object, **__: object) -> Decision:
         raise DecisionUnavailable("engine_unreachable", "OPA does not answer")
 
 
@@ -261,8 +260,8 @@ def test_unavailable_decision_is_as_the_document_says() -> None:
 
 def test_decision_with_step_up_is_as_the_document_says() -> None:
     class Point:
-        def decide(self, *_: object, **__: object) -> Answered:
-            return Answered(Decision("d", False, ("step_up",), ({"id": "step_up"},)))
+        def decide(self, *_: object, **__: object) -> Decision:
+            return Decision("d", False, ("step_up",), ({"id": "step_up"},))
 
     point: Any = Point()
     answer = create_app(point, lambda: Readiness({}, {})).test_client().post("/authorize", json=QUESTION)

@@ -243,8 +243,8 @@ GUARDS = (
     Mutation(
         "lean-answer-without-its-line",
         "lean_pdp.py",
-        "return Answered(decision, known.ignored) if kept else Declined(started)",
-        "return Answered(decision, known.ignored)",
+        "return replace(decision, ignored=known.ignored) if kept else Declined(started)",
+        "return replace(decision, ignored=known.ignored)",
         ("tests/unit/test_lean_pdp.py",),
         "a decision leaves that the log does not hold",
     ),

@@ -17,9 +17,9 @@ from entitlements.batch import decide_batch
 from entitlements.contract import Catalog, load_catalog
 from entitlements.decision_log import open_log
 from entitlements.errors import DecisionUnavailable, EngineUnavailable, RequestInvalid, TokenRejected
-from entitlements.model import AccessRequest, Action, Resource, Verdict
+from entitlements.model import AccessRequest, Action, Decision, Resource, Verdict
 from entitlements.pair import Pair, Pairs
-from entitlements.pdp import Answered, PolicyDecisionPoint
+from entitlements.pdp import PolicyDecisionPoint
 from entitlements.token import FileKeys, TokenVerifier
 from tests.both_routes import SayingEngine
 from tests.unit.token.proofs import LEEWAY, PERMITTING, Clients, verifier_of
@@ -59,11 +59,11 @@ def world(issuer: Issuer, tmp_path: Path) -> World:
 
 def test_each_request_has_its_answer_and_its_record_in_their_order(world: World) -> None:
     found = decide_batch(world.pdp, world.asked_for("a", "b", "c"), request_id="r-1")
-    assert [isinstance(one, Answered) and one.decision.allow for one in found.answers] == [True] * 3
+    assert [isinstance(one, Decision) and one.allow for one in found.answers] == [True] * 3
     rows = world.rows()
     assert [row["resource_id"] for row in rows] == ["a", "b", "c"]
     assert {(row["batch_id"], row["request_id"]) for row in rows} == {(found.id, "r-1")}
-    ids = [one.decision.id for one in found.answers if isinstance(one, Answered)]
+    ids = [one.id for one in found.answers if isinstance(one, Decision)]
     assert [row["decision_id"] for row in rows] == ids
     assert len({*ids, found.id}) == 4
 
@@ -74,7 +74,7 @@ def test_request_that_breaks_the_contract_is_refused_alone(world: World) -> None
         wrong = [*asked]
         wrong[place] = replace(asked[place], action=Action("fly"))
         answers = decide_batch(world.pdp, wrong).answers
-        assert [type(one) for one in answers] == [RequestInvalid if i == place else Answered for i in range(3)]
+        assert [type(one) for one in answers] == [RequestInvalid if i == place else Decision for i in range(3)]
 
 
 def test_token_or_name_of_the_api_that_is_refused_is_refused_for_all(world: World) -> None:
@@ -127,7 +127,7 @@ def test_proof_of_possession_is_good_for_all_requests_of_one_batch_and_no_other(
         AccessRequest(token, Action("read"), Resource("order", str(number)), audience=AUDIENCE, proof=proof)
         for number in range(3)
     ]
-    assert all(isinstance(one, Answered) for one in decide_batch(pdp, asked).answers)
+    assert all(isinstance(one, Decision) for one in decide_batch(pdp, asked).answers)
     with pytest.raises(TokenRejected) as refused:
         decide_batch(pdp, asked)
     assert refused.value.code == "proof_replayed"

@@ -13,9 +13,8 @@ from entitlements.contract import load_catalog
 from entitlements.decision_log import Masking
 from entitlements.errors import DecisionLogUnavailable
 from entitlements.lean_pdp import Declined, LeanDecisionPoint
-from entitlements.model import AccessRequest, Action, PartHealth, Resource, Verdict
+from entitlements.model import AccessRequest, Action, Decision, PartHealth, Resource, Verdict
 from entitlements.pair import Pair, Pairs, Turn
-from entitlements.pdp import Answered
 from entitlements.token import FileKeys, TokenVerifier
 from tests.both_routes import SayingEngine
 
@@ -100,7 +99,7 @@ def test_answer_whose_line_could_not_be_kept_is_not_given(
     log.fails = True
     assert isinstance(asyncio.run(point.decide(request, request_id="")), Declined)
     log.fails = False
-    assert isinstance(asyncio.run(point.decide(request, request_id="")), Answered)
+    assert isinstance(asyncio.run(point.decide(request, request_id="")), Decision)
     assert len(log.lines) == 1
 
 

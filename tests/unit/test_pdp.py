@@ -108,12 +108,12 @@ def request_of(token: str, **changes: Any) -> AccessRequest:
 
 def test_an_allow_is_logged_before_it_is_given(world: World, token: str) -> None:
     answered = world.pdp.decide(request_of(token), request_id="r-1")
-    assert answered.decision.allow is True
+    assert answered.allow is True
     assert world.steps == ["ask", "log"]
     (record,) = world.records
     assert (record.effect, record.request_id, record.subject) == ("allow", "r-1", "u_1")
-    assert record.decision_id == answered.decision.id
-    assert record.policy_revision == answered.decision.policy_revision == "sha256:policy"
+    assert record.decision_id == answered.id
+    assert record.policy_revision == answered.policy_revision == "sha256:policy"
     assert record.duration_ms > 0
 
 
@@ -168,9 +168,9 @@ def test_a_rejected_token_is_logged_with_its_cause(
 
 def test_expiry_is_judged_by_the_clock_given_also_for_a_remembered_token(world: World, token: str) -> None:
     """X2, L1: valid while now < exp + leeway."""
-    assert world.pdp.decide(request_of(token)).decision.allow
+    assert world.pdp.decide(request_of(token)).allow
     world.now += 600 + 9
-    assert world.pdp.decide(request_of(token)).decision.allow
+    assert world.pdp.decide(request_of(token)).allow
     world.now += 2
     with pytest.raises(TokenRejected) as refused:
         world.pdp.decide(request_of(token))
@@ -180,9 +180,9 @@ def test_expiry_is_judged_by_the_clock_given_also_for_a_remembered_token(world: 
 
 def test_a_remembered_token_gives_no_remembered_decision(world: World, token: str) -> None:
     """X1."""
-    assert world.pdp.decide(request_of(token)).decision.allow
+    assert world.pdp.decide(request_of(token)).allow
     world.verdict = replace(ALLOW, allow=False)
-    assert not world.pdp.decide(request_of(token)).decision.allow
+    assert not world.pdp.decide(request_of(token)).allow
     assert world.steps == ["ask", "log"] * 2
 
 
@@ -226,9 +226,9 @@ def test_the_budget_reaches_the_engine_as_one_deadline(world: World, token: str)
 
 def test_a_token_that_breaks_the_contract_is_denied_without_policy(world: World, issuer: Issuer) -> None:
     answered = world.pdp.decide(request_of(orders_token(issuer, claims={**CLAIMS, "suspended": "false"})))
-    assert answered.decision.allow is False
-    assert answered.decision.reasons == ("contract_violated",)
-    assert answered.decision.policy_revision is None
+    assert answered.allow is False
+    assert answered.reasons == ("contract_violated",)
+    assert answered.policy_revision is None
     assert world.steps == ["log"]
     assert world.records[0].violations == ("type_mismatch:suspended",)
 
@@ -258,7 +258,7 @@ def test_a_request_that_breaks_the_contract_reaches_neither_engine_nor_log(
 
 def test_the_audience_that_asks_is_held_against_the_token(world: World, token: str) -> None:
     """C5, C7: also after the same token was cached for its own audience."""
-    assert world.pdp.decide(request_of(token, audience=ORDERS)).decision.allow
+    assert world.pdp.decide(request_of(token, audience=ORDERS)).allow
     with pytest.raises(TokenRejected) as refused:
         world.pdp.decide(request_of(token, audience="https://payments.example.com"))
     assert refused.value.code == "audience_mismatch"
@@ -355,7 +355,7 @@ def test_the_revision_of_the_answer_chooses_the_contract(
 ) -> None:
     changing.verdict = answer_of(revision)
     for _ in range(2):
-        decision = changing.pdp.decide(request_of(token)).decision
+        decision = changing.pdp.decide(request_of(token))
         assert decision.contract is not None
         assert (decision.contract.version, decision.policy_revision) == (version, revision)
     # What policy was asked last came from the contract of the answer, and no other contract is logged.
@@ -401,7 +401,7 @@ def test_a_contract_that_refuses_does_not_speak_for_the_other_pair(
     changing.previous = replace(pair_before(issuer, claims=known), engine_version="1.2.3")
     changing.verdict = answer_of(revision)
     token = orders_token(issuer, claims={"tenant": "t_1", "roles": ["agent"]})
-    decision = changing.pdp.decide(request_of(token)).decision
+    decision = changing.pdp.decide(request_of(token))
     assert decision.allow is allowed
     assert decision.contract is not None
     if allowed:
@@ -427,7 +427,7 @@ def test_a_pair_that_does_not_know_the_audience_does_not_refuse_for_the_other_on
             changing.pdp.decide(asked)
         assert refused.value.code == "audience_mismatch"
     else:
-        decision = changing.pdp.decide(asked).decision
+        decision = changing.pdp.decide(asked)
         assert (decision.allow, decision.policy_revision) == (True, NEW)
         assert decision.contract is not None
         assert decision.contract.name == "payments"
@@ -451,7 +451,7 @@ def test_an_engine_that_changes_over_during_a_decision_gives_no_mixed_pair(chang
         return answer_of(answers[len(changing.asked) - 1])
 
     changing.ask = ask  # type: ignore[method-assign]
-    decision = changing.pdp.decide(request_of(token)).decision
+    decision = changing.pdp.decide(request_of(token))
     assert decision.contract is not None
     assert (decision.contract.version, decision.policy_revision) == ("1.0.0", NEW)
     assert len(changing.asked) == 3

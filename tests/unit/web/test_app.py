@@ -28,7 +28,6 @@ from entitlements.model import (
     Violation,
     not_ready,
 )
-from entitlements.pdp import Answered
 from entitlements.readiness import Readiness
 from entitlements.web import create_app
 from entitlements.web.metrics import Metrics
@@ -45,11 +44,11 @@ class Point:
         self._says = says
         self.asked: list[tuple[AccessRequest, str]] = []
 
-    def decide(self, request: AccessRequest, *, request_id: str = "", since: float | None = None) -> Answered:
+    def decide(self, request: AccessRequest, *, request_id: str = "", since: float | None = None) -> Decision:
         self.asked.append((request, request_id))
         if isinstance(self._says, Exception):
             raise self._says
-        return Answered(self._says)
+        return self._says
 
 
 def client_of(point: Point, found: Readiness | None = None, *, operator_token: str = "") -> FlaskClient:
