@@ -14,8 +14,6 @@ MAX_TOKEN_BYTES = 16 * 1024
 """What a token may measure: 200 group ids, the most that Entra puts into one, make 11.6 kB."""
 
 CONTEXT_TIME = "time"  # the member of a request's `context` that is the service's own: no caller may send it
-PROOF_ALGORITHMS = ("ES256", "ES384", "ES512", "EdDSA", "Ed25519", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512")
-"""JWS algorithms that a DPoP proof may be signed by: asymmetric ones only (RFC 9449 section 4.3, item 5)."""
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
@@ -243,10 +241,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Our answer. `contract` and `policy_revision` are None only where no contract admitted the token.
-
-    ignored: names of claims that were stripped before a policy saw the principal.
-    """
+    """Our answer. `contract`, `policy_revision`: None only where no contract admitted it; ignored: stripped claims."""
 
     id: str
     allow: bool

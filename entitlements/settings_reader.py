@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from entitlements.addresses import LOOPBACK, is_confidential
 from entitlements.errors import Fault
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 DISCOVER = "discover"
 """The word in place of an address: it stands in the issuer's metadata."""
 
@@ -140,7 +140,7 @@ class SettingsReader:
                 plain = False
             if not plain or not url.isascii():
                 self._fault(name, f"the address for `{issuer}` is malformed")
-            elif parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+            elif not is_confidential(parts):
                 self._fault(name, f"the address for `{issuer}` must begin with `https://`: tokens are sent there")
         return found
 

@@ -19,6 +19,7 @@ from entitlements.checking.report import WORSE
 from entitlements.checking.step import Report, Step, check_step, report_json
 from entitlements.cli import check_errors, render
 from entitlements.cli.policy_options import double_check_option, second_of, seconds_option
+from entitlements.cli.contract_pick import name_and_version
 from entitlements.contract import (
     ContractFile,
     at_commit,
@@ -288,8 +289,8 @@ def _step(old: ContractFile, new: ContractFile, policies: tuple[Path, Path], dec
 
 def _file(settings: Settings, name: str) -> ContractFile:
     """A contract by `name@version`, or by the path of its file."""
-    wanted, separator, version = name.partition("@")
+    wanted, version = name_and_version(name)
     path = settings.contracts / wanted / f"{version}.yaml"
-    if separator and path.exists():
+    if version and path.exists():
         return load_file(path)
     return load_file(Path(name), named=False)

@@ -13,6 +13,7 @@ from typing import IO
 import click
 
 from entitlements import strict_json
+from entitlements.algorithms import SUPPORTED_ALGORITHMS
 from entitlements.cli import render
 from entitlements.cli.init_trial import chosen, trial
 from entitlements.contract import Contract, DraftHead, draft, parse_contract
@@ -21,7 +22,7 @@ from entitlements.files import write_atomically
 from entitlements.model import JSON, TokenRules
 from entitlements.profiles import PROFILES, Sample, drafted_rules, is_noise, other_kind, recognised
 from entitlements.schema_files import editor_line, schema_name, schema_text
-from entitlements.token import SUPPORTED_ALGORITHMS, inspect
+from entitlements.token import inspect
 
 _MOST_SAMPLES = 100_000
 _A_DAY = 86_400

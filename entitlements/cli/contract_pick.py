@@ -12,9 +12,15 @@ from entitlements.contract.lock import load_all, version_key
 from entitlements.errors import StartupFault
 
 
+def name_and_version(text: str) -> tuple[str, str]:
+    """The parts of `name@version`; the version is empty where only a name is given."""
+    name, _, version = text.partition("@")
+    return name, version
+
+
 def pick(folder: Path, name: str) -> Contract:
     """The contract of a name: `orders` (newest) or `orders@1.0.0`. Raises ContractsInvalid or a usage error."""
-    wanted, _, version = name.partition("@")
+    wanted, version = name_and_version(name)
     contracts = load_all(folder)
     versions = sorted((v for n, v in contracts if n == wanted and version in ("", v)), key=version_key)
     if not versions:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from entitlements.cli.contract_pick import name_and_version
 from entitlements.contract import ContractFile, load_file, versions
 from entitlements.proof import SECONDS, SecondSolver
 from entitlements.settings import Settings
@@ -37,7 +38,7 @@ def chosen(settings: Settings, name: str | None) -> list[ContractFile]:
     known = versions(settings.contracts)
     if name is None:
         return [load_file(paths[-1]) for paths in known.values()]
-    wanted, _, version = name.partition("@")
+    wanted, version = name_and_version(name)
     if wanted not in known:
         raise click.UsageError(f"there is no contract `{wanted}`, only {', '.join(sorted(known)) or 'none'}")
     found = [path for path in known[wanted] if not version or path.stem == version]

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import click
 
+from entitlements.addresses import LOOPBACK
 from entitlements.cli import render
 from entitlements.errors import StartupFault
 from entitlements.settings import VARIABLES
-from entitlements.settings_reader import LOOPBACK
 from entitlements.wiring import preflight
 
 _SETTINGS = "\n".join(

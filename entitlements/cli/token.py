@@ -14,6 +14,7 @@ import click
 from entitlements import strict_json
 from entitlements.cli import render
 from entitlements.cli.authorize import parse_members
+from entitlements.cli.contract_pick import name_and_version
 from entitlements.cli.token_inspect import inspect_command
 from entitlements.cli.token_prove import prove
 from entitlements.contract import Catalog, Contract, load_catalog, placed
@@ -111,7 +112,7 @@ def _catalog() -> Catalog:
 
 def find_contract(catalog: Catalog, name: str) -> Contract:
     """A served contract by `name` or `name@version`, or a usage error that lists them."""
-    wanted, _, version = name.partition("@")
+    wanted, version = name_and_version(name)
     for contract in catalog.contracts:
         if contract.name == wanted and version in ("", contract.version):
             return contract

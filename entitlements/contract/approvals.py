@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 import os
-import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from entitlements.contract.gate_settings import load_gate_settings
 from entitlements.contract.loader import read_text
 from entitlements.contract.lock import version_key
 from entitlements.errors import ContractsInvalid, Fault
+from entitlements.files import write_atomically
 from entitlements.schema_files import editor_line, schema_name
 
 APPROVALS_NAME = "approvals.yaml"
@@ -187,11 +187,7 @@ def write_approval(folder: Path, name: str, approval: Approval, today: datetime.
     head = editor_line(path, folder, "approvals") if (folder / schema_name("approvals")).is_file() else ""
     text = head + "approvals:\n" + "".join(map(_entry, (*known, approval)))
     _parse(path, text)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".approvals")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(temporary).chmod(0o644)
-    Path(temporary).replace(path)
+    write_atomically(path, text.encode())
     return path
 
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from entitlements.algorithms import PROOF_ALGORITHMS
 from entitlements.contract.document import Contract
-from entitlements.model import JSON, PROOF_ALGORITHMS
+from entitlements.model import JSON
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 

@@ -9,15 +9,14 @@ from urllib.parse import urlsplit
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from entitlements.addresses import is_confidential
+from entitlements.algorithms import SUPPORTED_ALGORITHMS
 from entitlements.profiles import AUDIENCE_IS, GENERIC, PROFILES
 
-# Asymmetric ones only (RFC 8725 section 3.2).
-ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 TOKEN_KINDS = ("access_token", "id_token", "userinfo", "introspection", "wrapper_token")
 SENSITIVITIES = ("public", "internal", "pii", "secret")
 # Whether tokens that are bound to a key of the client (RFC 8705, RFC 9449) may, or have to, be used.
 SENDER_CONSTRAINED = ("refused", "permitted", "required")
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 VERSION = r"\A(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\Z"
 _NAME = validate.Regexp(r"\A[a-z][a-z0-9_-]{0,62}\Z", error="must be lower-case letters, digits, `-` and `_`")
 # Namespaced names such as `https://example.com/roles` are names like any other (RFC 7519 section 4.2).
@@ -39,7 +38,7 @@ def _absolute_url(text: str) -> None:
         host = None
     if not host or any(ord(character) <= 0x20 or character == "\x7f" for character in text):
         raise ValidationError("must be an absolute https URL")
-    if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
+    if not is_confidential(parts):
         raise ValidationError("must be an absolute https URL (http only on a loopback host)")
     if parts.query or parts.fragment or parts.username is not None or "?" in text or "#" in text:
         raise ValidationError("must have no user, query or fragment")
@@ -138,7 +137,7 @@ class AccessTokenShape(_Strict):
     """What an access token must be before its claims are looked at."""
 
     profile = fields.String(required=True, validate=validate.OneOf([*PROFILES, GENERIC]))
-    algorithms = _names(validate.OneOf(ALGORITHMS), required=True)
+    algorithms = _names(validate.OneOf(SUPPORTED_ALGORITHMS), required=True)
     max_lifetime = _Integer(required=True, validate=validate.Range(1, MAX_LIFETIME))
     header_types = _names(_TYPE, load_default=None)
     marker = fields.Raw(load_default=None)

@@ -25,12 +25,11 @@ from entitlements.token.mint import SigningKey, access_token_claims, from_jwk, g
 from entitlements.token.nonces import Nonces
 from entitlements.token.possession import Possession
 from entitlements.token.replay import MemoryInProcess, ProofMemory, Use
-from entitlements.token.signature import SUPPORTED_ALGORITHMS, VerificationKey
+from entitlements.token.signature import VerificationKey
 from entitlements.token.thumbprint import thumbprint
 from entitlements.token.verifier import TokenVerifier
 
 __all__ = [
-    "SUPPORTED_ALGORITHMS",
     "CachedToken",
     "DiscoveredAddress",
     "FileKeys",

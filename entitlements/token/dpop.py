@@ -12,8 +12,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from entitlements.algorithms import PROOF_ALGORITHMS
 from entitlements.errors import Challenge, TokenRejected
-from entitlements.model import JSON, PROOF_ALGORITHMS, DPoPProof
+from entitlements.model import JSON, DPoPProof
 from entitlements.token import compact
 from entitlements.token.codes import Refusal, refuse
 from entitlements.token.header import NOT_PERMITTED

@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from entitlements.algorithms import SUPPORTED_ALGORITHMS
 from entitlements.errors import KeysUnavailable, TokenRejected
 from entitlements.model import JSON, TokenProfile
 from entitlements.profiles import (
@@ -26,7 +27,7 @@ from entitlements.token.claims import Times, audiences, check_times
 from entitlements.token.codes import Refusal, refuse
 from entitlements.token.header import header_refusals
 from entitlements.token.key_source import KeySource
-from entitlements.token.signature import SUPPORTED_ALGORITHMS, VerificationKey, is_bound, signature_holds
+from entitlements.token.signature import VerificationKey, is_bound, signature_holds
 
 HOLDS, DOES_NOT_HOLD, NOT_VERIFIED = "holds", "does not hold", "not verified"
 

@@ -11,10 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 
+from entitlements.algorithms import CURVE_ALGORITHMS, ED25519_ALGORITHMS, RSA_ALGORITHMS
 from entitlements.model import JSON
 from entitlements.token.compact import decode
 from entitlements.token.edwards import problem_of_point
-from entitlements.token.signature import CURVE_ALGORITHMS, ED25519_ALGORITHMS, RSA_ALGORITHMS, PublicKey
+from entitlements.token.signature import PublicKey
 
 MIN_RSA_BITS = 2048
 MAX_RSA_BITS = 8192

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from entitlements.addresses import is_confidential
 from entitlements.errors import KeysUnavailable, StartupFault
 from entitlements.token.bounded_http import AnswerRefused, Exchange, NotAnswered
 
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 _HEADERS = {"Accept": "application/jwk-set+json, application/json"}
 
 
@@ -24,7 +24,7 @@ def check_url(url: str) -> str:
         fine = False
     if not fine or not url.isascii() or any(character.isspace() for character in url):
         raise StartupFault("key_source_invalid", "the address is malformed")
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS):
+    if not is_confidential(parts):
         raise StartupFault("key_source_invalid", "the address must begin with `https://`")
     return url
 

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
+from entitlements.algorithms import CURVE_ALGORITHMS, RSA_ALGORITHMS, SUPPORTED_ALGORITHMS
 from entitlements.model import JSON
 from entitlements.token.compact import encode
 from entitlements.token.dpop import hash_of
-from entitlements.token.signature import CURVE_ALGORITHMS, RSA_ALGORITHMS, SUPPORTED_ALGORITHMS
 from entitlements.token.thumbprint import thumbprint
 
 PrivateKey: TypeAlias = RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey

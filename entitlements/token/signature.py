@@ -6,7 +6,7 @@ handling, option defaults) is not used: the header was checked before, and the k
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -15,13 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
+from entitlements.algorithms import ED25519_ALGORITHMS, RSA_ALGORITHMS, SUPPORTED_ALGORITHMS
 
-RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
-CURVE_ALGORITHMS: Mapping[str, str] = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
-# RFC 8037 section 3.1 and, for the name that fixes the curve, RFC 9864 section 2.2.
-ED25519_ALGORITHMS = ("EdDSA", "Ed25519")
-SUPPORTED_ALGORITHMS = (*RSA_ALGORITHMS, *CURVE_ALGORITHMS.values(), *ED25519_ALGORITHMS)
+PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
 
 _FAMILIES = (RSA_ALGORITHMS, ED25519_ALGORITHMS)
 _CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from entitlements.algorithms import SUPPORTED_ALGORITHMS
 from entitlements.errors import Fault
 from entitlements.model import TokenProfile
 from entitlements.token.key_source import KeySource
-from entitlements.token.signature import SUPPORTED_ALGORITHMS
 
 MAX_LEEWAY = 60
 

@@ -12,8 +12,9 @@ import logging
 from flask import Flask, Response, json
 from werkzeug.exceptions import HTTPException
 
+from entitlements.algorithms import PROOF_ALGORITHMS
 from entitlements.errors import Challenge, DecisionUnavailable, RequestInvalid, TokenRejected
-from entitlements.model import JSON, PROOF_ALGORITHMS
+from entitlements.model import JSON
 from entitlements.web.metrics import Metrics
 
 _LOG = logging.getLogger("entitlements")

@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "entitlements"
-BASE = {"model", "answer_shape", "errors", "files", "git", "profiles", "schema_files", "terminal"}
+BASE = {"model", "errors", "addresses", "algorithms", "answer_shape"}
+BASE |= {"files", "git", "profiles", "schema_files", "terminal"}
 CAPABILITIES = {"token", "contract", "engine", "decision_log", "release"}
 MAY_IMPORT: dict[str, set[str]] = {
     "model": set(),
     "errors": set(),
+    "addresses": set(),
+    "algorithms": set(),
     "answer_shape": set(),
     "files": set(),
     "schema_files": set(),

@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from entitlements.algorithms import SUPPORTED_ALGORITHMS
 from entitlements.errors import IntrospectionUnavailable, TokenRejected
 from entitlements.model import JSON
 from entitlements.token import compact
 from entitlements.token.header import check_header
 from entitlements.token.key_source import KeySource
-from entitlements.token.signature import SUPPORTED_ALGORITHMS, is_bound, signature_holds
+from entitlements.token.signature import is_bound, signature_holds
 
 # How old an answer may be when it comes: it was made for this question.
 MAX_AGE_SECONDS = 60
