@@ -133,7 +133,7 @@ def _read_proof(file: IO[bytes]) -> Proof:
     except JSONRefused as refused:
         raise click.UsageError(f"--proof-file: {refused.message}") from None
     except RequestInvalid as invalid:
-        faults = "; ".join(f"`{path}` {text}" for path, texts in invalid.details.items() for text in texts)
+        faults = "; ".join(f"`{path}` {text}" for path, messages in invalid.details.items() for text in messages)
         raise click.UsageError(f"--proof-file: {faults}") from None
 
 

@@ -49,12 +49,12 @@ _PAIRS: tuple[tuple[tuple[str, str, str, str], tuple[str, str, str, str]], ...] 
         ("range_tightened", "tokens in flight may hold numbers that are refused now", BREAKING, ASKED),
     ),
     (
-        ("length_relaxed", "texts of another length than before arrive", WARNING, ASKED),
-        ("length_tightened", "tokens in flight may hold texts that are refused now", BREAKING, ASKED),
+        ("length_relaxed", "strings of another length than before arrive", WARNING, ASKED),
+        ("length_tightened", "tokens in flight may hold strings that are refused now", BREAKING, ASKED),
     ),
     (
-        ("pattern_relaxed", "texts of another form than before arrive", WARNING, ASKED),
-        ("pattern_tightened", "tokens in flight may hold texts that are refused now", BREAKING, ASKED),
+        ("pattern_relaxed", "strings of another form than before arrive", WARNING, ASKED),
+        ("pattern_tightened", "tokens in flight may hold strings that are refused now", BREAKING, ASKED),
     ),
     (
         ("list_relaxed", "lists of another size than before arrive, or with repetitions", WARNING, ASKED),
@@ -149,8 +149,8 @@ _ALONE: tuple[tuple[str, str, str, str], ...] = (
     ("claim_moved", "policies find the claim elsewhere, under `input.subject.actor` or the claims", COMPATIBLE, ASKED),
     ("claim_retyped", "a consumer reads another type than it was written for", BREAKING, ASKED),
     ("claim_cardinality_changed", "one value became a list, or a list one value", BREAKING, ASKED),
-    ("pattern_changed", "texts of another form arrive", BREAKING, ASKED),
-    ("format_changed", "texts of another format arrive", BREAKING, ASKED),
+    ("pattern_changed", "strings of another form arrive", BREAKING, ASKED),
+    ("format_changed", "strings of another format arrive", BREAKING, ASKED),
     ("step_changed", "numbers of another step arrive", BREAKING, ASKED),
     ("source_changed", "the claim is read at another place of the token, or otherwise", BREAKING, ASKED),
     ("time_zone_changed", "rules find date, weekday and minutes of another zone", BREAKING, ASKED),

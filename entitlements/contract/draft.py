@@ -224,8 +224,8 @@ def _array(name: str, values: Sequence[list[JSON]], *, hidden: bool) -> Guess:
     if not hidden and len(words) <= _MOST_CHOICES and all(isinstance(i, str) and _WORD.fullmatch(i) for i in items):
         inner, notes = {"enum": [*sorted(words)]}, "the choices are those that were seen"
     schema: dict[str, JSON] = {"type": "array", "items": inner, "maxItems": max(longest, 1)}
-    texts = [[json.dumps(item, sort_keys=True) for item in value] for value in values]
-    if all(len(set(text)) == len(text) for text in texts):
+    written = [[json.dumps(item, sort_keys=True) for item in value] for value in values]
+    if all(len(set(text)) == len(text) for text in written):
         schema["uniqueItems"] = True
         if "enum" in inner:
             schema["maxItems"] = max(longest, len(words))

@@ -47,8 +47,8 @@ def _paths(sample: Mapping[str, JSON]) -> Iterator[tuple[str, ...]]:
 def _plain(path: tuple[str, ...], samples: Sequence[Mapping[str, JSON]]) -> bool:
     """Whether lists of strings stand there and nothing else, and one of them says more than the server's own."""
     found = [value for sample in samples if (value := _at(sample, path)) is not None]
-    texts = all(isinstance(value, list) and all(isinstance(item, str) for item in value) for value in found)
-    return texts and any(not _OWN_ROLES.fullmatch(item) for value in found for item in value)
+    of_strings = all(isinstance(value, list) and all(isinstance(item, str) for item in value) for value in found)
+    return of_strings and any(not _OWN_ROLES.fullmatch(item) for value in found for item in value)
 
 
 def _at(sample: Mapping[str, JSON], path: tuple[str, ...]) -> Any:

@@ -241,7 +241,7 @@ class ContractShape(_Strict):
 
 
 def faults(messages: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Marshmallow's nested messages as places and texts."""
+    """Marshmallow's nested messages as places and messages."""
     if isinstance(messages, dict):
         for key, inner in messages.items():
             yield from faults(inner, path if key in ("_schema", "key", "value") else (*path, key))

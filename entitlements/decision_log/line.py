@@ -43,10 +43,10 @@ class LineTemplate:
         obligations = [str(obligation.get("id", "")) for obligation in decision.obligations]
         return (
             f'{{"time":"{time}",{_text("decision_id", decision.id)}{_text("request_id", request_id)}'
-            f'"effect":"{effect}",{_texts("reasons", decision.reasons)}{self.who}'
+            f'"effect":"{effect}",{_strings("reasons", decision.reasons)}{self.who}'
             f"{_text('action', request.action.name)}{_text('resource_type', asked.type)}"
             f"{_text('resource_id', asked.id)}{self.contract}"
-            f"{_text('policy_revision', decision.policy_revision or '')}{_texts('obligations', obligations)}"
+            f"{_text('policy_revision', decision.policy_revision or '')}{_strings('obligations', obligations)}"
             f'{self.ignored}"duration_ms":{duration_ms!r}}}\n'
         ).encode("ascii")
 
@@ -58,7 +58,7 @@ def line_template(record: DecisionRecord) -> LineTemplate:
     return LineTemplate(
         "".join(_text(name, told[name]) for name in who),
         "".join(_text(name, told[name]) for name in ("contract", "contract_digest")),
-        _texts("ignored", record.ignored),
+        _strings("ignored", record.ignored),
     )
 
 
@@ -66,5 +66,5 @@ def _text(name: str, value: str) -> str:
     return f'"{name}":{quoted(value)},' if value else ""
 
 
-def _texts(name: str, values: Sequence[str]) -> str:
+def _strings(name: str, values: Sequence[str]) -> str:
     return f'"{name}":[{",".join(map(quoted, values))}],' if values else ""

@@ -120,15 +120,15 @@ def content_of(contracts: Path, folder: Path, pins: Mapping[str, Pin]) -> Conten
     """What a release of these pins is made of, read from the folders of contracts and policies."""
     policies = policy_files(folder)
     names = [f"{pin.contract}/{version}.yaml" for pin in pins.values() for version in (pin.version, *pin.also)]
-    texts = {name: read_text(contracts / name, within=contracts) for name in names}
+    contents = {name: read_text(contracts / name, within=contracts) for name in names}
     return Content(
         policies=policies,
-        contracts={name: text.encode() for name, text in texts.items()},
+        contracts={name: text.encode() for name, text in contents.items()},
         served={audience: Served(pin.contract, pin.version, pin.also) for audience, pin in pins.items()},
         roots=policy_roots(policies),
         opa=OPA_VERSION,
         invariants=invariants_digest(folder),
-        tzdata=zone_data_of(parse_contract(text, contracts / name) for name, text in texts.items()),
+        tzdata=zone_data_of(parse_contract(text, contracts / name) for name, text in contents.items()),
     )
 
 

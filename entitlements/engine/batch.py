@@ -95,10 +95,10 @@ class BatchEngine:
 
         Raises EngineUnavailable where OPA itself fails.
         """
-        return self.decide_texts(json.dumps(one) for one in inputs)
+        return self.decide_encoded(json.dumps(one) for one in inputs)
 
-    def decide_texts(self, inputs: Iterable[str]) -> list[Verdict | None]:
-        """As `decide`, of inputs that are JSON texts already; while some are decided, others may still be made."""
+    def decide_encoded(self, inputs: Iterable[str]) -> list[Verdict | None]:
+        """As `decide`, of inputs that are JSON already; while some are decided, others may still be made."""
         source = iter(inputs)
         under_way = []
         while chunk := [*itertools.islice(source, _CHUNK)]:

@@ -115,6 +115,6 @@ def _refused(fault: StartupFault) -> tuple[Problem, ...]:
     for one in fault.faults:
         by_code.setdefault(one.code, []).append(str(one))
     return tuple(
-        Problem(code, f"{fault.message}, the last good policy serves: {'; '.join(texts)}")
-        for code, texts in by_code.items()
+        Problem(code, f"{fault.message}, the last good policy serves: {'; '.join(problems)}")
+        for code, problems in by_code.items()
     )

@@ -99,7 +99,7 @@ class Decisions:
                     fresh[text] = None
                     yield text
 
-        verdicts = self._engines[side].decide_texts(unknown())
+        verdicts = self._engines[side].decide_encoded(unknown())
         known.update(zip(fresh, verdicts, strict=True))
         return [known[text] for text in strings]
 

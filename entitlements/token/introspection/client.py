@@ -87,20 +87,20 @@ def read_client(path: Path) -> Client:
     unknown = sorted({*value} - {*known})
     if unknown:
         raise _invalid(path, f"the method `{method}` knows no such member as the {len(unknown)} others in it")
-    texts = {name: _text(path, value, name) for name in known if name != "private_key"}
-    if not texts["client_id"] or any(not value.get(name) for name in _NEEDED[method]):
+    members = {name: _text(path, value, name) for name in known if name != "private_key"}
+    if not members["client_id"] or any(not value.get(name) for name in _NEEDED[method]):
         raise _invalid(path, f"the method `{method}` needs `client_id` {_and(_NEEDED[method])}")
-    if texts["answer"] not in ("", *AnswerForm):
+    if members["answer"] not in ("", *AnswerForm):
         raise _invalid(path, "`answer` is one of `json`, `signed` and `token`")
     return Client(
-        client_id=texts["client_id"],
+        client_id=members["client_id"],
         method=method,
-        form=AnswerForm(texts["answer"] or "json"),
-        secret=texts.get("client_secret", ""),
+        form=AnswerForm(members["answer"] or "json"),
+        secret=members.get("client_secret", ""),
         key=_key(path, value["private_key"]) if method == "private_key_jwt" else None,
-        certificate=_certificate(path, texts) if method == "tls_client_auth" else None,
-        assertion_audience=texts["assertion_audience"],
-        ca_file=texts["ca_file"] or None,
+        certificate=_certificate(path, members) if method == "tls_client_auth" else None,
+        assertion_audience=members["assertion_audience"],
+        ca_file=members["ca_file"] or None,
     )
 
 
@@ -128,11 +128,11 @@ def _key(path: Path, value: JSON) -> SigningKey:
         raise _invalid(path, "`private_key` is not a private JWK with `alg` and `kid`") from None
 
 
-def _certificate(path: Path, texts: Mapping[str, str]) -> tuple[str, str]:
-    _content(Path(texts["certificate_key"]))
-    if not Path(texts["certificate"]).is_file():
+def _certificate(path: Path, members: Mapping[str, str]) -> tuple[str, str]:
+    _content(Path(members["certificate_key"]))
+    if not Path(members["certificate"]).is_file():
         raise _invalid(path, "`certificate` is not a file")
-    return texts["certificate"], texts["certificate_key"]
+    return members["certificate"], members["certificate_key"]
 
 
 def _content(path: Path) -> bytes:
