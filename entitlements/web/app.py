@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping
 from flask import Flask, Response, request
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
-from entitlements.errors import RequestInvalid
 from entitlements.pdp import PolicyDecisionPoint
 from entitlements.readiness import Readiness
 from entitlements.web import authorize, batch, bundles, problems, status
 from entitlements.web.metrics import Metrics
-from entitlements.web.server import REQUEST_ID
+from entitlements.web.request_id import HEADER, check_request_id, request_id
 
 
 def create_app(
@@ -53,21 +52,14 @@ def create_app(
 
     @app.before_request
     def _refuse_unclear_headers() -> None:
-        request_id = request.headers.get("X-Request-ID")
-        if request_id is not None and not REQUEST_ID.fullmatch(request_id):
-            raise RequestInvalid(
-                "request_id_invalid",
-                "the request is malformed",
-                {"X-Request-ID": ["must be 1 to 128 printable characters without whitespace"]},
-            )
+        check_request_id(request.headers.get(HEADER))
 
     @app.after_request
     def _finish(response: Response) -> Response:
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Content-Type-Options"] = "nosniff"
-        request_id = request.headers.get("X-Request-ID", "")
-        if REQUEST_ID.fullmatch(request_id):
-            response.headers["X-Request-ID"] = request_id
+        if sent := request_id(request.headers.get(HEADER)):
+            response.headers[HEADER] = sent
         return response
 
     app.register_blueprint(authorize.blueprint(pdp, metrics))

@@ -15,6 +15,7 @@ from entitlements.errors import JSONRefused, RequestInvalid
 from entitlements.model import JSON, AccessRequest, Decision, DPoPProof, Proof
 from entitlements.pdp import PolicyDecisionPoint
 from entitlements.web.metrics import Metrics
+from entitlements.web.request_id import HEADER, request_id
 from entitlements.web.schemas import AUTHORIZE, flatten
 from entitlements.web.server import SINCE
 from entitlements.web.step_up import step_up_challenge
@@ -36,7 +37,7 @@ def blueprint(pdp: PolicyDecisionPoint, metrics: Metrics) -> Blueprint:
         if access_request.audience is None and contract is None:
             metrics.silent()
         decision = pdp.decide(
-            access_request, request_id=request.headers.get("X-Request-ID", ""), since=request.environ.get(SINCE)
+            access_request, request_id=request_id(request.headers.get(HEADER)), since=request.environ.get(SINCE)
         )
         metrics.decided(decision, len(decision.ignored), time.perf_counter() - started)
         scheme = scheme_of(access_request.proof)

@@ -13,6 +13,7 @@ from entitlements.pdp import PolicyDecisionPoint
 from entitlements.web.authorize import bearer_token, document_of, loaded, render, scheme_of
 from entitlements.web.metrics import Metrics
 from entitlements.web.problems import invalid_body, refused_body, tell_unavailable, unavailable_body
+from entitlements.web.request_id import HEADER, request_id
 from entitlements.web.schemas import BATCH
 
 PATH = "/authorize/batch"
@@ -34,7 +35,7 @@ def blueprint(pdp: PolicyDecisionPoint, metrics: Metrics) -> Blueprint:
             metrics.silent()
         questions = [AccessRequest(token=token, audience=audience, proof=proof, **one) for one in asked["requests"]]
         started = time.perf_counter()
-        found = decide_batch(pdp, questions, request_id=request.headers.get("X-Request-ID", ""))
+        found = decide_batch(pdp, questions, request_id=request_id(request.headers.get(HEADER)))
         _count(found, metrics, time.perf_counter() - started)
         answers: list[JSON] = [_rendered(answer, scheme_of(proof)) for answer in found.answers]
         return Response(json.dumps({"batch_id": found.id, "answers": answers}), 200, content_type="application/json")

@@ -17,7 +17,8 @@ from entitlements.web.authorize import JSON_TYPE
 from entitlements.web.lean_answer import answer_body
 from entitlements.web.lean_body import read_lean
 from entitlements.web.metrics import Metrics
-from entitlements.web.server import REQUEST_ID, Answer
+from entitlements.web.request_id import is_request_id
+from entitlements.web.server import Answer
 
 # Read here, or without a meaning for any route: what clients, proxies and tracers add to every request.
 _HEADERS = frozenset(
@@ -88,7 +89,7 @@ def _request(
     bearer = _BEARER.fullmatch(headers.get("authorization", ""))
     if bearer is None or not JSON_TYPE.fullmatch(headers.get("content-type", "")):
         return None
-    if not _HOST.fullmatch(headers.get("host", "")) or not REQUEST_ID.fullmatch(headers.get("x-request-id", "-")):
+    if not _HOST.fullmatch(headers.get("host", "")) or not is_request_id(headers.get("x-request-id", "-")):
         return None
     asked = read_lean(body)
     if asked is None:

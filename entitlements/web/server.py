@@ -20,13 +20,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from entitlements.model import MAX_TOKEN_BYTES
+from entitlements.web.request_id import is_request_id
 
 _LOG = logging.getLogger("entitlements")
 _SINGLE = ("authorization", "content-length", "content-type", "content-encoding", "x-request-id")
 _LENGTH = re.compile(r"[0-9]{1,9}")
 # In the WSGI environment: from when on the budget of the decision counts, where some of it is spent.
 SINCE = "entitlements.since"
-REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 # A token and what else comes with it.
 HEADER_BYTES = MAX_TOKEN_BYTES + 8 * 1024
 _BODY_SECONDS = 5.0
@@ -254,7 +254,7 @@ def _plain_headers(scope: Scope, items: list[tuple[bytes, bytes]]) -> dict[str, 
 def _request_id(scope: Scope) -> Headers:
     """The caller's own name for the request, to be repeated: one that is plain and stands there once, or none."""
     sent = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"]
-    return [("x-request-id", sent[0])] if len(sent) == 1 and REQUEST_ID.fullmatch(sent[0]) else []
+    return [("x-request-id", sent[0])] if len(sent) == 1 and is_request_id(sent[0]) else []
 
 
 def _environ(scope: Scope, headers: dict[str, str], body: bytes) -> dict[str, Any]:
