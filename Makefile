@@ -29,10 +29,10 @@ setup: .venv/.installed .tools/opa-$(OPA_VERSION) ## install packages and OPA (e
 opa: .tools/opa-$(OPA_VERSION) ## fetch the pinned OPA executable into .tools/
 
 demo: setup ## run the main job on real requests and print a table of answers
-	@$(BIN)/python -m demo
+	@$(BIN)/python -m devkit
 
 serve: setup ## serve with development keys and print a curl line to paste
-	@$(BIN)/python -m demo --serve
+	@$(BIN)/python -m devkit --serve
 
 # A worker more than cores, see tests/conftest.py. Tests of a module run in one process, so that what a module shares is
 # made once; tests/conftest.py has the long ones begin first.

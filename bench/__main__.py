@@ -23,7 +23,7 @@ from statistics import median
 from bench import cedar, check, proof, steps
 from bench.load import Measured, closed_loop, http_request
 from bench.questions import ORDER_BODY, opa_body, order_token, orders
-from demo.service import ALGORITHMS, ROOT, Issuer, environment, free_address, new_issuer, running
+from devkit.service import ALGORITHMS, ROOT, Issuer, environment, free_address, new_issuer, running
 from entitlements.cli.render import table
 from entitlements.engine import OPA_VERSION, Opa, find_opa
 

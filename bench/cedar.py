@@ -22,7 +22,7 @@ from typing import Any
 
 from bench.pairs import ACTIONS, SIZES, Pair, as_cedar, as_rego, pairs
 from bench.proof import contract
-from demo.service import ROOT
+from devkit.service import ROOT
 from entitlements.cli.render import table
 from entitlements.engine import BatchEngine, Opa, find_opa
 from entitlements.engine.builtin_calls import BuiltinCalls

@@ -11,8 +11,8 @@ from pathlib import Path
 import yaml
 
 from bench.questions import orders
-from demo.service import ROOT
-from demo.watched_opa import watched_opa
+from devkit.service import ROOT
+from devkit.watched_opa import watched_opa
 from entitlements.checking.step import Step, check_step
 from entitlements.contract import Contract, load_approvals, load_file, parse_contract
 from entitlements.engine import BatchEngine, Opa, read_policies

@@ -21,8 +21,8 @@ import requests
 
 from bench.__main__ import pinned
 from bench.questions import order_token
-from demo.cases import ORDER
-from demo.service import environment, free_address, new_issuer, running
+from devkit.cases import ORDER
+from devkit.service import environment, free_address, new_issuer, running
 from entitlements.cli.render import table
 from entitlements.client import Allow, Batch, Client, Deny, Question, Refused
 from entitlements.client.aio import AsyncClient

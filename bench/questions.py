@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from functools import cache
 
-from demo.cases import AGENT, ORDER, ORDERS_SCOPES
-from demo.service import Issuer, contracts
+from devkit.cases import AGENT, ORDER, ORDERS_SCOPES
+from devkit.service import Issuer, contracts
 from entitlements.contract import Contract, policy_input
 from entitlements.model import AccessRequest, Action, Principal, Resource
 

@@ -24,7 +24,7 @@ from bench.__main__ import ALLOWED, OPA_ALLOWED, direct_request, opa_alone, pinn
 from bench.cpu import seconds_of
 from bench.load import closed_loop, http_request
 from bench.questions import ORDER_BODY, order_token
-from demo.service import Issuer, environment, free_address, new_issuer, running
+from devkit.service import Issuer, environment, free_address, new_issuer, running
 from entitlements.cli.render import table
 
 LEAN, ORDINARY, OPA = "/authorize, lean route", "/authorize, ordinary route", "OPA asked directly, with authorization"

@@ -8,8 +8,8 @@ from pathlib import Path
 from statistics import median
 
 from bench.questions import ORDER_BODY, order_token, orders
-from demo.service import ALGORITHMS, ROOT, Issuer
-from demo.watched_opa import watched_opa
+from devkit.service import ALGORITHMS, ROOT, Issuer
+from devkit.watched_opa import watched_opa
 from entitlements import strict_json
 from entitlements.contract import Admitted, admit, load_catalog, policy_input, request_faults
 from entitlements.decision_log import DecisionRecord, open_log

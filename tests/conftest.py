@@ -17,7 +17,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from demo.service import Issuer, environment, free_address, new_issuer
+from devkit.service import Issuer, environment, free_address, new_issuer
 from entitlements.contract import Lock, plan_lock, write_lock
 from entitlements.contract.lock import FIRST_VERSION
 from entitlements.engine import Opa

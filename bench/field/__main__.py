@@ -20,7 +20,7 @@ from pathlib import Path
 
 from bench.field.case import Change, load
 from bench.field.truth import faults
-from demo.service import ROOT
+from devkit.service import ROOT
 from entitlements.engine import Opa, find_opa
 from entitlements.errors import EntitlementsError
 from entitlements.files import write_files

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from demo.service import Issuer, free_address
+from devkit.service import Issuer, free_address
 from tests.attacks.prepared import Prepared
 from tests.locked_project import LockedProject
 

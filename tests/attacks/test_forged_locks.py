@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.service import Issuer
+from devkit.service import Issuer
 from entitlements.checking.record import record_bytes
 from entitlements.contract import Lock, read_lock, write_lock
 from entitlements.contract.lock import FIRST_VERSION, load_all

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from demo.service import Issuer, contracts
+from devkit.service import Issuer, contracts
 from entitlements.token import SigningKey, generate_key, mint
 from tests.attacks.test_running_service import good_claims
 from tests.conftest import RunningService, StartService

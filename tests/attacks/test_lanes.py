@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from demo.service import Issuer
+from devkit.service import Issuer
 from entitlements.answer_shape import PLAIN_ANSWER, AnswerShape
 from entitlements.contract import Catalog
 from entitlements.engine.answer import read_answer, read_answer_again

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from demo.service import ROOT, Issuer
+from devkit.service import ROOT, Issuer
 from entitlements.contract import read_lock
 from entitlements.engine import OPA_VERSION
 from entitlements.engine.child_client import ChildClient

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.service import Issuer, free_address
+from devkit.service import Issuer, free_address
 from entitlements.engine import Opa
 from tests.attacks.real_commands import AttackedProject
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from demo.service import ROOT, Issuer
+from devkit.service import ROOT, Issuer
 from entitlements.contract import (
     Catalog,
     Contract,

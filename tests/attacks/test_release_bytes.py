@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.service import Issuer
+from devkit.service import Issuer
 from entitlements.engine import Opa
 from entitlements.release.archive import _entry, _gzip
 from tests.attacks.real_commands import AttackedProject

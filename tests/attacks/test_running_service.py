@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from demo.service import Issuer
+from devkit.service import Issuer
 from entitlements.token.compact import encode
 from entitlements.token.mint import access_token_claims, generate_key, mint, mint_raw
 from tests.conftest import Reply, RunningService

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 import yaml
 
-from demo.service import Issuer
-from demo.watched_opa import WatchedOpa, watched_opa
+from devkit.service import Issuer
+from devkit.watched_opa import WatchedOpa, watched_opa
 from entitlements.answer_shape import PLAIN_ANSWER, AnswerShape
 from entitlements.contract import Catalog, load_catalog
 from entitlements.decision_log import Masking, MaskKey, open_log

@@ -35,7 +35,7 @@ def namespace(service: RunningService) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def token(issuer: Any) -> str:
-    from demo.service import contracts
+    from devkit.service import contracts
 
     made: str = issuer.token(contracts()["orders"], claims=AGENT, scopes=["orders:read"])
     return made

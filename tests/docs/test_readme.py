@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import requests
 
-from demo.cases import AGENT, ORDER, ORDERS_SCOPES
-from demo.service import contracts, free_address
+from devkit.cases import AGENT, ORDER, ORDERS_SCOPES
+from devkit.service import contracts, free_address
 from entitlements.token import access_token_claims, from_jwk, mint
 
 ROOT = Path(__file__).resolve().parents[2]

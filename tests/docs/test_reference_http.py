@@ -11,7 +11,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from demo.service import Issuer, contracts
+from devkit.service import Issuer, contracts
 from entitlements.errors import DecisionUnavailable
 from entitlements.model import Decision
 from entitlements.readiness import Readiness

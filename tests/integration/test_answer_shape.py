@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from demo.service import Issuer
+from devkit.service import Issuer
 from entitlements.contract import load_catalog
 from entitlements.engine import Opa
 from tests.conftest import StartService

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from demo.service import Issuer
+from devkit.service import Issuer
 from entitlements.contract import load_approvals, load_catalog, read_lock
 from entitlements.deployment.truth import truth
 from entitlements.engine import Opa, policy_digest

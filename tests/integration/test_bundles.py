@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from demo.service import free_address
+from devkit.service import free_address
 from entitlements.engine import Opa
 from entitlements.release import read_release
 

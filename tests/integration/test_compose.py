@@ -21,8 +21,8 @@ import requests
 import yaml
 from check_jsonschema import main as check_jsonschema
 
-from demo.cases import AGENT, ORDER, ORDERS_SCOPES
-from demo.service import contracts, free_address
+from devkit.cases import AGENT, ORDER, ORDERS_SCOPES
+from devkit.service import contracts, free_address
 from entitlements.engine import OPA_VERSION, find_opa
 from entitlements.token import access_token_claims, from_jwk, mint
 

@@ -17,7 +17,7 @@ from typing import IO
 
 import pytest
 
-from demo.service import free_address
+from devkit.service import free_address
 
 ROOT = Path(__file__).resolve().parents[2]
 # As nohup and jobs in the background are started.
@@ -27,7 +27,7 @@ SECONDS = 120
 
 def test_the_demonstration_answers_every_request_as_expected() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "demo"], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
+        [sys.executable, "-m", "devkit"], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     asked, right = map(int, re.findall(r"(\d+) requests, (\d+) answered as expected", done.stdout)[0])
@@ -58,7 +58,7 @@ def serving(command: list[str], *, stop: signal.Signals = signal.SIGINT) -> Iter
     """`make serve` as a process that must end by a signal: the line to paste, and what it prints afterwards."""
     environment = {**os.environ, "ENTITLEMENTS_LISTEN": free_address()}
     process = subprocess.Popen(
-        [*command, sys.executable, "-m", "demo", "--serve"],
+        [*command, sys.executable, "-m", "devkit", "--serve"],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from demo.service import Issuer, contracts, free_address
+from devkit.service import Issuer, contracts, free_address
 from tests.conftest import RunningService
 from tests.wire.conftest import AGENT
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from demo.service import environment, free_address, new_issuer
+from devkit.service import environment, free_address, new_issuer
 from entitlements.engine import Opa
 
 ROOT = Path(__file__).resolve().parents[2]

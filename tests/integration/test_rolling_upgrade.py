@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import requests
 
-from demo.service import Issuer, free_address
+from devkit.service import Issuer, free_address
 from entitlements.contract import load_catalog, read_lock
 from entitlements.engine import Opa
 from tests.child_opa import wait_until

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.service import environment, free_address, new_issuer
+from devkit.service import environment, free_address, new_issuer
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from demo.service import free_address
+from devkit.service import free_address
 from entitlements.token import SigningKey, generate_key
 from tests.locked_project import AUDIENCE
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 import requests
 
-from demo.service import free_address
+from devkit.service import free_address
 from entitlements.token import compact
 from tests.issuers.installing import NotInstalled, leave_out
 from tests.issuers.nginx import Nginx, RunningNginx, nginx

@@ -14,7 +14,7 @@ from typing import Any
 
 import requests
 
-from demo.service import free_address
+from devkit.service import free_address
 from tests.keycloak.realm import REALM, realm, secret
 
 _START_SECONDS = 300

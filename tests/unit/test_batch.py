@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from demo.service import ROOT, Issuer
+from devkit.service import ROOT, Issuer
 from entitlements.batch import decide_batch
 from entitlements.contract import Catalog, load_catalog
 from entitlements.decision_log import open_log

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from demo.service import ROOT, Issuer
+from devkit.service import ROOT, Issuer
 from entitlements.contract import load_catalog
 from entitlements.decision_log import Masking
 from entitlements.errors import DecisionLogUnavailable

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.service import Issuer
+from devkit.service import Issuer
 from entitlements.errors import StartupFault
 from entitlements.folder import CEILING
 from entitlements.model import TokenProfile

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from demo.cases import CLERK, PAYMENT, PAYMENTS_SCOPES
-from demo.service import Issuer
+from devkit.cases import CLERK, PAYMENT, PAYMENTS_SCOPES
+from devkit.service import Issuer
 from entitlements.answer_shape import PLAIN_ANSWER, AnswerShape
 from entitlements.contract import Catalog, load_catalog
 from entitlements.decision_log import DecisionRecord, Masking, MaskKey

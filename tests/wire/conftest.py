@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from demo.service import Issuer, contracts, free_address
+from devkit.service import Issuer, contracts, free_address
 
 AGENT = {"tenant": "t_1", "roles": ["agent"], "clearance": 2, "suspended": False}
 GOOD: dict[str, Any] = {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from demo.service import ROOT
+from devkit.service import ROOT
 from entitlements.cli import main
 from entitlements.engine import Opa
 from entitlements.token import SigningKey, generate_key

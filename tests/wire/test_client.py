@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from demo.service import contracts
+from devkit.service import contracts
 from entitlements.client import Allow, Answer, Batch, Client, Deny, Malformed, Question, Refused, Unavailable
 from entitlements.client.aio import AsyncClient
 from tests.conftest import RunningService

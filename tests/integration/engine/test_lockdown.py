@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from demo.service import free_address
+from devkit.service import free_address
 from entitlements.deployment.lockdown import bundle_of
 from entitlements.engine import Opa, OpaElsewhere
 from entitlements.engine.private_folder import private_base, private_folder

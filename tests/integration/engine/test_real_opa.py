@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.watched_opa import WatchedOpa, watched_opa
+from devkit.watched_opa import WatchedOpa, watched_opa
 from entitlements.engine import Opa
 from entitlements.engine.opa_child import OpaChild
 from entitlements.errors import EngineUnavailable
@@ -60,7 +60,7 @@ SECONDS = 20.0
 STARTS = """
 import sys, time
 from pathlib import Path
-from demo.watched_opa import watched_opa
+from devkit.watched_opa import watched_opa
 from entitlements.engine import Opa
 engine = watched_opa(Opa(Path(sys.argv[1])), Path(sys.argv[2]), ["shop/authz/decision"])
 print(engine.process.child.folder, flush=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from demo.service import Issuer, contracts
+from devkit.service import Issuer, contracts
 from entitlements.key_ring import KeyRing
 from entitlements.settings import load_settings
 from entitlements.token import SigningKey, generate_key, mint

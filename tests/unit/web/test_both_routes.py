@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from demo.service import ROOT, Issuer
+from devkit.service import ROOT, Issuer
 from entitlements.contract import Catalog, Contract, load_catalog
 from entitlements.contract.document import TimeSpec
 from entitlements.errors import EngineUnavailable, EntitlementsError

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import requests
 
-from demo.cases import AGENT, ORDER, ORDERS_SCOPES, Case, cases
-from demo.service import Issuer, StartFailed, contracts, environment, free_address, new_issuer, running
+from devkit.cases import AGENT, ORDER, ORDERS_SCOPES, Case, cases
+from devkit.service import Issuer, StartFailed, contracts, environment, free_address, new_issuer, running
 from entitlements.cli.render import table
 from entitlements.contract import Contract
 from entitlements.terminal import paint

@@ -1,4 +1,4 @@
-"""A service of its own for a demonstration or a measurement: development keys, a free port, an OPA child."""
+"""A service of its own for demonstrations, tests and measurements: development keys, a free port, an OPA child."""
 
 from __future__ import annotations
 
