@@ -18,8 +18,8 @@ from entitlements.checking.record import make_record, write_record
 from entitlements.checking.report import WORSE
 from entitlements.checking.step import Report, Step, check_step, report_json
 from entitlements.cli import check_errors, render
-from entitlements.cli.policy_options import double_check_option, second_of, seconds_option
 from entitlements.cli.contract_pick import name_and_version
+from entitlements.cli.policy_options import double_check_option, second_of, seconds_option
 from entitlements.contract import (
     ContractFile,
     at_commit,
