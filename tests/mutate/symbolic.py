@@ -19,7 +19,7 @@ SYMBOLIC = (
     Mutation(
         "undecided-is-proved",
         "proof/symbolic/prover.py",
-        "        if undecided:\n            return UNKNOWN, undecided",
+        "        if undecided:\n            return UNKNOWN, self._session.too_much(undecided)",
         "",
         ("tests/integration/proof/test_undecided.py",),
         "a time-out of the solver is a proof",
