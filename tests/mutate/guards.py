@@ -31,8 +31,8 @@ GUARDS = (
     ),
     Mutation(
         "conflict-needs-one-element",
-        "proof/symbolic/encode.py",
-        "more = added(more, more) if executed.errors else more",
+        "proof/symbolic/element_bounds.py",
+        "more = added(more, more) if side.may_fail else more",
         "more = added(more, 0)",
         ("tests/unit/proof/symbolic/test_element_count.py",),
         "a conflict of two values of a rule that needs four elements of a list is not seen: a false proof",
