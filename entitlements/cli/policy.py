@@ -11,6 +11,7 @@ import click
 
 from entitlements.checking import formats as check_formats
 from entitlements.checking.invariant_words import proved_json, proved_lines
+from entitlements.checking.whole_words import whole_json, whole_lines
 from entitlements.cli import render
 from entitlements.cli.policy_options import chosen, contract_option, double_check_option, second_of, seconds_option
 from entitlements.cli.policy_report import report
@@ -43,15 +44,19 @@ def policy() -> None:
 @contract_option
 @seconds_option
 @double_check_option
+@click.option("--whole", is_flag=True, help="Whether reasons and obligations are equal, too.")
 @render.format_option
-def check(old: Path, new: Path, name: str | None, seconds: float, double_check: bool, form: str) -> None:
+def check(old: Path, new: Path, name: str | None, seconds: float, double_check: bool, whole: bool, form: str) -> None:
     """Compare two folders of policies under the same contracts: is the new one equivalent, stricter or wider?
+
+    With --whole, also whether all decisions are equal member by member: reasons and obligations, as sets, of denials
+    too.
 
     Exit code 0: nobody gains access; 1: two solvers disagree; 2: something cannot be read; 3: someone does; 4: there is
     no answer.
     """
     settings = render.settings()
-    effort = Effort(seconds=seconds, second=second_of(double_check))
+    effort = Effort(seconds=seconds, second=second_of(double_check), whole=whole)
     found: list[tuple[Contract, Access]] = []
     try:
         for file in chosen(settings, name):
@@ -66,14 +71,26 @@ def check(old: Path, new: Path, name: str | None, seconds: float, double_check: 
             click.echo(f"{contract.name} {contract.version}: {paint(_word(access), _colour(access))}")
             for line in check_formats.access_lines(access):
                 click.echo(line)
-    sys.exit(_worst([_code(access) for _, access in found]))
+            if access.whole:
+                click.echo("\n".join(whole_lines(access.whole)))
+    sys.exit(_worst([code_of(access) for _, access in found]))
 
 
 def _as_json(contract: Contract, access: Access) -> dict[str, Any]:
     answers = {"no_new_access": access.no_new_access.as_json(), "no_lost_access": access.no_lost_access.as_json()}
     reference = {"name": contract.name, "version": contract.version, "digest": contract.ref.digest}
     policies = {"old": access.policies[0], "new": access.policies[1]}
-    return {"contract": reference, "policies": policies, "change": _word(access), "access": answers}
+    return {
+        "contract": reference,
+        "policies": policies,
+        "change": _word(access),
+        "access": answers,
+        **_whole_json(access),
+    }
+
+
+def _whole_json(access: Access) -> dict[str, Any]:
+    return {"whole_decision": whole_json(access.whole)} if access.whole else {}
 
 
 def _word(access: Access) -> str:
@@ -90,9 +107,12 @@ def _colour(access: Access) -> str:
     return "green" if access.no_new_access.answer in HOLDS else "red"
 
 
-def _code(access: Access) -> int:
-    answer = access.no_new_access.answer
-    return 0 if answer in HOLDS else render.NO if answer == REFUTED else render.NO_ANSWER
+def code_of(access: Access) -> int:
+    """The exit code of one comparison."""
+    if access.no_new_access.disputed or access.no_lost_access.disputed:
+        return render.FAILED
+    asked = [access.no_new_access.answer, *([access.whole.answer] if access.whole else [])]
+    return _worst([0 if one in HOLDS else render.NO if one == REFUTED else render.NO_ANSWER for one in asked])
 
 
 def _worst(codes: Sequence[int]) -> int:

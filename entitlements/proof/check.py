@@ -32,6 +32,7 @@ from entitlements.proof.symbolic.encode import Policy
 from entitlements.proof.symbolic.found import Failure, Proof
 from entitlements.proof.symbolic.prover import Prover
 from entitlements.proof.symbolic.smt.solver import Solver
+from entitlements.proof.symbolic.whole_decision import WholeDecision, differing
 from entitlements.proof.witnesses import Witnesses
 
 _UNREAD_COVERAGE = "nothing that the policies read differs"
@@ -52,7 +53,7 @@ class Access:
     """Both directions of one question, the policies' revisions, and how many decisions OPA made for it.
 
     evidence: what the answers rest on; failures: places where a rule or a built-in fails for a token that the new
-    contract permits.
+    contract permits; whole: whether decisions are equal as a whole, where that was asked.
     """
 
     no_new_access: Answer
@@ -61,6 +62,7 @@ class Access:
     decisions: int
     evidence: Evidence
     failures: tuple[Failure, ...] = ()
+    whole: WholeDecision | None = None
 
 
 def compare_access(old: Side, new: Side, *, opa: Opa, effort: Effort = DEFAULT_EFFORT) -> Access:
@@ -158,7 +160,17 @@ class _Asked:
             self._decisions.decided,
             self._evidence(solver.version, second.version if second else ""),
             proofs[True].failures,
+            self._whole(prover, answers) if self._effort.whole else None,
         )
+
+    def _whole(self, prover: Prover, answers: Mapping[bool, Answer]) -> WholeDecision:
+        """Whether decisions are equal as a whole: asked where access is."""
+        if shown := [one.scenario for answer in answers.values() for one in answer.witnesses]:
+            verdicts = self._decisions.verdicts(shown[0])
+            return WholeDecision(REFUTED, "", differing(*verdicts) or ("allow",), shown[0], *verdicts)
+        if all(answer.answer == PROVED for answer in answers.values()):
+            return prover.whole_decision()
+        return WholeDecision(UNKNOWN, "access is not decided")
 
     def _never(self, prover: Prover, proofs: Mapping[bool, Proof]) -> tuple[NeverAllows, ...]:
         """The sides that surely never allow; one of which a witness is allowed is not asked about."""

@@ -19,7 +19,7 @@ class Effort:
     """How a question is answered. method: `proof` or `enumeration`; budget: points that may be looked at in each
     direction; seed: of what is drawn at random; seconds: for the proof in each direction, as a whole; progress: told
     the direction, the points done and all of them; second: a solver that is asked again what Z3 calls unsatisfiable, or
-    None; clock: by which the seconds are counted.
+    None; clock: by which the seconds are counted; whole: whether reasons have to be equal, too.
     """
 
     method: str = PROOF
@@ -29,6 +29,7 @@ class Effort:
     progress: Progress = lambda _what, _done, _all: None
     second: SecondSolver | None = None
     clock: Callable[[], float] = time.monotonic
+    whole: bool = False
 
 
 DEFAULT_EFFORT = Effort()

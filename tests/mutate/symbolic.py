@@ -580,6 +580,14 @@ SYMBOLIC = (
         "a time-out of the solver is a proof",
     ),
     Mutation(
+        "half-of-a-whole-decision",
+        "proof/symbolic/whole_decision.py",
+        "differs += [lost_obligation(algebra, one, other), lost_obligation(algebra, other, one)]",
+        "differs += [lost_obligation(algebra, one, other)]",
+        ("tests/integration/proof/test_whole_decision.py",),
+        "decisions are called equal that got a reason more",
+    ),
+    Mutation(
         "question-without-an-end",
         "proof/symbolic/time_limit.py",
         "return self.until - self.clock()",

@@ -30,6 +30,7 @@ from entitlements.proof.symbolic.terms.term import FALSE, Term, neg
 from entitlements.proof.symbolic.time_limit import TimeLimit
 from entitlements.proof.symbolic.vacuous import never_allows, never_fires
 from entitlements.proof.symbolic.values.place import Place
+from entitlements.proof.symbolic.whole_decision import WholeDecision, whole_decision
 from entitlements.proof.witnesses import Witnesses
 
 _MORE = "there are more kinds of witnesses than are shown"
@@ -54,6 +55,7 @@ class Prover:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
+        self._decisions = decisions
         self._contracts = decisions.contracts
         self._policies = policies
         self._engines = engines
@@ -79,6 +81,15 @@ class Prover:
 
     def _run(self, question: Question, limit: TimeLimit, *, widening: bool) -> Proof:
         return _Direction(self._confirming, Session(question, self._solver, limit), widening=widening).run()
+
+    def whole_decision(self) -> WholeDecision:
+        """Whether both sides decide alike in every member, where access is proved in both directions."""
+        limit = TimeLimit.starting(self._solver.seconds, self._clock)
+        try:
+            session = Session(self._question(1, limit), self._solver, limit)
+            return whole_decision(session, self._decisions, lambda one: self._confirming.related(one, widening=True))
+        except NotFollowed as fault:
+            return WholeDecision(UNKNOWN, fault.message)
 
     def never_allows(self, side: int, rule: str) -> NeverAllows | None:
         """Whether one side surely allows nothing at all; None where that is not known."""

@@ -17,6 +17,7 @@ from entitlements.checking.formats import markdown, text
 from entitlements.checking.record import make_record, parse_record, record_bytes
 from entitlements.checking.sarif import sarif
 from entitlements.checking.step import Report, Step, check_step
+from entitlements.cli.policy import code_of
 from entitlements.contract import load_file
 from entitlements.engine import Opa
 from entitlements.errors import StartupFault
@@ -120,6 +121,12 @@ def test_witnesses_that_opa_confirmed_stay_and_cannot_be_approved(tmp_path: Path
     witnesses = tuple(replace(one, approved=True) for one in answer.witnesses)
     assert (answer.answer, answer.disputed, bool(witnesses)) == (REFUTED, True, True)
     assert not replace(answer, witnesses=witnesses).passes
+
+
+def test_comparison_of_policies_that_is_contradicted_has_exit_code_1(tmp_path: Path, opa: Opa) -> None:
+    access = checked(tmp_path, opa, told_by(FakeSolver(Solved(SAT)), tmp_path)).access
+    assert code_of(access) == 1
+    assert code_of(replace(access, no_new_access=replace(access.no_new_access, double_check=None))) == 1
 
 
 def test_both_queries_that_were_kept_ask_the_same(tmp_path: Path, opa: Opa) -> None:

@@ -52,7 +52,7 @@ def read_decision(algebra: Algebra, value: Value, shape: AnswerShape = PLAIN_ANS
             allows.append(conj(guard, truth(shape.boolean and leaf is Const(True))))
         elif isinstance(leaf, Object):
             good, doubtful = _well_formed(algebra, leaf, shape)
-            allow = _is_true(_at(algebra, leaf, shape.allow))
+            allow = _is_true(member_at(algebra, leaf, shape.allow))
             allows.append(conj(guard, good, allow))
             doubts.append(conj(guard, good, allow, doubtful))
             obligations += [
@@ -70,7 +70,7 @@ def _obligations(algebra: Algebra, leaf: Object, shape: AnswerShape) -> list[tup
     """The obligations of a decision object, each under its condition."""
     return [
         (conj(guard, there), obligation)
-        for guard, collection in _at(algebra, leaf, shape.obligations).cases
+        for guard, collection in member_at(algebra, leaf, shape.obligations).cases
         if isinstance(collection, (Array, Set))
         for there, obligation in collection.elements
     ]
@@ -99,7 +99,7 @@ def _member(algebra: Algebra, value: Value, name: str) -> Value:
     return joined(parts)
 
 
-def _at(algebra: Algebra, leaf: Object, path: Path | None) -> Value:
+def member_at(algebra: Algebra, leaf: Object, path: Path | None) -> Value:
     """What stands at a path of an object; nothing without a path."""
     value = Value(((TRUE, leaf),)) if path else joined([])
     for name in path or ():
@@ -117,7 +117,7 @@ def _well_formed(algebra: Algebra, leaf: Object, shape: AnswerShape) -> tuple[Te
     doubtful: list[Term] = []
     _shaped(TRUE, leaf, shape.members, good, doubtful)
     for path, most, item in ((shape.reasons, MAX_REASONS, _code), (shape.obligations, MAX_OBLIGATIONS, _obligation)):
-        for guard, collection in _at(algebra, leaf, path).cases:
+        for guard, collection in member_at(algebra, leaf, path).cases:
             if not isinstance(collection, (Array, Set)):
                 good.append(neg(guard))
                 continue
