@@ -37,17 +37,31 @@ def policy() -> None:
 @policy.command(
     "check",
     epilog="\b\nExamples:\n  entitlements policy check policies-before policies\n"
-    "  entitlements policy check policies-before policies --contract orders@1.0.0",
+    "  entitlements policy check policies-before policies --contract orders@1.0.0\n"
+    "  entitlements policy check --ceiling policies-reference",
 )
-@click.argument("old", type=_FOLDER)
-@click.argument("new", type=_FOLDER)
+@click.argument("old", type=_FOLDER, required=False)
+@click.argument("new", type=_FOLDER, required=False)
+@click.option("--ceiling", type=_FOLDER, help="Policies that are not to be exceeded, in place of OLD and NEW.")
 @contract_option
 @seconds_option
 @double_check_option
 @click.option("--whole", is_flag=True, help="Whether reasons and obligations are equal, too.")
 @render.format_option
-def check(old: Path, new: Path, name: str | None, seconds: float, double_check: bool, whole: bool, form: str) -> None:
+def check(
+    old: Path | None,
+    new: Path | None,
+    ceiling: Path | None,
+    name: str | None,
+    seconds: float,
+    double_check: bool,
+    whole: bool,
+    form: str,
+) -> None:
     """Compare two folders of policies under the same contracts: is the new one equivalent, stricter or wider?
+
+    With --ceiling the policies of ENTITLEMENTS_POLICIES are held against others, which stay as they are: does anyone
+    have access beyond them? What they take from the ceiling is no matter.
 
     With --whole, also whether all decisions are equal member by member: reasons and obligations, as sets, of denials
     too.
@@ -56,11 +70,12 @@ def check(old: Path, new: Path, name: str | None, seconds: float, double_check: 
     no answer.
     """
     settings = render.settings()
+    folders = _folders(old, new, ceiling, settings)
     effort = Effort(seconds=seconds, second=second_of(double_check), whole=whole)
     found: list[tuple[Contract, Access]] = []
     try:
         for file in chosen(settings, name):
-            sides = (Side(file.contract, folder, file.contract.decision_path) for folder in (old, new))
+            sides = (Side(file.contract, folder, file.contract.decision_path) for folder in folders)
             found.append((file.contract, compare_access(*sides, opa=opa_of(settings), effort=effort)))
     except EntitlementsError as fault:
         render.fail(fault)
@@ -74,6 +89,15 @@ def check(old: Path, new: Path, name: str | None, seconds: float, double_check: 
             if access.whole:
                 click.echo("\n".join(whole_lines(access.whole)))
     sys.exit(_worst([code_of(access) for _, access in found]))
+
+
+def _folders(old: Path | None, new: Path | None, ceiling: Path | None, settings: Settings) -> tuple[Path, Path]:
+    """What is compared: two folders, or a ceiling and the policies of the settings."""
+    if ceiling and not old:
+        return ceiling, settings.policies
+    if ceiling or not old or not new:
+        raise click.UsageError("name both OLD and NEW, or --ceiling alone")
+    return old, new
 
 
 def _as_json(contract: Contract, access: Access) -> dict[str, Any]:

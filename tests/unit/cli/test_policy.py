@@ -114,6 +114,22 @@ def test_a_change_of_policies_is_told_in_one_word(project: Project, word: str) -
     assert (result.exit_code, f"shop 1.0.0: {word}" in result.stdout) == (code, True), result.output
 
 
+@pytest.mark.parametrize("word", ["stricter", "wider"])
+def test_policies_are_held_against_a_ceiling(project: Project, word: str) -> None:
+    policy, code = STEPS[word]
+    ceiling = project.write("ceiling", POLICY)
+    project.write("policies", policy)
+    result = project.run("policy", "check", "--ceiling", str(ceiling.parents[2]))
+    assert (result.exit_code, f"shop 1.0.0: {word}" in result.stdout) == (code, True), result.output
+
+
+@pytest.mark.parametrize("given", [[], ["policies"], ["policies", "policies", "--ceiling", "policies"]])
+def test_what_is_compared_has_to_be_named(project: Project, given: list[str]) -> None:
+    folders = [str(project.policies) if one == "policies" else one for one in given]
+    result = project.run("policy", "check", *folders)
+    assert (result.exit_code, "name both OLD and NEW, or --ceiling alone" in result.output) == (2, True)
+
+
 def test_a_change_of_policies_as_json_has_both_answers(project: Project) -> None:
     new = project.write("new", STEPS["wider"][0])
     result = project.run("policy", "check", str(project.policies), str(new.parents[2]), "--format", "json")
