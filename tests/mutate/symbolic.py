@@ -417,6 +417,14 @@ SYMBOLIC = (
         ("tests/integration/proof/test_answer_shapes.py",),
         "an answer that the service refuses for a member that nobody named is an allow of before: a false proof",
     ),
+    Mutation(
+        "allows-where-something-fails",
+        "proof/symbolic/encode.py",
+        "return conj(self.allow, neg(self.fails))",
+        "return self.allow",
+        ("tests/unit/proof/symbolic/test_element_count.py",),
+        "where a rule fails there is no decision, and it is taken for an allow of before: a false proof",
+    ),
     # builtins
     Mutation(
         "difference-of-sets-keeps-the-wrong-ones",

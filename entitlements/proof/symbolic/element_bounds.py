@@ -13,6 +13,7 @@ from typing import Protocol
 from entitlements.proof.symbolic.inputs.inputs import Inputs
 from entitlements.proof.symbolic.inputs.names import of_request
 from entitlements.proof.symbolic.inputs.pairing import Pairing, Partners
+from entitlements.proof.symbolic.terms.op import Op
 from entitlements.proof.symbolic.terms.term import Term, subterms
 from entitlements.proof.symbolic.values.place import NOWHERE, Place
 from entitlements.proof.symbolic.values.precision import Limits
@@ -77,7 +78,7 @@ class Bounds:
         if any(name in side.limits.cut for side in self._sides for name in names):
             return True
         if self._names is None:
-            self._names = tuple({t.args[0] for t in subterms(self._conditions) if t.op in ("var", "choice")})
+            self._names = tuple({t.args[0] for t in subterms(self._conditions) if t.op in (Op.VAR, Op.CHOICE)})
         return any(_is_of(variable, name) for variable in self._names for name in names)
 
     def short(self) -> dict[str, Place]:
