@@ -100,9 +100,9 @@ class Session:
 
     def _asked(self, script: str, *, share: float = 1.0) -> Solved:
         """The solver's answer, within what is left of the time of the whole question."""
-        if self.limit.left <= 0:
+        if (left := self.limit.left) <= 0:
             return Solved(UNDECIDED, reason=self.limit.reached)
-        return self._solver.solve(script, share=min(share, self.limit.left / self._solver.seconds))
+        return self._solver.solve(script, share=min(share, left / self._solver.seconds))
 
     def too_much(self, reason: str) -> str:
         """Why there is no answer, with the rule that asks the most where it is the solver that has none."""
@@ -131,6 +131,9 @@ class Session:
         known = [*(on_string(CONFORMS, rule, name) for rule, name in subjects), *self.question.inputs.facts]
         if not known or self._permitted(known):
             return ""
+        if self.limit.left <= 0:
+            self.undecided = self.limit.reached
+            return self.undecided
         first = bisect_left(range(len(known)), 1, key=lambda last: not self._permitted(known[: last + 1]))
         names = dict.fromkeys(
             f"`{term.args[0]}`" for term in subterms([known[first]]) if term.op in (Op.VAR, Op.CHOICE)

@@ -8,7 +8,7 @@ from entitlements.engine import Opa
 from entitlements.proof.reachability import DECIDES, FIRES, NEVER, NOTHING, UNKNOWN, reachable
 from tests.integration.proof.test_attacks import contract
 
-TAGS = {"type": "array", "items": {"type": "string", "maxLength": 20}, "maxItems": 20}
+TAGS = {"type": "array", "items": {"type": "string", "maxLength": 20}, "maxItems": 200}
 POLICY = """\
 package shop.authz
 
@@ -18,7 +18,7 @@ allow if input.subject.claims.role == "user"
 
 allow if input.subject.claims.role == "root"
 
-allow if count(input.subject.claims.tags) > 15
+allow if count([tag | some tag in input.subject.claims.tags; startswith(tag, "a")]) > 150
 """
 
 
