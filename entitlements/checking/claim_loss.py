@@ -41,11 +41,7 @@ def loss_warnings(file: ContractFile, policies: Path, *, opa: Opa) -> list[Fault
 def is_read(claim: str, reads: Sequence[Read]) -> bool:
     """Whether policies read a claim, or may."""
     places = [*claim_places(claim)]
-    return any(
-        read.path[: len(place)] == place or (read.whole and place[: len(read.path)] == read.path)
-        for read in reads
-        for place in places
-    )
+    return any(read.may_be_of(place) for read in reads for place in places)
 
 
 def _presence(file: ContractFile, names: Collection[str], *, required: bool) -> Contract:

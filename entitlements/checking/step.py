@@ -161,7 +161,7 @@ def _reads(read: Read, change: Change, names: Mapping[str, str]) -> bool:
         places = [place for name in both for place in claim_places(name)]
     elif change.path.startswith("scopes."):
         places = [("subject", "scopes")]
-    return any(read.path[: len(p)] == p or (read.whole and p[: len(read.path)] == read.path) for p in places)
+    return any(map(read.may_be_of, places))
 
 
 def _reader(read: Read) -> str:

@@ -34,6 +34,10 @@ class Read:
     line: int
     as_set: bool = False
 
+    def may_be_of(self, place: InputPath) -> bool:
+        """Whether it may read something at a place of the input, below it, or all around it."""
+        return self.path[: len(place)] == place or (self.whole and place[: len(self.path)] == self.path)
+
 
 @dataclass(frozen=True, slots=True)
 class RuleLines:

@@ -77,11 +77,7 @@ class Space:
 
     def reads(self, *path: str) -> bool:
         """Whether a policy may read this part of the input."""
-        return any(
-            read.path[: len(path)] == path or (read.whole and path[: len(read.path)] == read.path)
-            for reading in self.readings
-            for read in reading.reads
-        )
+        return any(read.may_be_of(path) for reading in self.readings for read in reading.reads)
 
     def reads_claim(self, step: ClaimStep) -> bool:
         """Whether a policy may read a claim, wherever it sees it, under one of its names."""

@@ -63,12 +63,8 @@ def _readers(reading: PolicyReading, claim: str) -> Iterator[RuleLines | None]:
     """The rules that read a claim, or may; None for a place that is in no rule."""
     places = [("subject", "scopes")] if claim == _SCOPE else [*claim_places(claim)]
     for read in reading.reads:
-        if any(_is_read(read, place) for place in places):
+        if any(map(read.may_be_of, places)):
             yield next((rule for rule in reading.rules if _within(read, rule)), None)
-
-
-def _is_read(read: Read, place: tuple[str, ...]) -> bool:
-    return read.path[: len(place)] == place or (read.whole and place[: len(read.path)] == read.path)
 
 
 def _within(read: Read, rule: RuleLines) -> bool:
