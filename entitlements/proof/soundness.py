@@ -155,17 +155,23 @@ def _tell_the_time(old: ProofSide, new: ProofSide) -> bool:
     return any(side.contract.time is not None for side in (old, new))
 
 
-def _lists(document: object) -> Iterator[Mapping[str, object]]:
-    """The lists of more than one item that a contract document declares."""
+def _mappings(document: object) -> Iterator[Mapping[str, object]]:
+    """Whatever is an object in a contract document, at any depth."""
     if isinstance(document, Mapping):
-        most = document.get("maxItems")
-        if isinstance(most, int) and most > 1:
-            yield document
+        yield document
         for member in document.values():
-            yield from _lists(member)
+            yield from _mappings(member)
     elif isinstance(document, (list, tuple)):
         for member in document:
-            yield from _lists(member)
+            yield from _mappings(member)
+
+
+def _lists(document: object) -> Iterator[Mapping[str, object]]:
+    """The lists of more than one item that a contract document declares."""
+    for found in _mappings(document):
+        most = found.get("maxItems")
+        if isinstance(most, int) and most > 1:
+            yield found
 
 
 def _changes_repetitions(old: ProofSide, new: ProofSide) -> bool:
@@ -177,14 +183,9 @@ def _changes_repetitions(old: ProofSide, new: ProofSide) -> bool:
 
 def _schemas(document: object) -> Iterator[Mapping[str, object]]:
     """Whatever may be a schema in a contract document."""
-    if isinstance(document, Mapping):
-        if isinstance(document.get("type"), (str, list)) or "enum" in document or "const" in document:
-            yield document
-        for member in document.values():
-            yield from _schemas(member)
-    elif isinstance(document, (list, tuple)):
-        for member in document:
-            yield from _schemas(member)
+    for found in _mappings(document):
+        if isinstance(found.get("type"), (str, list)) or "enum" in found or "const" in found:
+            yield found
 
 
 def _permits_nothing(old: ProofSide, new: ProofSide) -> bool:
