@@ -17,7 +17,8 @@ from entitlements.engine import Opa, policy_files, read_policies
 from entitlements.engine.policy_module import RuleLines
 from entitlements.model import JSON
 from entitlements.proof import Effort, Side, compare_access
-from entitlements.proof.reachability import FIRES, NEVER, NOTHING, Reach, reachable
+from entitlements.proof.checkable import checkable
+from entitlements.proof.reachability import FIRES, NEVER, NOTHING, Reach, reach_of
 from entitlements.proof.single_policy import SinglePolicy
 from entitlements.proof.what_if import REDUNDANT, SAFE, UNSAFE, WhatIf, without_rule
 from entitlements.proof.who_may import EVERYONE, NO_ONE, SOME, WhoMay, who_may
@@ -94,10 +95,11 @@ class _Asked:
 def _lines(asked: _Asked, progress: Callable[[str], None]) -> Iterator[Line]:
     contract = asked.contract
     progress("requests")
+    reading = checkable(asked.opa, asked.policies, contract.decision_path)
     with SinglePolicy(contract, asked.policies, contract.decision_path, opa=asked.opa, seconds=asked.seconds) as single:
         yield from map(_of_request, who_may(single))
-    progress("rules")
-    reach = reachable(contract, asked.policies, opa=asked.opa, seconds=asked.seconds)
+        progress("rules")
+        reach = reach_of(single, reading.rules)
     yield from _of_rules(asked, reach, progress)
     yield from _of_claims(asked, reach, progress)
     progress("failures")
@@ -145,7 +147,7 @@ def _of_rules(asked: _Asked, reach: Reach, progress: Callable[[str], None]) -> I
             yield Line("rules", subject, "it is not known whether it fires", UNKNOWN, one.reason)
         elif _alone(one.rule, rules) and not _is_default(files[one.rule.file], one.rule):
             progress(subject)
-            found = without_rule(asked.contract, files, one.rule, opa=asked.opa, effort=asked.effort)
+            found = without_rule(asked.contract, asked.policies, one.rule, opa=asked.opa, effort=asked.effort)
             if found.answer == REDUNDANT:
                 yield Line("rules", subject, "without it no one gains or loses access", PROVED, warns=True)
             elif found.answer == UNKNOWN:

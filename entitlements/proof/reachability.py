@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,12 +48,18 @@ def reachable(contract: Contract, policies: Path, *, opa: Opa, seconds: float = 
     """Ask both. Raises StartupFault, EngineUnavailable, Unsupported and PlanUnknown as `SinglePolicy` does."""
     reading = checkable(opa, policies, contract.decision_path)
     with SinglePolicy(contract, policies, contract.decision_path, opa=opa, seconds=seconds) as single:
-        rules = tuple(_rules(single, list(reading.rules)))
-        claims = tuple(_claim(single, step.name_after) for step in claim_steps(contract, contract))
-        return Reach(rules, claims)
+        return reach_of(single, reading.rules)
 
 
-def _rules(single: SinglePolicy, rules: list[RuleLines]) -> Iterator[RuleReach]:
+def reach_of(single: SinglePolicy, rules: Sequence[RuleLines]) -> Reach:
+    """The same of a policy that was encoded already. rules: those that its decision can depend on."""
+    found = tuple(_rules(single, rules))
+    return Reach(
+        found, tuple(_claim(single, step.name_after) for step in claim_steps(single.contract, single.contract))
+    )
+
+
+def _rules(single: SinglePolicy, rules: Sequence[RuleLines]) -> Iterator[RuleReach]:
     executed = single.session.question.executed[1]
     fired: dict[tuple[str, int], Term] = {(place.file, place.row): term for place, term in executed.fired.items()}
     for rule in rules:

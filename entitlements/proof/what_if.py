@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from entitlements.contract import Contract
-from entitlements.engine import Opa
+from entitlements.engine import Opa, policy_files
 from entitlements.engine.policy_module import RuleLines
 from entitlements.errors import StartupFault
 from entitlements.files import write_files
@@ -28,20 +28,17 @@ class WhatIf:
     reason: str = ""
 
 
-def without_rule(
-    contract: Contract, files: Mapping[str, bytes], rule: RuleLines, *, opa: Opa, effort: Effort
-) -> WhatIf:
+def without_rule(contract: Contract, policies: Path, rule: RuleLines, *, opa: Opa, effort: Effort) -> WhatIf:
     """Whether all decisions stay as they are without a rule.
 
-    files: policy files and base documents, by name. `needed` with a witness, or without one where the policies do not
+    `needed` with a witness, or without one where the policies do not
     compile then. Raises EngineUnavailable where OPA fails, Unsupported where the policies cannot be followed.
     """
+    files = policy_files(policies)
     kept = _without(files[rule.file].decode(errors="replace").splitlines(), rule)
     with tempfile.TemporaryDirectory(prefix="entitlements-") as work:
-        folders = Path(work) / "old", Path(work) / "new"
-        write_files(folders[0], dict(files))
-        write_files(folders[1], {**files, rule.file: kept.encode()})
-        sides = (Side(contract, folder, contract.decision_path) for folder in folders)
+        write_files(Path(work), {**files, rule.file: kept.encode()})
+        sides = (Side(contract, folder, contract.decision_path) for folder in (policies, Path(work)))
         try:
             access = compare_access(*sides, opa=opa, effort=effort)
         except StartupFault:
