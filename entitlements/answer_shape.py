@@ -7,7 +7,6 @@ place is the decision, and a member that nothing is said about makes the whole a
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -44,12 +43,3 @@ class AnswerShape:
 
 
 PLAIN_ANSWER = AnswerShape()
-
-
-def overlap(paths: list[Path]) -> tuple[Path, Path] | None:
-    """Two paths of which one is the other, or leads through it; None where there are none."""
-    ordered = sorted(paths)
-    for one, other in itertools.pairwise(ordered):
-        if other[: len(one)] == one:
-            return one, other
-    return None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from entitlements.answer_shape import PLAIN_ANSWER, AnswerShape, overlap
+from entitlements.answer_shape import PLAIN_ANSWER, AnswerShape, Path
 from entitlements.model import JSON
 
 _PLACES = ("allow", "reasons", "obligations")
@@ -36,7 +37,16 @@ def answer_faults(document: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...]
     if said is None:
         return
     paths = [tuple(said[name]) for name in _PLACES if said[name] is not None]
-    if found := overlap([*paths, *map(tuple, said["ignore"])]):
+    if found := _overlap([*paths, *map(tuple, said["ignore"])]):
         one, other = (".".join(path) for path in found)
         text = f"`{one}` and `{other}` are one place or one within the other, name each member once"
         yield ("policy", "answer"), text
+
+
+def _overlap(paths: Sequence[Path]) -> tuple[Path, Path] | None:
+    """Two paths of which one is the other, or leads through it; None where there are none."""
+    ordered = sorted(paths)
+    for one, other in itertools.pairwise(ordered):
+        if other[: len(one)] == one:
+            return one, other
+    return None
