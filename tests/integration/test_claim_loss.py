@@ -7,20 +7,17 @@ from pathlib import Path
 import pytest
 
 from tests.locked_project import LockedProject
+from tests.shop import shop_contract
 
-CONTRACT = """\
-contract: shop
-version: 1.0.0
-issuer: https://login.example.com
-audience: https://shop.example.com
-policy: {package: shop.authz, rule: decision}
-tokens:
-  access_token: {profile: rfc9068, algorithms: [ES256], max_lifetime: 600}
+CONTRACT = shop_contract(
+    """\
 claims:
-  role: {required: true, schema: {enum: [user, clerk]}}
-  suspended: {schema: {type: boolean}}
-  guest: {schema: {type: boolean}}
-"""
+  role: {{required: true, schema: {{enum: [user, clerk]}}}}
+  suspended: {{schema: {{type: boolean}}}}
+  guest: {{schema: {{type: boolean}}}}
+""",
+    rule="decision",
+).format(version="1.0.0")
 
 
 def warned(tmp_path: Path, opa: Path, monkeypatch: pytest.MonkeyPatch, rules: str) -> list[str]:

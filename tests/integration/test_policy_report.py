@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from entitlements.cli import main
 from tests.locked_project import LockedProject
+from tests.shop import shop_contract
 
 POLICY = """\
 package shop.authz
@@ -40,23 +41,19 @@ decision if {
 	1 / input.subject.claims.level > 0
 }
 """
-CONTRACT = """\
-contract: shop
-version: 1.0.0
-issuer: https://login.example.com
-audience: https://shop.example.com
-policy: {package: shop.authz, rule: decision}
-tokens:
-  access_token: {profile: rfc9068, algorithms: [ES256], max_lifetime: 600}
+CONTRACT = shop_contract(
+    """\
 claims:
-  role: {required: true, schema: {enum: [user, clerk]}}
-  suspended: {required: true, schema: {type: boolean}}
-  level: {required: true, schema: {type: integer, minimum: 0, maximum: 3}}
-  note: {required: true, schema: {type: boolean}}
+  role: {{required: true, schema: {{enum: [user, clerk]}}}}
+  suspended: {{required: true, schema: {{type: boolean}}}}
+  level: {{required: true, schema: {{type: integer, minimum: 0, maximum: 3}}}}
+  note: {{required: true, schema: {{type: boolean}}}}
 request:
   actions: [ping, read, count, erase]
-  resources: {item: {properties: {}}}
-"""
+  resources: {{item: {{properties: {{}}}}}}
+""",
+    rule="decision",
+).format(version="1.0.0")
 
 
 @pytest.fixture(scope="module")
